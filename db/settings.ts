@@ -1,0 +1,199 @@
+import { readFileSync } from "node:fs";
+
+/** Where a PostgreSQL is and how to reach it. */
+export interface DatabaseSettings {
+  /** A name, an address, or the folder of a Unix socket when it starts with a slash. */
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password?: string;
+  /** `verified` checks the certificate and the host's name; `unverified` only encrypts. */
+  tls: "off" | "verified" | "unverified";
+  /** PEM certificates to trust instead of the system's. */
+  rootCertificate?: string;
+}
+
+type Environment = Record<string, string | undefined>;
+
+const sslModes: Record<string, DatabaseSettings["tls"]> = {
+  "disable": "off",
+  // libpq's require and verify-ca accept another host's certificate. Here they verify in full;
+  // whoever wants less has to say so in words that cannot be missed.
+  "require": "verified",
+  "verify-ca": "verified",
+  "verify-full": "verified",
+  "no-verify": "unverified",
+};
+
+// channel_binding comes with Neon's URLs. It adds nothing to a verified certificate.
+const knownParameters = new Set(["sslmode", "sslrootcert", "channel_binding", "application_name"]);
+
+/** Whether the traffic to this host stays on this machine. */
+export function isLocal(host: string): boolean {
+  return host.startsWith("/") || host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+/**
+ * The database that the environment names: DATABASE_URL, or PGHOST and its kin (PGPORT, PGDATABASE,
+ * PGUSER, PGPASSWORD, PGPASSFILE, PGSSLMODE, PGSSLROOTCERT), which also fill what a URL leaves out.
+ * Returns every fault found, each a sentence that names the setting and the remedy; there are
+ * settings only where there is no fault.
+ */
+export function readDatabaseSettings(
+  env: Environment,
+): { settings?: DatabaseSettings; faults: string[] } {
+  const faults: string[] = [];
+  if (!env.DATABASE_URL && !env.PGHOST) {
+    faults.push(
+      "DATABASE_URL is missing: set it to postgres://user:password@host:5432/database, or set PGHOST and its kin",
+    );
+    return { faults };
+  }
+  for (const name of ["PGSERVICE", "PGHOSTADDR"]) {
+    if (env[name]) {
+      faults.push(`${name} is not supported: put the host into PGHOST or DATABASE_URL`);
+    }
+  }
+  const url = env.DATABASE_URL ? parseUrl(env.DATABASE_URL, faults) : undefined;
+  if (env.DATABASE_URL && !url) return { faults };
+  const source = env.DATABASE_URL ? "DATABASE_URL" : "PGHOST and its kin";
+  const given = (name: string) => url?.searchParams.get(name) || undefined;
+
+  const host = bare(decodeHost(url?.hostname ?? "")) || env.PGHOST || "";
+  const portText = url?.port || (url ? "" : env.PGPORT) || "5432";
+  const port = Number(portText);
+  const database = decode(url?.pathname.slice(1) ?? "") || env.PGDATABASE || "";
+  const user = decode(url?.username ?? "") || env.PGUSER || "";
+  if (!host) faults.push(`${source} names no host`);
+  else if (host.includes(",")) faults.push(`${source} names several hosts: only one is supported`);
+  if (!/^\d+$/.test(portText) || port < 1 || port > 65535) {
+    faults.push(`PGPORT is "${portText}": it must be a number from 1 to 65535`);
+  }
+  if (!user) faults.push(`${source} names no user: put it before the @, or into PGUSER`);
+  if (!database) {
+    faults.push(`${source} names no database: put it after the host, or into PGDATABASE`);
+  }
+
+  const mode = given("sslmode") ?? (env.PGSSLMODE || undefined);
+  const tls = mode ? sslModes[mode] : isLocal(host) ? "off" : "verified";
+  if (!tls) {
+    faults.push(
+      `sslmode is "${mode}": use verify-full, or disable where nobody can listen (prefer and allow can fall back to plain text unnoticed)`,
+    );
+  }
+  const passwordFile = env.PGPASSFILE || undefined;
+  const password = decode(url?.password ?? "") || env.PGPASSWORD ||
+    (passwordFile && passwordFrom(passwordFile, { host, port, database, user }, faults));
+  const rootCertificate = certificate(given("sslrootcert") ?? env.PGSSLROOTCERT, faults);
+  if (faults.length > 0 || !tls) return { faults };
+  return { settings: { host, port, database, user, password, tls, rootCertificate }, faults };
+}
+
+/**
+ * The URL for another program, such as dbmate, in libpq's terms. It holds the password: hand it on
+ * through the environment only, never as an argument and never to a log.
+ */
+export function databaseUrl(settings: DatabaseSettings): string {
+  const { host, port, database, user, password, tls } = settings;
+  const socket = host.startsWith("/");
+  const url = new URL(
+    `postgres://${socket ? "" : host.includes(":") ? `[${host}]` : host}:${port}`,
+  );
+  if (socket) url.host = "localhost";
+  url.username = encodeURIComponent(user);
+  if (password) url.password = encodeURIComponent(password);
+  url.pathname = `/${encodeURIComponent(database)}`;
+  if (socket) url.searchParams.set("host", host);
+  url.searchParams.set(
+    "sslmode",
+    { off: "disable", verified: "verify-full", unverified: "require" }[tls],
+  );
+  return url.href;
+}
+
+/** What may be shown of a database: never its password. */
+export function describeDatabase({ host, port, database, user }: DatabaseSettings): string {
+  return `${database} on ${host}:${port} as ${user}`;
+}
+
+function parseUrl(text: string, faults: string[]): URL | undefined {
+  let url;
+  try {
+    url = new URL(text);
+  } catch {
+    // The text may hold a password, so it is not repeated.
+    faults.push(
+      "DATABASE_URL is not a URL: it must look like postgres://user:password@host:5432/database; write special characters in the password as %XX",
+    );
+    return;
+  }
+  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") {
+    faults.push(`DATABASE_URL begins with ${url.protocol}//: it must begin with postgres://`);
+  }
+  for (const name of new Set(url.searchParams.keys())) {
+    if (!knownParameters.has(name)) {
+      faults.push(
+        `DATABASE_URL has the unknown parameter "${name}": known are ${
+          [...knownParameters].join(", ")
+        }`,
+      );
+    }
+  }
+  for (const part of [url.username, url.password, url.pathname, url.hostname]) {
+    if (decode(part) === undefined) {
+      faults.push("DATABASE_URL has a % that is not followed by two hexadecimal digits: write %25");
+      break;
+    }
+  }
+  return url;
+}
+
+function decode(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeHost(host: string): string {
+  return decode(host) ?? host;
+}
+
+/** An IPv6 address without the brackets that a URL puts around it. */
+function bare(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
+}
+
+function certificate(path: string | undefined, faults: string[]): string | undefined {
+  if (!path || path === "system") return undefined;
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    faults.push(`sslrootcert "${path}" cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** The matching line of a password file, in the format of libpq's: host:port:database:user:password. */
+function passwordFrom(
+  path: string,
+  wanted: { host: string; port: number; database: string; user: string },
+  faults: string[],
+): string | undefined {
+  let lines;
+  try {
+    lines = readFileSync(path, "utf8").split(/\r?\n/);
+  } catch (error) {
+    faults.push(`PGPASSFILE "${path}" cannot be read: ${(error as Error).message}`);
+    return;
+  }
+  const values = [wanted.host, String(wanted.port), wanted.database, wanted.user];
+  for (const line of lines) {
+    if (line.startsWith("#")) continue;
+    const fields = line.split(/(?<!\\):/).map((field) => field.replace(/\\(.)/g, "$1"));
+    if (fields.length === 5 && values.every((v, i) => fields[i] === "*" || fields[i] === v)) {
+      return fields[4];
+    }
+  }
+}
