@@ -1,0 +1,53 @@
+/**
+ * `deno task test`: one server for the whole run, a migrated template in it, every module in
+ * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
+ * whose role must be allowed to create databases. Further arguments go to `deno test`.
+ */
+import { migrate, root } from "../db/tools/dbmate.ts";
+import { startEmbedded } from "../db/embedded.ts";
+import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../db/settings.ts";
+import { administer, template } from "./database.ts";
+
+const given = Deno.env.get("TEST_DATABASE_URL");
+const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
+const embedded = given
+  ? undefined
+  : await startEmbedded({ dataDir: `${folder}/data`, ephemeral: true, owner: "deno task test" });
+const server = embedded?.settings ?? settingsOf(given!);
+let code = 1;
+try {
+  await administer(server, `drop database if exists ${template} with (force)`);
+  await administer(server, `create database ${template} template template0`);
+  await migrate({ ...server, database: template });
+  code = await run(server);
+} finally {
+  await administer(server, `drop database if exists ${template} with (force)`);
+  await embedded?.stop();
+  await Deno.remove(folder, { recursive: true });
+}
+Deno.exit(code);
+
+function settingsOf(url: string): DatabaseSettings {
+  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: url });
+  if (settings) return settings;
+  console.error(faults.join("\n").replaceAll("DATABASE_URL", "TEST_DATABASE_URL"));
+  Deno.exit(2);
+}
+
+async function run(server: DatabaseSettings): Promise<number> {
+  const report = `${folder}/report.xml`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", "--allow-all", "--parallel", `--junit-path=${report}`, ...Deno.args],
+    cwd: root,
+    env: { TEST_SERVER: databaseUrl(server) },
+  }).spawn();
+  const { code } = await child.status;
+  // A module that does not even load leaves no report.
+  const [, total, failed, errors] = /tests="(\d+)" failures="(\d+)" errors="(\d+)"/.exec(
+    await Deno.readTextFile(report).catch(() => ""),
+  ) ??
+    ["", "0", "0", "0"];
+  const bad = Math.max(Number(failed) + Number(errors), code === 0 ? 0 : 1);
+  console.log(`${Number(total) - Number(failed) - Number(errors)} passed, ${bad} failed`);
+  return code;
+}
