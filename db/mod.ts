@@ -194,6 +194,15 @@ class Client {
       max_lifetime: null,
       backoff: 0,
       onnotice: () => {},
+      // As PostgreSQL writes them: a JavaScript Date has no microseconds and no infinity.
+      types: {
+        date: {
+          to: 1184,
+          from: [1082, 1114, 1184],
+          serialize: (value: unknown) => value,
+          parse: (text: string) => text,
+        },
+      },
       connection: { application_name: applicationName },
       ssl: tls === "off" ? false : {
         rejectUnauthorized: tls === "verified",

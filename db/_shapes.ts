@@ -1,0 +1,232 @@
+import { type Asked, caller, type Key, type Scope } from "./_caller.ts";
+import { type Database, DatabaseError, sql, type Statement } from "./mod.ts";
+
+/*
+ * The shapes that statements share: each wraps the SQL of one table, which gives `body` and
+ * `version` (see `shown`), into the statement that also proves who is asking.
+ */
+
+export interface Found extends Asked {
+  /** The row as JSON text, to be passed on unparsed; null where there is none. */
+  body: string | null;
+  version: string | null;
+}
+
+export interface Changed extends Found {
+  /** Whether the row is there at all: changed or not, it tells 412 from 404. */
+  present: boolean;
+}
+
+export interface Created extends Found {
+  id: string | null;
+  /** The answer was remembered from an earlier request with the same idempotency key. */
+  replayed: boolean;
+  /** That earlier request had another body. */
+  reused: boolean;
+}
+
+export interface Page extends Asked {
+  /** A JSON array as text. */
+  data: string;
+  /** Where the next page starts after; null on the last page. */
+  last_id: string | null;
+  last_value: string | null;
+  present: boolean;
+}
+
+/** What an If-Match header allows: any version, or one of these. */
+export type Versions = "*" | string[];
+
+/** A request that may be sent twice and must be done once. */
+export interface Idempotency {
+  key: string;
+  /** SHA-256 of the request's body in hexadecimal. */
+  hash: string;
+}
+
+/** RFC 3339 in UTC with all six digits of PostgreSQL's clock. */
+export function utc(column: Statement): Statement {
+  return sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
+/** The columns of table `t` as JSON text `body`, with the `version` beside it. */
+export function shown(columns: Statement): Statement {
+  return sql`(select row_to_json(item) from (select ${columns}) item)::text as body, t.version`;
+}
+
+/** Fragments with something between them, such as a comma. */
+export function join(parts: Statement[], separator: Statement): Statement {
+  return parts.reduce((all, part) => sql`${all}${separator}${part}`);
+}
+
+/** One row, if the caller may see it. */
+export function read(key: Key, scope: Scope, found: Statement): Statement {
+  return sql`
+    with ${caller(key, scope)},
+    found as (${found})
+    select caller.id as caller_id, caller.allowed, found.body, found.version
+    from caller left join found on true`;
+}
+
+/**
+ * A change of one row. `target` selects it, changed or not; `changed` is the update or delete
+ * whose own `where` holds the precondition, so that of two racers exactly one wins.
+ */
+export function change(key: Key, scope: Scope, target: Statement, changed: Statement): Statement {
+  return sql`
+    with ${caller(key, scope)},
+    target as (${target}),
+    changed as (${changed})
+    select
+      caller.id as caller_id,
+      caller.allowed,
+      exists (select from target) as present,
+      changed.body,
+      changed.version
+    from caller left join changed on true`;
+}
+
+/** The precondition of an If-Match header, for the `where` of an update or delete of table `t`. */
+export function matching(versions: Versions | undefined): Statement {
+  if (versions === undefined || versions === "*") return sql`true`;
+  return sql`t.version = any (string_to_array(${versions.join(",")}, ',')::bigint[])`;
+}
+
+/** `a = $1, b = $2` for the fields that are there; the names come from `setters`, never from a caller. */
+export function assignments<Fields extends object>(
+  fields: Fields,
+  setters: { [Name in keyof Fields]-?: (value: Fields[Name]) => Statement },
+): Statement {
+  const parts = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => setters[name as keyof Fields](value));
+  // Nothing to change: the trigger sees equal rows and keeps the version.
+  return parts.length === 0 ? sql`version = t.version` : join(parts, sql`, `);
+}
+
+/**
+ * Creates a row, once: with an idempotency key the answer is remembered in the same statement.
+ * `created` is an insert from `caller` that returns id, body and version, and must hold `fresh` in
+ * its where. Two requests at once: the second waits for the first, fails on the primary key of the
+ * remembered answers, which undoes all of it, and is run again to find the answer.
+ */
+export async function create(
+  db: Database,
+  options: {
+    key: Key;
+    scope: Scope;
+    operation: string;
+    idempotency: Idempotency | undefined;
+    /** A CTE that `created` reads, with its comma. */
+    before?: Statement;
+  },
+  created: Statement,
+): Promise<Created[]> {
+  const { key, scope, operation, idempotency, before = sql`` } = options;
+  if (!idempotency) {
+    return await db.query(sql`
+      with ${caller(key, scope)},
+      remembered as (select where false),
+      ${before}
+      created as (${created})
+      select
+        caller.id as caller_id,
+        caller.allowed,
+        created.id,
+        created.body,
+        created.version,
+        false as replayed,
+        false as reused
+      from caller left join created on true`);
+  }
+  const mine = sql`
+    r.owner_id = (select id from caller where allowed)
+      and r.route = ${operation}
+      and r.key = ${idempotency.key}`;
+  const statement = sql`
+    with ${caller(key, scope)},
+    remembered as (
+      select r.row_id, r.row_version, r.body, r.request_hash = decode(${idempotency.hash}, 'hex') as same
+      from idempotency_keys r
+      where ${mine} and r.expires_at > now()
+    ),
+    -- This key's own old answer, and a few of anybody's in passing.
+    expired as (
+      delete from idempotency_keys r
+      where (${mine} and r.expires_at <= now())
+        or r.ctid = any (array(
+          select o.ctid
+          from idempotency_keys o
+          where o.expires_at <= now()
+          order by o.expires_at
+          limit 2
+          for update skip locked
+        ))
+      returning 1
+    ),
+    ${before}
+    created as (${created}),
+    kept as (
+      insert into idempotency_keys
+        (owner_id, route, key, request_hash, row_id, row_version, body)
+      select
+        caller.id, ${operation}, ${idempotency.key}, decode(${idempotency.hash}, 'hex'),
+        created.id, created.version, created.body
+      from caller, created
+      -- After the old answer is gone, which this reads.
+      where (select count(*) from expired) >= 0
+    )
+    select
+      caller.id as caller_id,
+      caller.allowed,
+      coalesce(created.id, remembered.row_id) as id,
+      coalesce(created.body, remembered.body) as body,
+      coalesce(created.version, remembered.row_version) as version,
+      remembered.same is not null as replayed,
+      remembered.same is false as reused
+    from caller left join created on true left join remembered on true`;
+  try {
+    return await db.query(statement);
+  } catch (error) {
+    if (!(error instanceof DatabaseError && error.constraint === "idempotency_keys_pkey")) {
+      throw error;
+    }
+    return await db.query(statement);
+  }
+}
+
+/** For the `where` of the insert that `create` takes. */
+export const fresh = sql`caller.allowed and not exists (select from remembered)`;
+
+/**
+ * A page. `rows` gives `body`, `last_id` and `last_value` in order, limited to one more than the
+ * page holds: the extra row says that there is a next page and is not shown.
+ */
+export function page(
+  key: Key,
+  scope: Scope,
+  limit: number,
+  rows: Statement,
+  present: Statement = sql`true`,
+): Statement {
+  return sql`
+    with ${caller(key, scope)},
+    numbered as (
+      select rows.*, row_number() over () as n
+      from (${rows}) rows
+    )
+    select
+      caller.id as caller_id,
+      caller.allowed,
+      ${present} as present,
+      (
+        select '[' || coalesce(string_agg(body, ',' order by n), '') || ']'
+        from numbered
+        where n <= ${limit}
+      ) as data,
+      last.last_id,
+      last.last_value
+    from caller
+    left join numbered last
+      on last.n = ${limit} and exists (select from numbered where n > ${limit})`;
+}

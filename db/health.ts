@@ -1,0 +1,9 @@
+import { type Database, sql } from "./mod.ts";
+
+/** The versions that dbmate has recorded, oldest first. */
+export function listAppliedVersions(db: Database): Promise<{ version: string }[]> {
+  return db.query(sql`
+    select version
+    from schema_migrations
+    order by version`);
+}

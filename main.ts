@@ -1,0 +1,57 @@
+import { connect } from "./db/mod.ts";
+import { lineWriter } from "./routes/_log.ts";
+import { createApp } from "./routes/mod.ts";
+import { readSettings, type Settings, SettingsError } from "./settings.ts";
+
+const drainLimit = 4000;
+
+function fail(message: string): never {
+  console.error(message);
+  Deno.exit(1);
+}
+
+let settings: Settings;
+try {
+  settings = readSettings(Deno.env.toObject());
+} catch (error) {
+  if (!(error instanceof SettingsError)) throw error;
+  fail(`Slate cannot start:\n${error.message}`);
+}
+if (settings.devKey) {
+  const { runningEmbedded, defaultDataDir } = await import("./db/embedded.ts");
+  const embedded = await runningEmbedded(defaultDataDir());
+  if (embedded?.port !== settings.database.port) {
+    fail("Slate cannot start:\n- SLATE_DEV_KEY is only for the embedded database: unset it");
+  }
+}
+
+const { database, host, port, poolSize, deadline } = settings;
+const db = connect(database, { size: poolSize, deadline });
+const log = lineWriter(Deno.stdout);
+const app = createApp({ ...settings, db, log: log.write });
+
+let server: Deno.HttpServer<Deno.NetAddr>;
+try {
+  server = Deno.serve({
+    hostname: host,
+    port,
+    onListen: ({ hostname, port }) =>
+      log.write(JSON.stringify({ level: "info", msg: "listening", hostname, port })),
+  }, (request, info) => app.fetch(request, info));
+} catch (error) {
+  if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+  fail(`Slate cannot start:\n- ${host}:${port} is in use: stop what listens there, or set PORT`);
+}
+
+/** Lets the requests in hand finish, then ends. A second signal, or the limit, ends at once. */
+async function drain() {
+  for (const signal of signals) Deno.removeSignalListener(signal, drain);
+  Deno.unrefTimer(setTimeout(() => Deno.exit(1), drainLimit));
+  await server.shutdown();
+  await db.close();
+  log.flush();
+  Deno.exit(0);
+}
+
+const signals = ["SIGINT", "SIGTERM"] as const;
+for (const signal of signals) Deno.addSignalListener(signal, drain);

@@ -1,0 +1,81 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Asked, Key, Scope } from "../db/_caller.ts";
+import { proveKey } from "../db/keys.ts";
+import type { Database } from "../db/mod.ts";
+import { Problem, problemResponse, unauthorized } from "./_problem.ts";
+
+/** `slate_<environment>_<id>_<secret>`: a scanner finds a leaked one, the id finds its row. */
+const keyPattern = /^slate_([a-z]{1,16})_([1-9]\d{0,15})_([A-Za-z0-9_-]{43})$/;
+
+/** What the middleware leaves for the handlers in `c.var`. */
+export interface Variables {
+  requestId: string;
+  key: Key;
+  callerId?: string;
+  body?: Uint8Array;
+}
+
+/** A new secret of 256 random bits, and the digest to keep of it. */
+export function newSecret(): { secret: string; hash: string } {
+  const secret = randomBytes(32).toString("base64url");
+  return { secret, hash: digest(secret) };
+}
+
+export function formatKey(environment: string, id: string, secret: string): string {
+  return `slate_${environment}_${id}_${secret}`;
+}
+
+export function parseKey(text: string, environment: string): Key | undefined {
+  const [, env, id, secret] = keyPattern.exec(text) ?? [];
+  return env === environment ? { id: id!, hash: digest(secret!) } : undefined;
+}
+
+/** SHA-256 in hexadecimal. */
+export function digest(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/**
+ * Takes the caller's key out of the request. Whether it is valid is not asked here: the handler's
+ * one statement proves it. A request that fails before that statement, on a bad parameter for
+ * instance, is proven here afterwards, so that nobody without a key learns anything but 401.
+ */
+export function authentication(
+  { db, environment, devKey }: { db: Database; environment: string; devKey?: string },
+  scope: Scope,
+): MiddlewareHandler<{ Variables: Variables }> {
+  return async (c, next) => {
+    const header = c.req.header("authorization");
+    const token = header === undefined ? devKey : /^bearer +(\S+) *$/i.exec(header)?.[1];
+    const key = token === undefined ? undefined : parseKey(token, environment);
+    if (!key) throw unauthorized();
+    c.set("key", key);
+    await next();
+    if (c.var.callerId === undefined && c.res.status < 500) {
+      const refused = refusal((await proveKey(db, key, scope))[0]);
+      if (refused) {
+        c.res = undefined; // otherwise Hono keeps the first answer's headers
+        c.res = problemResponse(c, refused);
+      }
+    }
+  };
+}
+
+/** Checks what a statement says of the caller. Throws the 401 or the 403. */
+export function permit<Row extends Asked>(c: Context<{ Variables: Variables }>, rows: Row[]): Row {
+  const row = rows[0];
+  const refused = refusal(row);
+  if (row) c.set("callerId", row.caller_id);
+  if (refused) throw refused;
+  return row!;
+}
+
+function refusal(row: Asked | undefined): Problem | undefined {
+  if (!row) return unauthorized();
+  if (!row.allowed) {
+    return new Problem("insufficient_scope", "Use a key with a wider scope.", {
+      headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
+    });
+  }
+}

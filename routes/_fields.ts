@@ -1,0 +1,89 @@
+import { z } from "@hono/zod-openapi";
+
+/*
+ * The fields that several resources share. What validates here also documents: everything that a
+ * caller must know is in the JSON Schema, so text rules are patterns (with the u flag, which counts
+ * code points and so agrees with char_length in PostgreSQL).
+ */
+
+/** Any character but U+0000, which PostgreSQL cannot store, and half a surrogate pair. */
+const character = String.raw`[^\u0000\ud800-\udfff]`;
+
+/** A string that matches, in the document as well: the generator would print the flag with it. */
+function pattern(source: string, message: string) {
+  return z.string().regex(new RegExp(source, "u"), message).openapi({ pattern: source });
+}
+
+/** Text of 1 to `most` code points. */
+export function text(most: number) {
+  return pattern(`^${character}{1,${most}}$`, `must have 1 to ${most} characters`)
+    .openapi({ minLength: 1, maxLength: most });
+}
+
+/** Text of a query parameter, which may be empty. */
+export function words(most: number) {
+  return pattern(`^${character}{0,${most}}$`, `must have at most ${most} characters`)
+    .openapi({ maxLength: most });
+}
+
+/** An address as far as it can be told without sending to it. */
+export const email = pattern(
+  String.raw`^(?=${character}{3,120}$)[^\s@\u0000\ud800-\udfff]+@[^\s@\u0000\ud800-\udfff]+$`,
+  "must be an email address of at most 120 characters",
+).openapi({ maxLength: 120, example: "ada@example.com" });
+
+export const age = z.int("must be a whole number").min(0, "must be 0 to 150").max(
+  150,
+  "must be 0 to 150",
+);
+
+const largestId = Number.MAX_SAFE_INTEGER;
+
+/** A row's id on the wire: a JSON number that every language can hold. */
+export const id = z.int("must be a whole number").min(1, "must be at least 1")
+  .max(largestId, `must be at most ${largestId}`);
+
+/** An id in a path or a query: canonical digits, kept as text for PostgreSQL. */
+export const idParameter = z.string()
+  .refine(
+    (text) => /^[1-9]\d{0,15}$/.test(text) && Number(text) <= largestId,
+    `must be a whole number from 1 to ${largestId}`,
+  )
+  .openapi({ type: "integer", minimum: 1, maximum: largestId, example: 1 });
+
+const offset = String.raw`([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)`;
+const dateTime = new RegExp(
+  String
+    .raw`^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?${offset}$`,
+);
+
+/** RFC 3339 with any offset, in the years 0001 to 9998 of UTC. */
+export const instant = z.string()
+  .regex(dateTime, "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z")
+  .refine(exists, "must be a day that exists, in the years 0001 to 9998")
+  .openapi({ format: "date-time", example: "2030-01-31T09:00:00Z" });
+
+function exists(text: string): boolean {
+  const [year, month, day] = text.slice(0, 10).split("-").map(Number) as [number, number, number];
+  // Day 0 of the next month; the year 2000 + n mod 400 has the same leap day and no two-digit trap.
+  const days = new Date(Date.UTC(2000 + year % 400, month, 0)).getUTCDate();
+  const moment = Date.parse(text.toUpperCase());
+  return day <= days && moment >= Date.parse("0001-01-01T00:00:00Z") &&
+    moment < Date.parse("9999-01-01T00:00:00Z");
+}
+
+/** A time as it is answered: UTC with six digits. */
+export const timestamp = z.string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  .openapi({ format: "date-time", example: "2030-01-31T09:00:00.000000Z" });
+
+/** What every row carries beside its own fields. */
+export const rowFields = {
+  created_at: timestamp,
+  updated_at: timestamp,
+  version: z.int().min(1).openapi({ description: "Grows with every change; the ETag." }),
+};
+
+/** `true` or `false` in a query. */
+export const flag = z.enum(["true", "false"]).transform((text) => text === "true")
+  .openapi({ type: "boolean" });

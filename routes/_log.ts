@@ -1,0 +1,76 @@
+import type { MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+import { DatabaseError } from "../db/mod.ts";
+import type { Variables } from "./_auth.ts";
+
+/**
+ * The outermost middleware: gives the request its id, writes one line of JSON when it is answered,
+ * and sets the headers that every answer has. No body, key or email is ever in a line.
+ */
+export function requestLog(
+  log: (line: string) => void,
+): MiddlewareHandler<{ Variables: Variables }> {
+  return async (c, next) => {
+    const start = performance.now();
+    const given = c.req.header("x-request-id");
+    // A sane id of the caller's or its proxy's is kept; anything else could forge a log line.
+    const requestId = given && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : crypto.randomUUID();
+    c.set("requestId", requestId);
+    await next();
+    const { headers, status } = c.res;
+    headers.set("x-request-id", requestId);
+    headers.set("x-content-type-options", "nosniff");
+    // What an answer to a key says is nobody else's, not even after the key is gone.
+    if (c.var.key) headers.set("cache-control", "no-store");
+    const line: Record<string, unknown> = {
+      time: new Date().toISOString(),
+      level: status >= 500 ? "error" : "info",
+      request_id: requestId,
+      method: c.req.method,
+      route: routePath(c, -1),
+      status,
+      ms: Math.round((performance.now() - start) * 100) / 100,
+      caller_id: c.var.callerId,
+    };
+    if (status >= 500 && c.error) line.error = describe(c.error);
+    log(JSON.stringify(line));
+  };
+}
+
+/** What happened, without the values that PostgreSQL puts into the messages of classes 22 and 23. */
+function describe(error: Error): string {
+  if (error instanceof DatabaseError) {
+    const message = /^2[23]/.test(error.code) ? "" : ` ${error.message}`;
+    return `SQLSTATE ${error.code} ${error.constraint ?? ""}${message}`;
+  }
+  // The stack of an error that nobody foresaw is what it takes to mend it.
+  return error.name === "Error" || error instanceof TypeError
+    ? `${error.stack}`
+    : `${error.name}: ${error.message}`;
+}
+
+/**
+ * Collects lines and writes them together: a write to a pipe costs more than many a request. Lines
+ * wait no longer than until the event loop turns. `flush` writes what is left.
+ */
+export function lineWriter(file: { writeSync(bytes: Uint8Array): number }) {
+  const encoder = new TextEncoder();
+  let lines: string[] = [];
+  let scheduled = false;
+  function flush() {
+    scheduled = false;
+    if (lines.length === 0) return;
+    let bytes = encoder.encode(lines.join("\n") + "\n");
+    lines = [];
+    while (bytes.length > 0) bytes = bytes.subarray(file.writeSync(bytes));
+  }
+  return {
+    write(line: string) {
+      lines.push(line);
+      if (scheduled) return;
+      scheduled = true;
+      setTimeout(flush, 0);
+    },
+    flush,
+  };
+}

@@ -1,0 +1,141 @@
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
+import type { Scope } from "../db/_caller.ts";
+import type { Database } from "../db/mod.ts";
+import { authentication, type Variables } from "./_auth.ts";
+import { jsonBody } from "./_body.ts";
+import { idParameter } from "./_fields.ts";
+import { type ProblemCode, problems } from "./_problem.ts";
+import { refuseInvalid } from "./_validation.ts";
+
+/** What the routes need from outside. */
+export interface Deps {
+  db: Database;
+  environment: string;
+  /** See Settings.devKey. */
+  devKey?: string;
+  corsOrigins: string[];
+  rateLimit: number;
+  trustedProxyHeader?: string;
+  /** One line of JSON a request. */
+  log(line: string): void;
+}
+
+/** An application for one resource's routes, with the shared answer to invalid input. */
+export function router() {
+  return new OpenAPIHono<{ Variables: Variables }>({ defaultHook: refuseInvalid });
+}
+
+export const ProblemSchema = z.strictObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
+  request_id: z.string(),
+  errors: z.array(z.strictObject({
+    pointer: z.string().optional().openapi({ description: "A JSON Pointer into the body." }),
+    parameter: z.string().optional().openapi({ description: "The name of a parameter or header." }),
+    code: z.string(),
+    detail: z.string(),
+  })).optional(),
+}).openapi("Problem");
+
+/** Declares the problems of an operation, those of one status together. */
+export function problemResponses(...codes: ProblemCode[]): Record<never, never> {
+  const byStatus = Object.groupBy([...new Set(codes)], (code) => problems[code][0]);
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, ofStatus]) => [status, {
+      description: ofStatus!.map((code) => `\`${code}\`: ${problems[code][1]}.`).join(" "),
+      content: { "application/problem+json": { schema: ProblemSchema } },
+    }]),
+  );
+}
+
+const always: ProblemCode[] = [
+  "malformed_request",
+  "invalid_parameter",
+  "not_acceptable",
+  "rate_limited",
+  "internal_error",
+  "unavailable",
+  "deadline_exceeded",
+];
+
+const withBody: ProblemCode[] = [
+  "malformed_json",
+  "request_timeout",
+  "payload_too_large",
+  "unsupported_media_type",
+  "invalid_body",
+];
+
+/** What an operation that needs a key shares: its security, its middleware and its problems. */
+export function secured(deps: Deps, scope: Scope, options: {
+  tag: string;
+  problems?: ProblemCode[];
+  /** Reads a JSON body of one of these types. */
+  body?: { types?: string[]; optional?: boolean };
+}) {
+  const { tag, problems: own = [], body } = options;
+  const middleware: MiddlewareHandler<{ Variables: Variables }>[] = [authentication(deps, scope)];
+  if (body) middleware.push(jsonBody(body));
+  return {
+    shared: { tags: [tag], security: [{ key: [scope] }], middleware },
+    problems: problemResponses(
+      ...always,
+      "unauthorized",
+      "insufficient_scope",
+      ...(body ? withBody : []),
+      ...own,
+    ),
+  };
+}
+
+/** Merge patch is the name of what PATCH does; plain JSON is what people send. */
+export const patchTypes = ["application/merge-patch+json", "application/json"];
+
+export function jsonContent<Schema extends z.ZodType>(schema: Schema) {
+  return { "application/json": { schema } };
+}
+
+export function patchContent<Schema extends z.ZodType>(schema: Schema) {
+  return { "application/merge-patch+json": { schema }, "application/json": { schema } };
+}
+
+export const ItemParams = z.strictObject({ id: idParameter });
+
+const etag = { description: "The row's version.", schema: { type: "string" as const } };
+
+export const itemHeaders = { ETag: etag };
+
+export const createdHeaders = {
+  ETag: etag,
+  Location: { description: "Where the row is.", schema: { type: "string" as const } },
+  "Idempotent-Replayed": {
+    description: "`true`: the remembered answer of the same request.",
+    schema: { type: "string" as const },
+  },
+};
+
+export const pageHeaders = {
+  Link: { description: "The next page, if there is one.", schema: { type: "string" as const } },
+};
+
+/** Documented here, read by ifMatch(). */
+export const IfMatch = z.object({
+  "if-match": z.string().optional()
+    .openapi({ description: "Change it only if it still has this ETag.", example: '"1"' }),
+});
+
+export const IfNoneMatch = z.object({
+  "if-none-match": z.string().optional()
+    .openapi({ description: "Send it only if its ETag is another.", example: '"1"' }),
+});
+
+export const IdempotencyKey = z.object({
+  "idempotency-key": z.string().optional().openapi({
+    description: "Makes the request safe to send again within 24 hours.",
+    example: "9b2f6f0c-7f7d-4a55-8f0f-1c1d1f0a3f55",
+  }),
+});

@@ -1,0 +1,126 @@
+import { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Page } from "../db/_shapes.ts";
+import type { After } from "../db/_sort.ts";
+import { permit, type Variables } from "./_auth.ts";
+import { Problem } from "./_problem.ts";
+import { passThrough } from "./_reply.ts";
+
+/** The parameters of every list; `sorts` are the names that it can be sorted by, the first is the default. */
+export function pageQuery(sorts: readonly [string, ...string[]]) {
+  const names = sorts.flatMap((name) => [name, `-${name}`]);
+  return {
+    limit: z.string()
+      .regex(/^([1-9]\d?|100)$/, "must be a whole number from 1 to 100")
+      .optional()
+      .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20 }),
+    cursor: z.string().max(1000, "is not a cursor").optional()
+      .openapi({
+        description: "`next_cursor` of the page before, with the same sort and filters.",
+      }),
+    sort: z.enum(names as [string, ...string[]]).optional()
+      .openapi({
+        description: "With `-` descending. Empty values come last.",
+        default: sorts[0],
+      } as object),
+  };
+}
+
+/** The schema of a page. */
+export function pageOf(name: string, item: z.ZodType) {
+  return z.strictObject({
+    data: z.array(item),
+    next_cursor: z.string().nullable()
+      .openapi({ description: "Null: this is the last page." }),
+  }).openapi(name);
+}
+
+interface PageQuery {
+  limit?: string;
+  cursor?: string;
+  sort?: string;
+}
+
+export interface PageRequest<Sort extends string> {
+  sort: Sort;
+  descending: boolean;
+  after?: After;
+  limit: number;
+}
+
+const values: Record<string, RegExp> = {
+  due_date: /^(-?infinity|\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d)*( BC)?)$/,
+  updated_at: /^\d{4,}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d)*$/,
+};
+
+/**
+ * Reads the parameters of a page. The cursor carries the sort and the filters that it belongs to
+ * and the last row's place in them. It is opaque, not secret: whoever makes one up only starts
+ * somewhere else in rows that are theirs. Throws 400 for one that is malformed or of another list.
+ */
+export function pageRequest<Sort extends string, Query extends PageQuery = PageQuery>(
+  query: Query,
+  first: Sort,
+): { request: PageRequest<Sort>; filter: Omit<Query, keyof PageQuery>; context: string } {
+  const { limit = "20", cursor, sort = first, ...filter } = query;
+  const descending = sort.startsWith("-");
+  const name = (descending ? sort.slice(1) : sort) as Sort;
+  const context = JSON.stringify([sort, ...Object.entries(filter).sort()]);
+  const after = cursor === undefined
+    ? undefined
+    : decode(cursor, context, values[name], name !== "id");
+  return { request: { sort: name, descending, after, limit: Number(limit) }, filter, context };
+}
+
+/** The page as its answer, with the Link to the next one. */
+export function pageReply(
+  c: Context<{ Variables: Variables }>,
+  rows: Page[],
+  context: string,
+) {
+  const page = permit(c, rows);
+  if (!page.present) throw new Problem("not_found", "There is no such row among yours.");
+  const cursor = page.last_id === null ? null : encode([context, page.last_id, page.last_value]);
+  const headers: Record<string, string> = {};
+  if (cursor !== null) {
+    const next = new URL(c.req.url);
+    next.searchParams.set("cursor", cursor);
+    headers.link = `<${next.pathname}${next.search}>; rel="next"`;
+  }
+  return passThrough(
+    c,
+    `{"data":${page.data},"next_cursor":${JSON.stringify(cursor)}}`,
+    200,
+    headers,
+  );
+}
+
+function encode(value: unknown): string {
+  return new TextEncoder().encode(JSON.stringify(value))
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function decode(
+  cursor: string,
+  context: string,
+  pattern: RegExp | undefined,
+  hasValue: boolean,
+): After {
+  try {
+    const bytes = Uint8Array.fromBase64(cursor, { alphabet: "base64url" });
+    const parts = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const [of, id, value] = parts;
+    const good = parts.length === 3 && of === context &&
+      typeof id === "string" && /^[1-9]\d{0,18}$/.test(id) && BigInt(id) < 2n ** 63n &&
+      (hasValue
+        ? typeof value === "string" && !value.includes("\0") && value.isWellFormed() &&
+          (pattern?.test(value) ?? true)
+        : value === null);
+    if (good) return { id, value };
+  } catch {
+    // Told below, as every other fault of a cursor.
+  }
+  throw new Problem("invalid_cursor", "Take `next_cursor` of this list, sort and filters.", {
+    errors: [{ parameter: "cursor", code: "invalid_cursor", detail: "is not one of this list" }],
+  });
+}

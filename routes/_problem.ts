@@ -1,0 +1,130 @@
+import type { Context } from "hono";
+import { DatabaseError, DeadlinePassed, Unreachable } from "../db/mod.ts";
+
+/**
+ * Every error that the API answers with. A code is permanent: callers depend on it. This table also
+ * feeds the OpenAPI document, and a test provokes each of them.
+ */
+export const problems = {
+  malformed_request: [400, "The request is not well formed"],
+  malformed_json: [400, "The body is not JSON"],
+  invalid_parameter: [400, "A parameter is not valid"],
+  invalid_cursor: [400, "The cursor is not one of this list"],
+  unauthorized: [401, "A valid API key is required"],
+  insufficient_scope: [403, "The API key's scope does not allow this"],
+  not_found: [404, "There is nothing here"],
+  method_not_allowed: [405, "This method is not allowed here"],
+  not_acceptable: [406, "Only JSON can be sent"],
+  request_timeout: [408, "The body did not arrive in time"],
+  email_taken: [409, "Another user has this email address"],
+  precondition_failed: [412, "The row has changed"],
+  payload_too_large: [413, "The body is too large"],
+  unsupported_media_type: [415, "The body must be JSON in UTF-8"],
+  invalid_body: [422, "The body is not valid"],
+  student_not_found: [422, "There is no such student"],
+  idempotency_key_reused: [422, "The idempotency key belongs to another request"],
+  rate_limited: [429, "Too many requests"],
+  internal_error: [500, "Something went wrong here"],
+  unavailable: [503, "The database is not available"],
+  deadline_exceeded: [504, "The request took too long"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ProblemCode = keyof typeof problems;
+
+/** One fault of a request: where it is, never what was sent. */
+export interface Fault {
+  /** A JSON Pointer into the body, or */
+  pointer?: string;
+  /** a parameter's name. */
+  parameter?: string;
+  code: string;
+  detail: string;
+}
+
+/** An answer that is an error (RFC 9457). Thrown by handlers, rendered in one place. */
+export class Problem extends Error {
+  override name = "Problem";
+  readonly status: number;
+  readonly title: string;
+
+  constructor(
+    readonly code: ProblemCode,
+    detail: string,
+    readonly extra: { errors?: Fault[]; headers?: Record<string, string> } = {},
+  ) {
+    super(detail);
+    [this.status, this.title] = problems[code];
+  }
+}
+
+/** What the name of a violated constraint means to the caller. One that is not here is a bug. */
+const constraints: Record<string, () => Problem> = {
+  users_email_key: () =>
+    new Problem("email_taken", "Emails are unique without regard to case.", {
+      errors: [{ pointer: "/email", code: "taken", detail: "is another user's" }],
+    }),
+  todos_student_id_fkey: () =>
+    new Problem("student_not_found", "A todo can be assigned to a student of your own roster.", {
+      errors: [{ pointer: "/student_id", code: "not_found", detail: "is not a student of yours" }],
+    }),
+  // The caller was deleted while the request was under way.
+  todos_owner_id_fkey: unauthorized,
+  students_owner_id_fkey: unauthorized,
+  keys_owner_id_fkey: unauthorized,
+  idempotency_keys_owner_id_fkey: unauthorized,
+};
+
+/** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
+export function unauthorized(): Problem {
+  return new Problem("unauthorized", "Send `Authorization: Bearer <key>` with a valid API key.", {
+    headers: { "www-authenticate": 'Bearer realm="slate"' },
+  });
+}
+
+/** The problem that an error means. What is not foreseen is a bug: 500. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof DeadlinePassed) {
+    return new Problem("deadline_exceeded", "It was given up; a write may or may not be done.", {
+      headers: { "retry-after": "1" },
+    });
+  }
+  if (error instanceof Unreachable) return unavailable();
+  if (error instanceof DatabaseError) {
+    const meaning = error.constraint && constraints[error.constraint];
+    if (meaning) return meaning();
+    // Data exceptions: a value that passed the schema and that PostgreSQL cannot hold.
+    if (error.code.startsWith("22")) {
+      return new Problem("invalid_body", "A value is out of the range that can be stored.");
+    }
+    if (error.code === "57014") {
+      return new Problem("deadline_exceeded", "The statement was stopped.", {
+        headers: { "retry-after": "1" },
+      });
+    }
+    // Conflicts that lasted, no room, no connection, read only: worth another try, later.
+    if (/^(40(001|P01)|53|57P|55P03|08|25006)/.test(error.code)) return unavailable();
+  }
+  return new Problem("internal_error", "It was logged. The request id helps us to find it.");
+}
+
+function unavailable(): Problem {
+  return new Problem("unavailable", "Try again in a moment.", { headers: { "retry-after": "1" } });
+}
+
+export function problemResponse(c: Context, problem: Problem): Response {
+  const { code, status, title, message, extra } = problem;
+  return c.body(
+    JSON.stringify({
+      type: `urn:slate:problem:${code}`,
+      title,
+      status,
+      detail: message,
+      code,
+      request_id: c.get("requestId"),
+      ...(extra.errors && { errors: extra.errors }),
+    }),
+    status as 400,
+    { "content-type": "application/problem+json", ...extra.headers },
+  );
+}

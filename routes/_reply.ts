@@ -1,0 +1,138 @@
+import type { Context, TypedResponse } from "hono";
+import type { Changed, Created, Found, Idempotency, Versions } from "../db/_shapes.ts";
+import { digest, permit, type Variables } from "./_auth.ts";
+import { Problem } from "./_problem.ts";
+
+type Ctx = Context<{ Variables: Variables }>;
+
+/**
+ * Sends JSON that PostgreSQL built, unparsed. Typed as whatever the route declares for the status:
+ * the tests check each answer against the document.
+ */
+export function passThrough<Status extends 200 | 201>(
+  c: Ctx,
+  json: string,
+  status: Status,
+  headers: Record<string, string> = {},
+) {
+  const response: unknown = c.body(json, status, {
+    "content-type": "application/json",
+    ...headers,
+  });
+  // deno-lint-ignore no-explicit-any -- stands for the schema that the route declares
+  return response as Response & TypedResponse<any, Status, "json">;
+}
+
+/** GET of one row: 200 with its ETag, or 304 where the caller has this version already. */
+export function itemReply(c: Ctx, rows: Found[]) {
+  const { body, version } = permit(c, rows);
+  if (body === null) throw absent();
+  const etag = `"${version}"`;
+  const known = c.req.header("if-none-match");
+  if (known !== undefined && matchesAny(known, etag)) {
+    return c.body(null, 304, { etag }) as Response & TypedResponse<null, 304, "body">;
+  }
+  return passThrough(c, body, 200, { etag });
+}
+
+/** POST: 201 with where the row is, or the remembered answer of the same request. */
+export function createdReply(
+  c: Ctx,
+  rows: Created[],
+  location: string,
+  complete = (body: string, _id: string, _replayed: boolean) => body,
+) {
+  const { body, id, version, replayed, reused } = permit(c, rows);
+  if (reused) {
+    throw new Problem("idempotency_key_reused", "It was sent before, with another body.", {
+      errors: [{
+        parameter: "Idempotency-Key",
+        code: "reused",
+        detail: "belongs to a request with another body",
+      }],
+    });
+  }
+  if (body === null || id === null) throw absent();
+  return passThrough(c, complete(body, id, replayed), 201, {
+    location: `${location}/${id}`,
+    etag: `"${version}"`,
+    ...(replayed && { "idempotent-replayed": "true" }),
+  });
+}
+
+/** PATCH: 200 with the whole row. */
+export function changedReply(c: Ctx, rows: Changed[]) {
+  const { body, version } = changed(c, rows);
+  return passThrough(c, body!, 200, { etag: `"${version}"` });
+}
+
+/** DELETE: 204. */
+export function deletedReply(c: Ctx, rows: Changed[]) {
+  changed(c, rows);
+  return c.body(null, 204);
+}
+
+function changed(c: Ctx, rows: Changed[]): Changed {
+  const row = permit(c, rows);
+  if (!row.present) throw absent();
+  if (row.version === null) {
+    // Without a precondition the row went away between being seen and being changed.
+    if (c.req.header("if-match") === undefined) throw absent();
+    throw new Problem("precondition_failed", "Get it again and decide anew.");
+  }
+  return row;
+}
+
+/** The same for a row that is absent and one that is another user's. */
+function absent(): Problem {
+  return new Problem("not_found", "There is no such row among yours.");
+}
+
+const entityTag = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
+
+/** RFC 9110, section 13.1.2: weak comparison. */
+function matchesAny(header: string, etag: string): boolean {
+  return tagsOf(header, "If-None-Match").some((tag) =>
+    tag === "*" || tag.replace(/^W\//, "") === etag
+  );
+}
+
+/**
+ * The versions that an If-Match header allows. RFC 9110, section 13.1.1: strong comparison, so a
+ * weak tag matches nothing, and neither does one that is not ours.
+ */
+export function ifMatch(c: Ctx): Versions | undefined {
+  const header = c.req.header("if-match");
+  if (header === undefined) return undefined;
+  const tags = tagsOf(header, "If-Match");
+  if (tags.includes("*")) return "*";
+  return tags.flatMap((tag) => /^"([1-9]\d{0,17})"$/.exec(tag)?.[1] ?? []);
+}
+
+function tagsOf(header: string, name: string): string[] {
+  const tags = header.split(",").map((tag) => tag.trim()).filter(Boolean);
+  const good = tags.length > 0 &&
+    (tags.every((tag) => entityTag.test(tag)) || header.trim() === "*");
+  if (good) return tags;
+  throw new Problem("invalid_parameter", `${name} is not a list of entity tags.`, {
+    errors: [{
+      parameter: name,
+      code: "invalid_format",
+      detail: 'must be `*` or tags such as "7"',
+    }],
+  });
+}
+
+/** The request's idempotency key, with the digest of its body. */
+export function idempotency(c: Ctx): Idempotency | undefined {
+  const key = c.req.header("idempotency-key");
+  if (key === undefined) return undefined;
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return { key, hash: digest(c.var.body ?? "") };
+  throw new Problem("invalid_parameter", "Idempotency-Key is not valid.", {
+    errors: [{
+      parameter: "Idempotency-Key",
+      code: "invalid_format",
+      detail: "must have 1 to 255 visible ASCII characters",
+    }],
+  });
+}

@@ -1,0 +1,86 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { listAppliedVersions } from "../db/health.ts";
+import { DatabaseError } from "../db/mod.ts";
+import { type Deps, jsonContent, problemResponses, router } from "./_operation.ts";
+import { Problem } from "./_problem.ts";
+
+const Welcome = z.strictObject({
+  msg: z.literal("todos api is up"),
+  success: z.literal(true),
+  data: z.null(),
+}).openapi("Welcome");
+
+const Health = z.strictObject({ status: z.literal("ok") }).openapi("Health");
+
+const common = { tags: ["Health"], security: [] };
+const problems = problemResponses("not_acceptable", "rate_limited", "internal_error");
+
+/** The versions that this build was made with: the names of its migration files begin with them. */
+async function expectedVersions(): Promise<string[]> {
+  const versions: string[] = [];
+  for await (const { name } of Deno.readDir(new URL("../db/migrations", import.meta.url))) {
+    if (name.endsWith(".sql")) versions.push(name.split("_")[0]!);
+  }
+  return versions;
+}
+
+export function healthRoutes({ db }: Deps) {
+  let expected: Promise<string[]> | undefined;
+  return router()
+    .openapi(
+      createRoute({
+        ...common,
+        method: "get",
+        path: "/api",
+        operationId: "getWelcome",
+        summary: "Say that the API is up",
+        responses: { 200: { description: "Up.", content: jsonContent(Welcome) }, ...problems },
+      }),
+      (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200),
+    )
+    .openapi(
+      createRoute({
+        ...common,
+        method: "get",
+        path: "/api/health/live",
+        operationId: "getLiveness",
+        summary: "Say that the process answers",
+        description: "Never touches the database: its outage is no reason to restart the API.",
+        responses: { 200: { description: "Live.", content: jsonContent(Health) }, ...problems },
+      }),
+      (c) => c.json({ status: "ok" as const }, 200),
+    )
+    .openapi(
+      createRoute({
+        ...common,
+        method: "get",
+        path: "/api/health/ready",
+        operationId: "getReadiness",
+        summary: "Say that requests can be served",
+        description: "The database answers and has every migration that this build expects.",
+        responses: {
+          200: { description: "Ready.", content: jsonContent(Health) },
+          ...problems,
+          ...problemResponses("unavailable", "deadline_exceeded"),
+        },
+      }),
+      async (c) => {
+        expected ??= expectedVersions();
+        const applied = await listAppliedVersions(db).catch((error) => {
+          if (error instanceof DatabaseError && error.code === "42P01") return [];
+          throw error;
+        });
+        const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
+        if (missing.size > 0) {
+          throw new Problem(
+            "unavailable",
+            `The database lacks ${missing.size} migrations, the first is ${
+              [...missing].sort()[0]
+            }.`,
+            { headers: { "retry-after": "5" } },
+          );
+        }
+        return c.json({ status: "ok" as const }, 200);
+      },
+    );
+}

@@ -1,0 +1,48 @@
+import { cors } from "hono/cors";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { requestLog } from "./_log.ts";
+import { negotiate } from "./_negotiate.ts";
+import { type Deps, router } from "./_operation.ts";
+import { Problem, problemResponse, toProblem } from "./_problem.ts";
+import { docsRoutes } from "./docs.ts";
+import { healthRoutes } from "./health.ts";
+import { keyRoutes } from "./keys.ts";
+import { studentRoutes } from "./students.ts";
+import { todoRoutes } from "./todos.ts";
+import { userRoutes } from "./users.ts";
+
+/** The whole API. The order of the middleware is the order in which a request passes it. */
+export function createApp(deps: Deps) {
+  const app = router();
+  app.onError((error, c) => problemResponse(c, toProblem(error)));
+  app.notFound((c) => problemResponse(c, new Problem("not_found", "There is no such address.")));
+
+  app.use(requestLog(deps.log));
+  if (deps.corsOrigins.length > 0) {
+    app.use(cors({
+      origin: deps.corsOrigins,
+      allowMethods: ["GET", "POST", "PATCH", "DELETE"],
+      exposeHeaders: ["ETag", "Location", "Link", "X-Request-Id", "Idempotent-Replayed"],
+    }));
+  }
+  app.use(methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const allow = [...methods, "OPTIONS"].join(", ");
+      if (c.req.method === "OPTIONS") return c.body(null, 204, { allow });
+      const problem = new Problem("method_not_allowed", `Allowed are ${allow}.`, {
+        headers: { allow },
+      });
+      return problemResponse(c, problem);
+    },
+  }));
+  app.use("/api/*", negotiate(["application/json"]));
+
+  app.route("/", healthRoutes(deps));
+  app.route("/", todoRoutes(deps));
+  app.route("/", studentRoutes(deps));
+  app.route("/", userRoutes(deps));
+  app.route("/", keyRoutes(deps));
+  app.route("/", docsRoutes(app));
+  return app;
+}

@@ -1,0 +1,54 @@
+import { z } from "@hono/zod-openapi";
+import { createTodo, deleteTodo, getTodo, listTodos, todoSorts, updateTodo } from "../db/todos.ts";
+import { flag, id, idParameter, instant, rowFields, text, timestamp, words } from "./_fields.ts";
+import type { Deps } from "./_operation.ts";
+import { resource } from "./_resource.ts";
+
+const fields = {
+  description: text(10_000),
+  completed: z.boolean("must be true or false"),
+  due_date: instant.nullable(),
+  student_id: id.nullable().openapi({ description: "A student of your own roster." }),
+};
+
+export const Todo = z.strictObject({
+  id,
+  ...fields,
+  due_date: timestamp.nullable(),
+  ...rowFields,
+}).openapi("Todo");
+
+const NewTodo = z.strictObject({
+  description: fields.description,
+  completed: fields.completed.default(false),
+  due_date: fields.due_date.default(null),
+  student_id: fields.student_id.default(null),
+}).openapi("NewTodo");
+
+const TodoChange = z.strictObject(fields).partial().openapi("TodoChange");
+
+/** The filters of a list of todos; a student's own list has all but the student. */
+export const todoFilters = {
+  completed: flag.optional(),
+  due_before: instant.optional(),
+  due_after: instant.optional(),
+  due: z.enum(["none"]).optional().openapi({ description: "`none`: only todos without a date." }),
+  updated_since: instant.optional(),
+  q: words(1000).optional().openapi({ description: "Words to search the descriptions for." }),
+};
+
+export function todoRoutes(deps: Deps) {
+  return resource(deps, {
+    noun: "Todo",
+    path: "/api/todos",
+    schemas: { row: Todo, new: NewTodo, change: TodoChange },
+    sorts: todoSorts,
+    filters: { ...todoFilters, student_id: idParameter.optional() },
+    problems: { create: ["student_not_found"], update: ["student_not_found"] },
+    list: listTodos,
+    get: getTodo,
+    create: createTodo,
+    update: updateTodo,
+    remove: deleteTodo,
+  });
+}

@@ -1,0 +1,87 @@
+import { type DatabaseSettings, isLocal, readDatabaseSettings } from "./db/settings.ts";
+
+/** What the environment decides. README.md lists the names. */
+export interface Settings {
+  host: string;
+  port: number;
+  database: DatabaseSettings;
+  /** The middle of every API key, `slate_<environment>_...`: a key of another one is refused. */
+  environment: string;
+  /** Connections to the database at most. */
+  poolSize: number;
+  /** Milliseconds until a request is answered 504 and its statement stopped. */
+  deadline: number;
+  corsOrigins: string[];
+  /** Requests a minute and caller; 0 turns the limit off. */
+  rateLimit: number;
+  /** The header that our own proxy sets to the client's address; none is trusted by default. */
+  trustedProxyHeader?: string;
+  /** Only in `deno task dev`: the key of requests that carry none. */
+  devKey?: string;
+}
+
+/** Every fault of the environment, a line each. */
+export class SettingsError extends Error {
+  override name = "SettingsError";
+}
+
+const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
+
+/** Throws SettingsError, which names all that is missing, malformed or unknown at once. */
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const { settings: database, faults } = readDatabaseSettings(env);
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("SLATE_") && !known.includes(name)) {
+      faults.push(`${name} is unknown: known are ${known.join(", ")}`);
+    }
+  }
+  function whole(name: string, fallback: number, least: number, most: number): number {
+    const text = env[name] || String(fallback);
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      faults.push(`${name} is "${text}": it must be a whole number from ${least} to ${most}`);
+    }
+    return value;
+  }
+  function matching(name: string, pattern: RegExp, mustBe: string): string | undefined {
+    const text = env[name] || undefined;
+    if (text && !pattern.test(text)) faults.push(`${name} is "${text}": it must be ${mustBe}`);
+    return text;
+  }
+  const host = env.HOST || "127.0.0.1";
+  const corsOrigins = (env.CORS_ORIGINS ?? "").split(",").map((o) => o.trim()).filter(Boolean);
+  for (const origin of corsOrigins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      faults.push(`CORS_ORIGINS has "${origin}": an origin looks like https://app.example.com`);
+    }
+  }
+  const settings = {
+    host,
+    port: whole("PORT", 8000, 0, 65535),
+    environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
+    poolSize: whole("POOL_SIZE", 10, 1, 1000),
+    deadline: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
+    corsOrigins,
+    rateLimit: whole("RATE_LIMIT", 6000, 0, 1_000_000_000),
+    trustedProxyHeader: matching(
+      "TRUSTED_PROXY_HEADER",
+      /^[A-Za-z0-9-]+$/,
+      "the name of a header",
+    ),
+    devKey: env.SLATE_DEV_KEY || undefined,
+  };
+  if (settings.devKey && !isLocal(host)) {
+    faults.push(
+      `SLATE_DEV_KEY lets everybody in and HOST is "${host}": unset it, or listen on 127.0.0.1`,
+    );
+  }
+  if (settings.devKey && database && !isLocal(database.host)) {
+    faults.push(
+      "SLATE_DEV_KEY lets everybody in and the database is not the embedded one: unset it",
+    );
+  }
+  if (!database || faults.length > 0) {
+    throw new SettingsError(faults.map((fault) => `- ${fault}`).join("\n"));
+  }
+  return { ...settings, database };
+}
