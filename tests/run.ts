@@ -39,7 +39,7 @@ async function run(server: DatabaseSettings): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--parallel", `--junit-path=${report}`, ...Deno.args],
     cwd: root,
-    env: { TEST_SERVER: databaseUrl(server) },
+    env: { TEST_SERVER: databaseUrl(server), SCRATCH_DATABASE_URL: databaseUrl(server) },
   }).spawn();
   const { code } = await child.status;
   // A module that does not even load leaves no report.
