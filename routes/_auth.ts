@@ -1,12 +1,9 @@
-import { createHash, randomBytes } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Asked, Key, Scope } from "../db/_caller.ts";
+import { parseKey } from "../db/_secret.ts";
 import { proveKey } from "../db/keys.ts";
 import type { Database } from "../db/mod.ts";
 import { Problem, problemResponse, unauthorized } from "./_problem.ts";
-
-/** `slate_<environment>_<id>_<secret>`: a scanner finds a leaked one, the id finds its row. */
-const keyPattern = /^slate_([a-z]{1,16})_([1-9]\d{0,15})_([A-Za-z0-9_-]{43})$/;
 
 /** What the middleware leaves for the handlers in `c.var`. */
 export interface Variables {
@@ -14,26 +11,6 @@ export interface Variables {
   key: Key;
   callerId?: string;
   body?: Uint8Array;
-}
-
-/** A new secret of 256 random bits, and the digest to keep of it. */
-export function newSecret(): { secret: string; hash: string } {
-  const secret = randomBytes(32).toString("base64url");
-  return { secret, hash: digest(secret) };
-}
-
-export function formatKey(environment: string, id: string, secret: string): string {
-  return `slate_${environment}_${id}_${secret}`;
-}
-
-export function parseKey(text: string, environment: string): Key | undefined {
-  const [, env, id, secret] = keyPattern.exec(text) ?? [];
-  return env === environment ? { id: id!, hash: digest(secret!) } : undefined;
-}
-
-/** SHA-256 in hexadecimal. */
-export function digest(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex");
 }
 
 /**

@@ -22,12 +22,14 @@ export function requestLog(
     headers.set("x-content-type-options", "nosniff");
     // What an answer to a key says is nobody else's, not even after the key is gone.
     if (c.var.key) headers.set("cache-control", "no-store");
+    const route = routePath(c, -1);
     const line: Record<string, unknown> = {
       time: new Date().toISOString(),
       level: status >= 500 ? "error" : "info",
       request_id: requestId,
       method: c.req.method,
-      route: routePath(c, -1),
+      // The pattern, never the address. There is none where only a middleware matched.
+      route: route.endsWith("*") ? undefined : route,
       status,
       ms: Math.round((performance.now() - start) * 100) / 100,
       caller_id: c.var.callerId,

@@ -1,6 +1,7 @@
 import type { Context, TypedResponse } from "hono";
+import { digest } from "../db/_secret.ts";
 import type { Changed, Created, Found, Idempotency, Versions } from "../db/_shapes.ts";
-import { digest, permit, type Variables } from "./_auth.ts";
+import { permit, type Variables } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 
 type Ctx = Context<{ Variables: Variables }>;

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { scopes } from "../db/_caller.ts";
+import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, listKeys, rotateKey } from "../db/keys.ts";
-import { formatKey, newSecret } from "./_auth.ts";
 import { id, instant, rowFields, text, timestamp } from "./_fields.ts";
 import {
   createdHeaders,

@@ -44,15 +44,15 @@ export async function main(args: string[]): Promise<number> {
     }
     return await command.run({ ...parsed, ...output() });
   } catch (error) {
-    const code = codeOf(error);
+    const code = exitCode(error);
     if (code === undefined) throw error;
     console.error((error as Error).message);
     return code;
   }
 }
 
-/** The exit code of an expected failure. */
-function codeOf(error: unknown): number | undefined {
+/** The exit code of an expected failure; undefined for a defect. */
+export function exitCode(error: unknown): number | undefined {
   if (error instanceof Failure) return error.code;
   if (error instanceof EmbeddedError || error instanceof Unreachable) return exit.unreachable;
   if (error instanceof DeadlinePassed) return exit.unreachable;

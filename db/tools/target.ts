@@ -9,6 +9,8 @@ import { root } from "./dbmate.ts";
 /** The database that a command works on. Disposing stops a server that was started for it. */
 export interface Target extends AsyncDisposable {
   settings: DatabaseSettings;
+  /** It is the one that `deno task dev` runs. */
+  embedded: boolean;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -39,7 +41,7 @@ export async function openTarget(): Promise<Target> {
   if (embedded !== undefined) return await openEmbedded(embedded);
   const { settings, faults } = readDatabaseSettings(env);
   if (!settings) throw new Failure(faults.join("\n"), exit.usage);
-  return { settings, async [Symbol.asyncDispose]() {} };
+  return { settings, embedded: false, async [Symbol.asyncDispose]() {} };
 }
 
 /**
@@ -55,6 +57,11 @@ function embeddedDatabase(env: Environment): string | undefined {
   return own ? decodeURIComponent(url.pathname.slice(1)) || "slate" : undefined;
 }
 
+/** Whether the environment means the embedded server. */
+export function namesEmbedded(env: Environment): boolean {
+  return embeddedDatabase(env) !== undefined;
+}
+
 function dataDir(env: Environment): string {
   return resolve(root, env.SLATE_DATA_DIR || ".data");
 }
@@ -63,10 +70,14 @@ async function openEmbedded(database: string): Promise<Target> {
   const { runningEmbedded, startEmbedded } = await import("../embedded.ts");
   const folder = dataDir(environment());
   const running = await runningEmbedded(folder);
-  if (running) return { settings: { ...running, database }, async [Symbol.asyncDispose]() {} };
+  if (running) {
+    const settings = { ...running, database };
+    return { settings, embedded: true, async [Symbol.asyncDispose]() {} };
+  }
   const server = await startEmbedded({ dataDir: folder, owner: "deno task db" });
   return {
     settings: { ...server.settings, database },
+    embedded: true,
     [Symbol.asyncDispose]: () => server.stop(),
   };
 }
