@@ -49,11 +49,14 @@ async function serve(settings: Record<string, string>): Promise<number> {
     env: settings,
     stdin: "null",
   }).spawn();
-  // A terminal's Ctrl-C reaches the child as well; kill reaches only us.
+  // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
+  // SIGTERM that ends the app inside it, so it is told by SIGINT.
   let stopping = false;
   const stop = () => {
-    if (!stopping) child.kill("SIGTERM");
+    if (stopping) return;
     stopping = true;
+    child.kill("SIGINT");
+    Deno.unrefTimer(setTimeout(() => child.kill("SIGKILL"), 5000));
   };
   Deno.addSignalListener("SIGINT", stop);
   Deno.addSignalListener("SIGTERM", stop);
