@@ -16,13 +16,15 @@ export class Client {
   broken = false;
   readonly sql: postgres.Sql;
   readonly #settings: DatabaseSettings;
+  readonly #deadline: number;
   readonly #sockets = new Set<Socket>();
   /** Whether the last dialled connection has answered, or none was dialled yet. */
   #ready = true;
   #cancelled: Promise<unknown> | undefined;
 
-  constructor(settings: DatabaseSettings, applicationName: string) {
+  constructor(settings: DatabaseSettings, applicationName: string, deadline: number) {
     this.#settings = settings;
+    this.#deadline = deadline;
     const { host, port, database, user, password } = settings;
     // Everything that postgres.js would otherwise take from the environment is spelled out.
     this.sql = postgres({
@@ -70,21 +72,21 @@ export class Client {
   }
 
   /**
-   * Runs one unit of work. Throws DatabaseError, Unreachable, or DeadlinePassed after `deadline`
-   * milliseconds.
+   * Runs one unit of work. Throws DatabaseError, Unreachable, or DeadlinePassed when the clock that
+   * performance.now() reads passes `until`.
    */
   async run<Raw, Result>(
     work: (sql: postgres.Sql) => PromiseLike<Raw>,
     finish: (raw: Raw) => Result,
-    deadline: number,
+    until: number,
   ): Promise<Result> {
     const pending = work(this.sql);
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       this.broken = true;
       this.#cancelled = this.#cancel(pending);
-      reject(new DeadlinePassed(`no answer within ${Math.round(deadline)} ms`));
-    }, deadline);
+      reject(new DeadlinePassed(`no answer within ${this.#deadline} ms`));
+    }, Math.max(1, until - performance.now()));
     try {
       const raw = await Promise.race([pending, late]);
       this.#ready = true;

@@ -65,7 +65,7 @@ const attemptsOnConflict = 3;
 export function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Database {
   const { size = 10, deadline = 10_000, applicationName = "slate" } = options;
   const idle: Client[] = [];
-  const waiting: PromiseWithResolvers<Client>[] = [];
+  const waiting = new Set<PromiseWithResolvers<Client>>();
   const leaving = new Set<Promise<void>>();
   let open = 0;
   let inHand = 0;
@@ -78,14 +78,14 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
     if (client) return client;
     if (open < size) {
       open++;
-      return new Client(settings, applicationName);
+      return new Client(settings, applicationName, deadline);
     }
     const waiter = Promise.withResolvers<Client>();
     const timer = setTimeout(() => {
-      waiting.splice(waiting.indexOf(waiter), 1);
+      waiting.delete(waiter);
       waiter.reject(new DeadlinePassed(`all ${size} connections were busy for ${deadline} ms`));
     }, until - performance.now());
-    waiting.push(waiter);
+    waiting.add(waiter);
     return waiter.promise.finally(() => clearTimeout(timer));
   }
 
@@ -94,13 +94,14 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       const left: Promise<void> = client.discard().finally(() => leaving.delete(left));
       leaving.add(left);
       open--;
-      if (waiting.length === 0) return;
+      if (waiting.size === 0) return;
       open++;
-      client = new Client(settings, applicationName);
+      client = new Client(settings, applicationName, deadline);
     }
-    const next = waiting.shift();
-    if (next) next.resolve(client);
-    else idle.push(client);
+    const [next] = waiting;
+    if (!next) return void idle.push(client);
+    waiting.delete(next);
+    next.resolve(client);
   }
 
   async function unit<Raw, Result>(
@@ -116,7 +117,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
         const acquired = acquire(until);
         const client = acquired instanceof Client ? acquired : await acquired;
         try {
-          return await client.run(work, finish, until - performance.now());
+          return await client.run(work, finish, until);
         } catch (error) {
           const conflict = error instanceof DatabaseError && /^40(001|P01)$/.test(error.code);
           if (!conflict || once || attempt === attemptsOnConflict) throw error;
@@ -133,7 +134,8 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
 
   return {
     query: <Row>(statement: Statement) =>
-      unit((sql) => sql`${statement as never}`, (rows) => rows as unknown as Row[]),
+      // A plain array: the driver's own drags the statement and its columns along.
+      unit((sql) => sql`${statement as never}`, (rows) => rows.slice() as Row[]),
     describe: (statement) =>
       unit(
         (sql) => sql`${statement as never}`.describe(),
@@ -142,9 +144,8 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
     script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, true),
     async close() {
       closing = true;
-      for (const { reject } of waiting.splice(0)) {
-        reject(new Unreachable("the database is closing"));
-      }
+      for (const { reject } of waiting) reject(new Unreachable("the database is closing"));
+      waiting.clear();
       if (inHand > 0) await drained.promise;
       await Promise.all([...idle.splice(0).map((client) => client.end()), ...leaving]);
     },
