@@ -175,7 +175,7 @@ export class Client {
     if (answer.length !== 1 || answer[0] !== 83) {
       socket.destroy();
       throw new Error(
-        "the server offers no TLS: sslmode=disable would send everything in the clear",
+        "the server offers no TLS, which sslmode asks for",
       );
     }
     const secure = connectTls({

@@ -6,10 +6,14 @@ import { testServer } from "./database.ts";
 /** It runs until somebody stops it. */
 export const never = sql`select pg_sleep(600)`;
 
-/** A pool that closes at the end of its scope and then proves that the server has let go of it. */
+/**
+ * A pool that closes at the end of its scope and then proves that the server has let go of it;
+ * `admin` is connected to that server where it is not the one of all tests.
+ */
 export function pool(
   settings: DatabaseSettings,
   options: { size?: number; deadline?: number } = {},
+  admin?: Database,
 ) {
   const applicationName = `test ${crypto.randomUUID()}`;
   const db = connect(settings, { deadline: 30_000, ...options, applicationName });
@@ -18,9 +22,9 @@ export function pool(
     backends: (admin: Database) => countBackends(admin, applicationName),
     async [Symbol.asyncDispose]() {
       await db.close();
-      const admin = connect(testServer(), { size: 1 });
-      await until(async () => await countBackends(admin, applicationName) === 0);
-      await admin.close();
+      const asked = admin ?? connect(testServer(), { size: 1 });
+      await until(async () => await countBackends(asked, applicationName) === 0);
+      if (!admin) await asked.close();
     },
   };
 }
