@@ -18,10 +18,11 @@ export interface EmbeddedServer {
 }
 
 export interface EmbeddedOptions {
-  /** The folder for its data, its log and its password. Created if missing. */
-  dataDir: string;
-  /** For tests: nothing is synced to the disk, and stopping removes the folder. */
-  ephemeral?: boolean;
+  /**
+   * The folder for its data, its log and its password, created if missing. Without one the server
+   * is for once: nothing is synced to the disk, and all of it is removed when it stops.
+   */
+  dataDir?: string;
   /** What the owner is called in the message to whoever comes second. */
   owner?: string;
 }
@@ -47,15 +48,16 @@ export function defaultDataDir(): string {
  * that an owner who was killed left running. It stops when stop() is called, and also when this
  * process dies in any way. Throws EmbeddedError, also when somebody else owns the folder.
  */
-export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
+export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
   if (Deno.build.os === "windows") {
     throw new EmbeddedError(
       "the embedded PostgreSQL runs on Linux and macOS: run this inside WSL, or set DATABASE_URL",
     );
   }
-  const { ephemeral = false, owner = "another Slate command" } = options;
-  const dataDir = resolve(options.dataDir);
+  const { owner = "another Slate command" } = options;
   const account = unprivileged();
+  const ephemeral = options.dataDir === undefined;
+  const dataDir = resolve(options.dataDir ?? await Deno.makeTempDir({ prefix: "slate-" }));
   await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
   const lock = await own(dataDir, owner);
   try {

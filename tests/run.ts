@@ -10,9 +10,7 @@ import { administer, template } from "./database.ts";
 
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
-const embedded = given
-  ? undefined
-  : await startEmbedded({ dataDir: `${folder}/data`, ephemeral: true, owner: "deno task test" });
+const embedded = given ? undefined : await startEmbedded();
 const server = embedded?.settings ?? settingsOf(given!);
 let code = 1;
 try {

@@ -9,8 +9,7 @@ const authority = createAuthority();
 
 /** A PostgreSQL of the test's own that offers TLS with a certificate for this host. */
 async function startSecure(host: string) {
-  const folder = await Deno.makeTempDir({ prefix: "slate tls " });
-  const server = await startEmbedded({ dataDir: `${folder}/data`, ephemeral: true });
+  const server = await startEmbedded();
   const admin = connect(server.settings, { size: 1 });
   await presentCertificate(admin, host);
   // The server tells its sessions of the new setting before it loads the certificate itself.
@@ -30,7 +29,6 @@ async function startSecure(host: string) {
     async [Symbol.asyncDispose]() {
       await admin.close();
       await server.stop();
-      await Deno.remove(folder, { recursive: true });
     },
   };
 }
@@ -92,8 +90,7 @@ Deno.test("TLS: the deadline's cancel request goes through TLS as well", async (
 });
 
 Deno.test("TLS: a server that declines gets no password", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "slate-tls-" });
-  const server = await startEmbedded({ dataDir: `${folder}/data`, ephemeral: true });
+  const server = await startEmbedded();
   const admin = connect(server.settings, { size: 1 });
   {
     await using db = pool({ ...server.settings, tls: "verified" }, {}, admin);
@@ -103,7 +100,6 @@ Deno.test("TLS: a server that declines gets no password", async () => {
   }
   await admin.close();
   await server.stop();
-  await Deno.remove(folder, { recursive: true });
 });
 
 Deno.test("TLS: what a stranger slips in behind the server's answer is refused", async () => {

@@ -94,7 +94,7 @@ export interface Scratch extends AsyncDisposable {
  */
 export async function openScratch(): Promise<Scratch> {
   const { SCRATCH_DATABASE_URL } = environment();
-  const own = SCRATCH_DATABASE_URL ? undefined : await ephemeral();
+  const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
   const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
   const db = connect(server, { size: 1, deadline: 60_000 });
   const created: string[] = [];
@@ -118,21 +118,9 @@ export async function openScratch(): Promise<Scratch> {
   };
 }
 
-async function ephemeral() {
+async function startScratch() {
   const { startEmbedded } = await import("../embedded.ts");
-  const folder = await Deno.makeTempDir({ prefix: "slate-scratch-" });
-  const server = await startEmbedded({
-    dataDir: join(folder, "data"),
-    ephemeral: true,
-    owner: "deno task db",
-  });
-  return {
-    settings: server.settings,
-    async stop() {
-      await server.stop();
-      await Deno.remove(folder, { recursive: true });
-    },
-  };
+  return await startEmbedded();
 }
 
 function scratchSettings(url: string): DatabaseSettings {
