@@ -51,25 +51,37 @@ export const idParameter = z.string()
   )
   .openapi({ type: "integer", minimum: 1, maximum: largestId, example: 1 });
 
-const offset = String.raw`([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)`;
 const dateTime = new RegExp(
-  String
-    .raw`^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?${offset}$`,
+  String.raw`^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d` +
+    String.raw`(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)$`,
 );
 
-/** RFC 3339 with any offset, in the years 0001 to 9998 of UTC. */
+/**
+ * RFC 3339 with any offset, in the years 0001 to 9998 of UTC. Handed on in UTC, because PostgreSQL
+ * takes offsets to 15:59 only, and cut to its microseconds.
+ */
 export const instant = z.string()
-  .regex(dateTime, "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z")
+  .regex(dateTime, {
+    message: "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z",
+    abort: true,
+  })
   .refine(exists, "must be a day that exists, in the years 0001 to 9998")
-  .openapi({ format: "date-time", example: "2030-01-31T09:00:00Z" });
+  .transform(toUtc)
+  .openapi({ type: "string", format: "date-time", example: "2030-01-31T09:00:00Z" });
 
 function exists(text: string): boolean {
   const [year, month, day] = text.slice(0, 10).split("-").map(Number) as [number, number, number];
-  // Day 0 of the next month; the year 2000 + n mod 400 has the same leap day and no two-digit trap.
+  // Day 0 of the next month; 2000 + n mod 400 has the same leap day and no two-digit trap.
   const days = new Date(Date.UTC(2000 + year % 400, month, 0)).getUTCDate();
   const moment = Date.parse(text.toUpperCase());
   return day <= days && moment >= Date.parse("0001-01-01T00:00:00Z") &&
     moment < Date.parse("9999-01-01T00:00:00Z");
+}
+
+function toUtc(text: string): string {
+  const fraction = /\.\d{1,6}/.exec(text)?.[0] ?? "";
+  const seconds = new Date(text.toUpperCase().replace(/\.\d+/, ""));
+  return `${seconds.toISOString().slice(0, 19)}${fraction}Z`;
 }
 
 /** A time as it is answered: UTC with six digits. */

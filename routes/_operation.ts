@@ -103,6 +103,9 @@ export function patchContent<Schema extends z.ZodType>(schema: Schema) {
   return { "application/merge-patch+json": { schema }, "application/json": { schema } };
 }
 
+/** For an operation that takes no query parameter: one is a mistake that its sender should see. */
+export const NoQuery = z.strictObject({});
+
 export const ItemParams = z.strictObject({ id: idParameter });
 
 const etag = { description: "The row's version.", schema: { type: "string" as const } };

@@ -13,6 +13,7 @@ import {
   itemHeaders,
   ItemParams,
   jsonContent,
+  NoQuery,
   pageHeaders,
   patchContent,
   patchTypes,
@@ -87,7 +88,7 @@ export function resource<
   const tag = `${noun}s`;
   const low = noun.toLowerCase();
   const row = jsonContent(schemas.row);
-  const item = { params: ItemParams };
+  const item = { params: ItemParams, query: NoQuery };
 
   const list = secured(deps, scopes?.list ?? "read", { tag, problems: ["invalid_cursor"] });
   const listRoute = createRoute({
@@ -119,6 +120,7 @@ export function resource<
     operationId: `create${noun}`,
     summary: `Create a ${low}`,
     request: {
+      query: NoQuery,
       headers: IdempotencyKey,
       body: { required: true, content: jsonContent(schemas.new) },
     },

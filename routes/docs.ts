@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Variables } from "./_auth.ts";
-import { jsonContent, problemResponses, router } from "./_operation.ts";
+import { jsonContent, NoQuery, problemResponses, router } from "./_operation.ts";
 
 /** The version of the contract: the minor grows with what is added, the major with what breaks. */
 export const apiVersion = "1.0.0";
@@ -41,6 +41,7 @@ export function docsRoutes(app: App) {
     createRoute({
       tags: ["Health"],
       security: [],
+      request: { query: NoQuery },
       method: "get",
       path: "/api/openapi.json",
       operationId: "getDocument",
@@ -50,7 +51,13 @@ export function docsRoutes(app: App) {
           description: "OpenAPI 3.1.",
           content: jsonContent(z.looseObject({ openapi: z.string() }).openapi("Document")),
         },
-        ...problemResponses("not_acceptable", "rate_limited", "internal_error"),
+        ...problemResponses(
+          "malformed_request",
+          "invalid_parameter",
+          "not_acceptable",
+          "rate_limited",
+          "internal_error",
+        ),
       },
     }),
     (c) => {

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
 import { DatabaseError } from "../db/mod.ts";
-import { type Deps, jsonContent, problemResponses, router } from "./_operation.ts";
+import { type Deps, jsonContent, NoQuery, problemResponses, router } from "./_operation.ts";
 import { Problem } from "./_problem.ts";
 
 const Welcome = z.strictObject({
@@ -12,8 +12,14 @@ const Welcome = z.strictObject({
 
 const Health = z.strictObject({ status: z.literal("ok") }).openapi("Health");
 
-const common = { tags: ["Health"], security: [] };
-const problems = problemResponses("not_acceptable", "rate_limited", "internal_error");
+const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
+const problems = problemResponses(
+  "malformed_request",
+  "invalid_parameter",
+  "not_acceptable",
+  "rate_limited",
+  "internal_error",
+);
 
 /** The versions that this build was made with: the names of its migration files begin with them. */
 async function expectedVersions(): Promise<string[]> {

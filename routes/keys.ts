@@ -9,6 +9,7 @@ import {
   IdempotencyKey,
   ItemParams,
   jsonContent,
+  NoQuery,
   pageHeaders,
   router,
   secured,
@@ -101,6 +102,7 @@ export function keyRoutes(deps: Deps) {
         summary: "Create a key",
         description: "For yourself. A key of the scope admin needs one to make it.",
         request: {
+          query: NoQuery,
           headers: IdempotencyKey,
           body: { required: true, content: jsonContent(NewKey) },
         },
@@ -130,6 +132,7 @@ export function keyRoutes(deps: Deps) {
           "The new key has the same name, scope and lifetime. The old one ends after the overlap.",
         request: {
           params: ItemParams,
+          query: NoQuery,
           headers: IdempotencyKey,
           body: { required: false, content: jsonContent(KeyRotation) },
         },
@@ -159,7 +162,7 @@ export function keyRoutes(deps: Deps) {
         operationId: "deleteKey",
         summary: "Revoke a key",
         description: "It fails at once.",
-        request: { params: ItemParams },
+        request: { params: ItemParams, query: NoQuery },
         responses: { 204: { description: "Revoked." }, ...remove.problems },
       }),
       async (c) => deletedReply(c, await deleteKey(db, c.var.key, c.req.valid("param").id)),

@@ -9,7 +9,14 @@ import {
   userSorts,
 } from "../db/users.ts";
 import { age, email, id, rowFields, text } from "./_fields.ts";
-import { type Deps, IfNoneMatch, itemHeaders, jsonContent, secured } from "./_operation.ts";
+import {
+  type Deps,
+  IfNoneMatch,
+  itemHeaders,
+  jsonContent,
+  NoQuery,
+  secured,
+} from "./_operation.ts";
 import { itemReply } from "./_reply.ts";
 import { resource } from "./_resource.ts";
 
@@ -48,7 +55,7 @@ export function userRoutes(deps: Deps) {
       path: "/api/me",
       operationId: "getMe",
       summary: "Get the user whose key this is",
-      request: { headers: IfNoneMatch },
+      request: { query: NoQuery, headers: IfNoneMatch },
       responses: {
         200: { description: "The user.", headers: itemHeaders, content: jsonContent(User) },
         304: { description: "It is still the one you have.", headers: itemHeaders },
