@@ -1,0 +1,81 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { connect } from "../db/mod.ts";
+import { createApi } from "./api.ts";
+import { createDatabase } from "./database.ts";
+
+/** A port on which nobody listens. */
+const nowhere = { host: "127.0.0.1", port: 1, database: "x", user: "x", tls: "off" as const };
+
+Deno.test("live never touches the database; ready is 503 while it is away [39]", async () => {
+  const db = connect(nowhere);
+  await using api = await createApi({ db });
+  assertEquals((await api.call("GET /api/health/live", { key: null })).status, 200);
+  assertEquals((await api.call("GET /api", { key: null })).status, 200);
+  const ready = await api.call("GET /api/health/ready", { key: null });
+  assertEquals([ready.status, ready.json.code], [503, "unavailable"]);
+  assertEquals(ready.headers.get("retry-after"), "1");
+  const todos = await api.call("GET /api/todos");
+  assertEquals([todos.status, todos.json.code], [503, "unavailable"]);
+  await db.close();
+});
+
+Deno.test("ready is 503 and names the first missing migration until all are there [39]", async () => {
+  await using api = await createApi();
+  assertEquals((await api.call("GET /api/health/ready", { key: null })).status, 200);
+  await using empty = await createDatabase({ empty: true });
+  await using behind = await createApi({ db: empty.db });
+  const ready = await behind.call("GET /api/health/ready", { key: null });
+  assertEquals(ready.status, 503);
+  assertStringIncludes(ready.json.detail, "20261102090000");
+});
+
+Deno.test("ready stays 200 when the database is ahead: old code runs on the new schema [39]", async () => {
+  await using api = await createApi();
+  await api.database.db.script("insert into schema_migrations (version) values ('29990101000000')");
+  assertEquals((await api.call("GET /api/health/ready", { key: null })).status, 200);
+});
+
+Deno.test("an unmapped constraint is a bug: 500, and the log says which, without its values [17]", async () => {
+  await using api = await createApi();
+  await api.database.db.script(
+    "alter table todos add constraint todos_surprise_check check (description <> 's3cret')",
+  );
+  const answer = await api.call("POST /api/todos", { body: { description: "s3cret" } });
+  assertEquals([answer.status, answer.json.code], [500, "internal_error"]);
+  const line = api.log.at(-1)!;
+  assertStringIncludes(line, "todos_surprise_check");
+  assertEquals(line.includes("s3cret"), false);
+  assertEquals(answer.text.includes("todos_surprise"), false);
+});
+
+Deno.test("a data exception that the schema let through is 422, and PostgreSQL's words stay here [17]", async () => {
+  await using api = await createApi();
+  await api.database.db.script(`
+    create function refuse() returns trigger language plpgsql as $$
+    begin
+      raise exception 's3cret' using errcode = '22003';
+    end $$;
+    create trigger refuse before insert on students for each row execute function refuse()`);
+  const answer = await api.call("POST /api/students", {
+    body: { first_name: "A", last_name: "B" },
+  });
+  assertEquals([answer.status, answer.json.code], [422, "invalid_body"]);
+  assertEquals(answer.text.includes("s3cret"), false);
+});
+
+Deno.test("a conflict that lasts is 503, a statement that is stopped 504, each with Retry-After [17]", async () => {
+  await using api = await createApi();
+  for (const [code, status] of [["40001", 503], ["40P01", 503], ["57014", 504], ["53300", 503]]) {
+    await api.database.db.script(`
+      create or replace function refuse() returns trigger language plpgsql as $$
+      begin
+        raise exception 'no' using errcode = '${code}';
+      end $$;
+      create or replace trigger refuse before insert on students
+        for each row execute function refuse()`);
+    const body = { first_name: "A", last_name: "B" };
+    const answer = await api.call("POST /api/students", { body });
+    assertEquals(answer.status, status, String(code));
+    assertEquals(answer.headers.get("retry-after"), "1");
+  }
+});
