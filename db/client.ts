@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import postgres from "postgres";
@@ -182,7 +183,7 @@ export class Client {
       socket,
       host,
       servername: isIP(host) ? undefined : host,
-      ca: rootCertificate,
+      ca: rootCertificate && readFileSync(rootCertificate),
       rejectUnauthorized: tls === "verified",
     });
     this.#own(secure);

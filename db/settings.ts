@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
 
 /** Where a PostgreSQL is and how to reach it. */
 export interface DatabaseSettings {
@@ -10,28 +11,30 @@ export interface DatabaseSettings {
   password?: string;
   /** `verified` checks the certificate and the host's name; `unverified` only encrypts. */
   tls: "off" | "verified" | "unverified";
-  /** PEM certificates to trust instead of the system's. */
+  /** The PEM file of certificates to trust instead of the system's. */
   rootCertificate?: string;
 }
 
 type Environment = Record<string, string | undefined>;
 
-const sslModes: Record<string, DatabaseSettings["tls"]> = {
-  "disable": "off",
+const sslModes = new Map<string, DatabaseSettings["tls"]>([
+  ["disable", "off"],
   // libpq's require and verify-ca accept another host's certificate. Here they verify in full;
   // whoever wants less has to say so in words that cannot be missed.
-  "require": "verified",
-  "verify-ca": "verified",
-  "verify-full": "verified",
-  "no-verify": "unverified",
-};
+  ["require", "verified"],
+  ["verify-ca", "verified"],
+  ["verify-full", "verified"],
+  ["no-verify", "unverified"],
+]);
 
-// channel_binding comes with Neon's URLs. It adds nothing to a verified certificate.
-const knownParameters = new Set(["sslmode", "sslrootcert", "channel_binding", "application_name"]);
+// host names the folder of a Unix socket, for which a URL has no other place. channel_binding comes
+// with Neon's URLs and adds nothing to a verified certificate.
+const knownParameters = ["sslmode", "sslrootcert", "channel_binding", "host"];
 
 /** Whether the traffic to this host stays on this machine. */
 export function isLocal(host: string): boolean {
-  return host.startsWith("/") || host === "localhost" || host === "::1" || /^127\./.test(host);
+  return host.startsWith("/") || host === "localhost" || host === "::1" ||
+    isIPv4(host) && host.startsWith("127.");
 }
 
 /**
@@ -50,9 +53,11 @@ export function readDatabaseSettings(
     );
     return { faults };
   }
-  for (const name of ["PGSERVICE", "PGHOSTADDR"]) {
+  for (const name of ["PGSERVICE", "PGHOSTADDR", "PGTARGETSESSIONATTRS"]) {
     if (env[name]) {
-      faults.push(`${name} is not supported: put the host into PGHOST or DATABASE_URL`);
+      faults.push(
+        `${name} is not supported: unset it, and put the host into PGHOST or DATABASE_URL`,
+      );
     }
   }
   const url = env.DATABASE_URL ? parseUrl(env.DATABASE_URL, faults) : undefined;
@@ -60,15 +65,15 @@ export function readDatabaseSettings(
   const source = env.DATABASE_URL ? "DATABASE_URL" : "PGHOST and its kin";
   const given = (name: string) => url?.searchParams.get(name) || undefined;
 
-  const host = bare(decodeHost(url?.hostname ?? "")) || env.PGHOST || "";
-  const portText = url?.port || (url ? "" : env.PGPORT) || "5432";
+  const host = given("host") ?? (bare(decode(url?.hostname ?? "") ?? "") || env.PGHOST || "");
+  const portText = url?.port || env.PGPORT || "5432";
   const port = Number(portText);
   const database = decode(url?.pathname.slice(1) ?? "") || env.PGDATABASE || "";
   const user = decode(url?.username ?? "") || env.PGUSER || "";
   if (!host) faults.push(`${source} names no host`);
   else if (host.includes(",")) faults.push(`${source} names several hosts: only one is supported`);
   if (!/^\d+$/.test(portText) || port < 1 || port > 65535) {
-    faults.push(`PGPORT is "${portText}": it must be a number from 1 to 65535`);
+    faults.push(`the port is "${portText}" in ${source}: it must be a number from 1 to 65535`);
   }
   if (!user) faults.push(`${source} names no user: put it before the @, or into PGUSER`);
   if (!database) {
@@ -76,7 +81,7 @@ export function readDatabaseSettings(
   }
 
   const mode = given("sslmode") ?? (env.PGSSLMODE || undefined);
-  const tls = mode ? sslModes[mode] : isLocal(host) ? "off" : "verified";
+  const tls = mode ? sslModes.get(mode) : isLocal(host) ? "off" : "verified";
   if (!tls) {
     faults.push(
       `sslmode is "${mode}": use verify-full, or disable where nobody can listen (prefer and allow can fall back to plain text unnoticed)`,
@@ -85,7 +90,7 @@ export function readDatabaseSettings(
   const passwordFile = env.PGPASSFILE || undefined;
   const password = decode(url?.password ?? "") || env.PGPASSWORD ||
     (passwordFile && passwordFrom(passwordFile, { host, port, database, user }, faults));
-  const rootCertificate = certificate(given("sslrootcert") ?? env.PGSSLROOTCERT, faults);
+  const rootCertificate = certificateFile(given("sslrootcert") ?? env.PGSSLROOTCERT, faults);
   if (faults.length > 0 || !tls) return { faults };
   return { settings: { host, port, database, user, password, tls, rootCertificate }, faults };
 }
@@ -95,12 +100,10 @@ export function readDatabaseSettings(
  * through the environment only, never as an argument and never to a log.
  */
 export function databaseUrl(settings: DatabaseSettings): string {
-  const { host, port, database, user, password, tls } = settings;
+  const { host, port, database, user, password, tls, rootCertificate } = settings;
   const socket = host.startsWith("/");
-  const url = new URL(
-    `postgres://${socket ? "" : host.includes(":") ? `[${host}]` : host}:${port}`,
-  );
-  if (socket) url.host = "localhost";
+  const authority = socket ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  const url = new URL(`postgres://${authority}:${port}`);
   url.username = encodeURIComponent(user);
   if (password) url.password = encodeURIComponent(password);
   url.pathname = `/${encodeURIComponent(database)}`;
@@ -109,6 +112,8 @@ export function databaseUrl(settings: DatabaseSettings): string {
     "sslmode",
     { off: "disable", verified: "verify-full", unverified: "require" }[tls],
   );
+  // With sslmode=require the file would mean: verify after all.
+  if (rootCertificate && tls === "verified") url.searchParams.set("sslrootcert", rootCertificate);
   return url.href;
 }
 
@@ -131,13 +136,21 @@ function parseUrl(text: string, faults: string[]): URL | undefined {
   if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") {
     faults.push(`DATABASE_URL begins with ${url.protocol}//: it must begin with postgres://`);
   }
-  for (const name of new Set(url.searchParams.keys())) {
-    if (!knownParameters.has(name)) {
-      faults.push(
-        `DATABASE_URL has the unknown parameter "${name}": known are ${
-          [...knownParameters].join(", ")
-        }`,
-      );
+  const names = [...url.searchParams.keys()];
+  // A ? or # that is not written as %3F or %23 cuts the password, so that only what cannot be a
+  // piece of one is repeated.
+  if (url.hash || names.some((name) => !/^[\w.-]{1,40}$/.test(name))) {
+    faults.push(
+      "DATABASE_URL has a ? or a # where none belongs: write %3F and %23 inside the password",
+    );
+  } else {
+    for (const name of new Set(names)) {
+      if (!knownParameters.includes(name)) {
+        const known = knownParameters.join(", ");
+        faults.push(`DATABASE_URL has the unknown parameter "${name}": known are ${known}`);
+      } else if (names.indexOf(name) !== names.lastIndexOf(name)) {
+        faults.push(`DATABASE_URL has the parameter "${name}" twice: leave one`);
+      }
     }
   }
   for (const part of [url.username, url.password, url.pathname, url.hostname]) {
@@ -157,19 +170,16 @@ function decode(text: string): string | undefined {
   }
 }
 
-function decodeHost(host: string): string {
-  return decode(host) ?? host;
-}
-
 /** An IPv6 address without the brackets that a URL puts around it. */
 function bare(host: string): string {
   return host.replace(/^\[(.*)\]$/, "$1");
 }
 
-function certificate(path: string | undefined, faults: string[]): string | undefined {
+function certificateFile(path: string | undefined, faults: string[]): string | undefined {
   if (!path || path === "system") return undefined;
   try {
-    return readFileSync(path, "utf8");
+    if (readFileSync(path, "utf8").includes("-----BEGIN CERTIFICATE-----")) return path;
+    faults.push(`sslrootcert "${path}" holds no PEM certificate`);
   } catch (error) {
     faults.push(`sslrootcert "${path}" cannot be read: ${(error as Error).message}`);
   }
@@ -191,8 +201,11 @@ function passwordFrom(
   const values = [wanted.host, String(wanted.port), wanted.database, wanted.user];
   for (const line of lines) {
     if (line.startsWith("#")) continue;
-    const fields = line.split(/(?<!\\):/).map((field) => field.replace(/\\(.)/g, "$1"));
-    if (fields.length === 5 && values.every((v, i) => fields[i] === "*" || fields[i] === v)) {
+    const fields = Array.from(
+      line.matchAll(/((?:[^:\\]|\\.)*)(?::|$)/g),
+      ([, field]) => field!.replace(/\\(.)/g, "$1"),
+    );
+    if (fields.length >= 5 && values.every((v, i) => fields[i] === "*" || fields[i] === v)) {
       return fields[4];
     }
   }

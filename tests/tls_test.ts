@@ -19,12 +19,10 @@ async function startSecure(host: string) {
     await db.close();
     return answer.length === 1;
   });
+  const rootCertificate = `${folder}/root.crt`;
+  await Deno.writeTextFile(rootCertificate, authority.certificate);
   return {
-    settings: {
-      ...server.settings,
-      tls: "verified" as const,
-      rootCertificate: authority.certificate,
-    },
+    settings: { ...server.settings, tls: "verified" as const, rootCertificate },
     admin,
     async [Symbol.asyncDispose]() {
       await admin.close();
@@ -65,7 +63,8 @@ Deno.test("TLS: a certificate of another host, or of an unknown authority, is re
   await assertRejects(() => byAddress.query(encrypted), Unreachable);
   await using byName = pool({ ...server.settings, host: "localhost" }, {}, server.admin);
   assertEquals(await byName.query<unknown>(encrypted), [{ ssl: true }]);
-  const stranger = createAuthority().certificate;
+  const stranger = `${server.settings.rootCertificate}.stranger`;
+  await Deno.writeTextFile(stranger, createAuthority().certificate);
   for (const rootCertificate of [stranger, undefined]) {
     await using db = pool(
       { ...server.settings, host: "localhost", rootCertificate },
