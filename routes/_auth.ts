@@ -3,6 +3,7 @@ import type { Asked, Key, Scope } from "../db/_caller.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveKey } from "../db/keys.ts";
 import type { Database } from "../db/mod.ts";
+import type { Limits } from "./_limits.ts";
 import { Problem, problemResponse, unauthorized } from "./_problem.ts";
 
 /** What the middleware leaves for the handlers in `c.var`. */
@@ -19,24 +20,38 @@ export interface Variables {
  * instance, is proven here afterwards, so that nobody without a key learns anything but 401.
  */
 export function authentication(
-  { db, environment, devKey }: { db: Database; environment: string; devKey?: string },
+  { db, environment, devKey, limits }: {
+    db: Database;
+    environment: string;
+    devKey?: string;
+    limits: Limits;
+  },
   scope: Scope,
 ): MiddlewareHandler<{ Variables: Variables }> {
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined ? devKey : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const key = token === undefined ? undefined : parseKey(token, environment);
-    if (!key) throw unauthorized();
-    c.set("key", key);
-    await next();
-    if (c.var.callerId === undefined && c.res.status < 500) {
-      const refused = refusal((await proveKey(db, key, scope))[0]);
-      if (refused) {
-        c.res = undefined; // otherwise Hono keeps the first answer's headers
-        c.res = problemResponse(c, refused);
+    limits.admit(c, key);
+    if (key) {
+      c.set("key", key);
+      await next();
+      if (c.var.callerId === undefined && c.res.status < 500 && c.res.status !== 401) {
+        const asked = (await proveKey(db, key, scope))[0];
+        const refused = refusal(asked);
+        if (asked) c.set("callerId", asked.caller_id);
+        if (refused) answer(c, refused);
       }
+    } else {
+      answer(c, unauthorized());
     }
+    limits.settle(c, key, c.var.callerId);
   };
+}
+
+function answer(c: Context, problem: Problem) {
+  c.res = undefined; // otherwise Hono keeps the first answer's headers
+  c.res = problemResponse(c, problem);
 }
 
 /** Checks what a statement says of the caller. Throws the 401 or the 403. */

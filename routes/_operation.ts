@@ -5,6 +5,7 @@ import type { Database } from "../db/mod.ts";
 import { authentication, type Variables } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";
+import type { Limits } from "./_limits.ts";
 import { type ProblemCode, problems } from "./_problem.ts";
 import { refuseInvalid } from "./_validation.ts";
 
@@ -15,8 +16,7 @@ export interface Deps {
   /** See Settings.devKey. */
   devKey?: string;
   corsOrigins: string[];
-  rateLimit: number;
-  trustedProxyHeader?: string;
+  limits: Limits;
   /** One line of JSON a request. */
   log(line: string): void;
 }

@@ -1,5 +1,6 @@
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { createLimits } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
@@ -11,8 +12,15 @@ import { studentRoutes } from "./students.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
+export interface AppOptions extends Omit<Deps, "limits"> {
+  /** Requests a minute and caller; 0 turns the limit off. */
+  rateLimit: number;
+  trustedProxyHeader?: string;
+}
+
 /** The whole API. The order of the middleware is the order in which a request passes it. */
-export function createApp(deps: Deps) {
+export function createApp(options: AppOptions) {
+  const deps: Deps = { ...options, limits: createLimits(options) };
   const app = router();
   app.onError((error, c) => problemResponse(c, toProblem(error)));
   app.notFound((c) => problemResponse(c, new Problem("not_found", "There is no such address.")));
@@ -22,7 +30,16 @@ export function createApp(deps: Deps) {
     app.use(cors({
       origin: deps.corsOrigins,
       allowMethods: ["GET", "POST", "PATCH", "DELETE"],
-      exposeHeaders: ["ETag", "Location", "Link", "X-Request-Id", "Idempotent-Replayed"],
+      exposeHeaders: [
+        "ETag",
+        "Location",
+        "Link",
+        "X-Request-Id",
+        "Idempotent-Replayed",
+        "RateLimit",
+        "RateLimit-Policy",
+        "Retry-After",
+      ],
     }));
   }
   app.use(methodNotAllowed({

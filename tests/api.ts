@@ -26,6 +26,8 @@ export interface Call {
   headers?: Record<string, string>;
   /** The key to call with; null calls without one. By default the first user's, of scope write. */
   key?: string | null;
+  /** Where the request comes from; by default from nowhere, as no network is in between. */
+  address?: string;
 }
 
 export interface TestApi extends AsyncDisposable {
@@ -73,7 +75,8 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
       if (!headers.has("content-type")) headers.set("content-type", "application/json");
     }
     const url = new URL(path, "http://slate.test");
-    const response = await app.request(url.href, { method, headers, body });
+    const from = call.address && { remoteAddr: { hostname: call.address } };
+    const response = await app.request(url.href, { method, headers, body }, from);
     const text = await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
     const answer = {

@@ -1,0 +1,158 @@
+import type { Context } from "hono";
+import type { Key } from "../db/_caller.ts";
+import { Problem } from "./_problem.ts";
+
+/*
+ * How often one may ask. Counted in this instance's memory: the one statement of a request has no
+ * room for a shared counter, so behind n instances the limits are up to n times as high.
+ *
+ * Written here because no library of npm speaks the current draft of the headers
+ * (draft-ietf-httpapi-ratelimit-headers, 08 and later): hono-rate-limiter 0.5 stops at draft 7 and
+ * its store grows with what is sent to it, rate-limiter-flexible 11 writes no headers.
+ */
+
+/** Milliseconds. All counters start again together, which needs neither times nor timers for each. */
+const windowLength = 60_000;
+
+/** Failed authentications in a window and from one address. */
+const failureLimit = 20;
+
+/** Counters at most. A flood of new names pushes the oldest out instead of filling the memory. */
+const most = 100_000;
+
+/** A table that is emptied every minute and never grows beyond its limit. */
+class Minute<Value> {
+  #entries = new Map<string, Value>();
+  #end = 0;
+
+  get(name: string): Value | undefined {
+    this.secondsLeft();
+    return this.#entries.get(name);
+  }
+
+  set(name: string, value: Value) {
+    if (this.#entries.size >= most && !this.#entries.has(name)) {
+      this.#entries.delete(this.#entries.keys().next().value!);
+    }
+    this.#entries.set(name, value);
+  }
+
+  delete(name: string) {
+    this.#entries.delete(name);
+  }
+
+  /** Whole seconds until everything starts again, at least 1. */
+  secondsLeft(): number {
+    const now = Date.now();
+    // A clock that was set back must not make a minute of hours.
+    if (now >= this.#end || this.#end > now + windowLength) {
+      this.#entries.clear();
+      this.#end = now + windowLength;
+    }
+    return Math.ceil((this.#end - now) / 1000);
+  }
+}
+
+export interface Limits {
+  /**
+   * Counts a request before its statement, when nobody knows yet whether the key is good. It is
+   * counted for the key, and from the first proof on for the user whose key it is: more keys are
+   * not more requests. Throws 429.
+   */
+  admit(c: Context, key: Key | undefined): void;
+  /** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
+  settle(c: Context, key: Key | undefined, callerId: string | undefined): void;
+}
+
+/** `rateLimit` is in requests a minute and caller, 0 for any number. */
+export function createLimits(
+  { rateLimit, trustedProxyHeader }: { rateLimit: number; trustedProxyHeader?: string },
+): Limits {
+  const counts = new Minute<number>();
+  const owners = new Minute<string>();
+  const failures = new Minute<number>();
+
+  function count(name: string): number {
+    const n = (counts.get(name) ?? 0) + 1;
+    counts.set(name, n);
+    return n;
+  }
+
+  function headers(used: number): Record<string, string> {
+    return {
+      "ratelimit-policy": `"caller";q=${rateLimit};w=${windowLength / 1000}`,
+      "ratelimit": `"caller";r=${Math.max(0, rateLimit - used)};t=${counts.secondsLeft()}`,
+    };
+  }
+
+  return {
+    admit(c, key) {
+      const name = key && nameOf(key);
+      const owner = name && owners.get(name);
+      // Whoever shares an address with a guesser and holds a good key goes on.
+      const address = addressOf(c, trustedProxyHeader);
+      if (!owner && address !== undefined && (failures.get(address) ?? 0) >= failureLimit) {
+        throw tooMany("Too many requests without a valid key.", failures.secondsLeft());
+      }
+      if (rateLimit === 0 || !name) return;
+      const used = count(owner ?? name);
+      if (used > rateLimit) {
+        throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
+      }
+    },
+    settle(c, key, callerId) {
+      if (c.res.status === 401) {
+        if (key) {
+          counts.delete(nameOf(key));
+          owners.delete(nameOf(key));
+        }
+        const address = addressOf(c, trustedProxyHeader);
+        if (address !== undefined) failures.set(address, (failures.get(address) ?? 0) + 1);
+      } else if (key && callerId !== undefined) {
+        const name = nameOf(key);
+        const known = owners.get(name) === callerId;
+        owners.set(name, callerId);
+        if (rateLimit === 0) return;
+        const used = known ? counts.get(callerId) ?? 1 : count(callerId);
+        for (const [header, value] of Object.entries(headers(used))) {
+          c.res.headers.set(header, value);
+        }
+      }
+    },
+  };
+}
+
+/** Never the key's id alone: that is no secret, and anybody could use up another's requests. */
+function nameOf(key: Key): string {
+  return `${key.id}:${key.hash}`;
+}
+
+/**
+ * Who is at the other end. Of a header that our own proxy adds to, only the last element is the
+ * proxy's word. Addresses of IPv6 count by the /64, which is what one customer has. Undefined where
+ * there is no network in between.
+ */
+function addressOf(c: Context, trustedProxyHeader: string | undefined): string | undefined {
+  const connection: { remoteAddr?: { hostname?: string } } | undefined = c.env;
+  const given = trustedProxyHeader && c.req.header(trustedProxyHeader);
+  const address = given
+    ? given.split(",").at(-1)!.trim().slice(0, 64)
+    : connection?.remoteAddr?.hostname;
+  return address?.includes(":") ? networkOf(address) : address;
+}
+
+function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped) return mapped[1]!;
+  const [head = "", tail] = address.toLowerCase().split("%")[0]!.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const rest = tail ? tail.split(":") : [];
+  while (tail !== undefined && groups.length + rest.length < 8) groups.push("0");
+  return [...groups, ...rest].slice(0, 4).map((group) => group.padStart(4, "0")).join(":");
+}
+
+function tooMany(detail: string, seconds: number, headers: Record<string, string> = {}): Problem {
+  return new Problem("rate_limited", detail, {
+    headers: { "retry-after": String(seconds), ...headers },
+  });
+}
