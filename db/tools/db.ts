@@ -24,6 +24,22 @@ const commands: Record<string, Entry> = {
     summary: "write the file of a new migration",
     load: () => import("./commands/new.ts"),
   },
+  up: {
+    summary: "apply what is pending, under a lock, after a check of the files",
+    load: () => import("./commands/up.ts"),
+  },
+  down: {
+    summary: "revert the newest migration, or down to a target",
+    load: () => import("./commands/down.ts"),
+  },
+  redo: {
+    summary: "revert the newest migration and apply it again",
+    load: () => import("./commands/redo.ts"),
+  },
+  status: {
+    summary: "what is applied, pending, edited, missing, out of order, unfinished",
+    load: () => import("./commands/status.ts"),
+  },
 };
 
 /** Runs one command. Returns the exit code; throws only what is a defect of the command itself. */

@@ -43,10 +43,10 @@ export async function dbmateCommand(
     ...options,
     env: {
       DBMATE_MIGRATIONS_DIR: join(root, "db", "migrations"),
-      ...options.env,
-      DATABASE_URL: databaseUrl(settings),
       // A lock that is not to be had soon must not stop every reader behind us.
       PGOPTIONS: "-c lock_timeout=5s",
+      ...options.env,
+      DATABASE_URL: databaseUrl(settings),
     },
   });
 }

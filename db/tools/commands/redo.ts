@@ -1,0 +1,36 @@
+import { change, report } from "../change.ts";
+import { type Command, exit } from "../command.ts";
+import { checkForm } from "../form.ts";
+import { step } from "../step.ts";
+import { downTo } from "../versions.ts";
+import { downOptions, revert } from "./down.ts";
+
+export const command: Command = {
+  name: "redo",
+  usage: "[options]",
+  description:
+    "Reverts the newest migration and applies it again, after an edit while it is young.\n" +
+    "The down runs as it was recorded, the up as the file says now.",
+  example: "deno task db redo",
+  arguments: [0, 0],
+  options: downOptions,
+  run(context) {
+    return change(context, { destructive: true }, async (work) => {
+      const [row] = downTo(undefined, 1, work.rows);
+      if (!row?.file) {
+        context.say(row ? `the file of ${row.version} is gone` : "nothing is applied");
+        return exit.found;
+      }
+      const findings = await checkForm(row.file);
+      if (findings.length > 0) {
+        report(context, findings);
+        return exit.found;
+      }
+      // Whoever edits a file and calls redo wants what was applied undone, not what it says now.
+      context.options["from-ledger"] = true;
+      if (!await revert(work, [row])) return exit.found;
+      await step(work, row.file, "up");
+      return exit.done;
+    });
+  },
+};
