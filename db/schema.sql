@@ -1,0 +1,172 @@
+-- The schema as people read it: what the migrations build, proven equal to them. Written by
+-- `deno task db schema`; or edit it, and `deno task db diff <name>` drafts the migration.
+
+create function touch_row()
+  returns trigger
+  language plpgsql
+as $$
+begin
+  new.version := old.version + 1;
+  new.updated_at := now();
+  return new;
+end
+$$;
+
+comment on function touch_row() is 'Counts a row''s version, the source of its ETag.';
+
+create table users (
+  id bigint generated always as identity,
+  name text not null,
+  email text not null,
+  years_old integer,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  version bigint not null default 1,
+  constraint users_pkey primary key (id),
+  constraint users_email_check check (char_length(email) >= 1 and char_length(email) <= 120),
+  constraint users_name_check check (char_length(name) >= 1 and char_length(name) <= 100),
+  constraint users_years_old_check check (years_old >= 0 and years_old <= 150)
+);
+
+create unique index users_email_key on users (lower(email));
+
+create trigger users_touch before update on users
+  for each row when (old.* is distinct from new.*)
+  execute function touch_row();
+
+comment on table users is 'An account. Everything else belongs to one.';
+comment on column users.years_old is 'In years. Null: not known.';
+comment on column users.version is 'Grows by one with every change; the ETag.';
+
+create table idempotency_keys (
+  owner_id bigint not null,
+  route text not null,
+  key text not null,
+  request_hash bytea not null,
+  row_id bigint not null,
+  row_version bigint not null,
+  body text not null,
+  expires_at timestamptz not null default (now() + '24:00:00'::interval),
+  constraint idempotency_keys_pkey primary key (owner_id, route, key),
+  constraint idempotency_keys_owner_id_fkey foreign key (owner_id)
+    references users (id)
+    on delete cascade,
+  constraint idempotency_keys_request_hash_check check (octet_length(request_hash) = 32)
+);
+
+create index idempotency_keys_expires_at_idx on idempotency_keys (expires_at);
+
+comment on table idempotency_keys is 'Remembered answers of POST requests.';
+comment on column idempotency_keys.route is 'The operation, such as createTodo.';
+comment on column idempotency_keys.request_hash is 'SHA-256 of the body that was sent.';
+comment on column idempotency_keys.body is 'The answer''s JSON, without a key''s secret.';
+
+create table keys (
+  id bigint generated always as identity,
+  owner_id bigint not null,
+  name text not null,
+  scope text not null,
+  secret_hash bytea not null,
+  expires_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  version bigint not null default 1,
+  constraint keys_pkey primary key (id),
+  constraint keys_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
+  constraint keys_name_check check (char_length(name) >= 1 and char_length(name) <= 100),
+  constraint keys_scope_check check (scope in ('read', 'write', 'admin')),
+  constraint keys_secret_hash_check check (octet_length(secret_hash) = 32)
+);
+
+create index keys_owner_id_idx on keys (owner_id, id);
+
+create trigger keys_touch before update on keys
+  for each row when (old.* is distinct from new.*)
+  execute function touch_row();
+
+comment on table keys is 'What a caller proves who it is with.';
+comment on column keys.scope is 'Each holds the ones before it: read, write, admin.';
+comment on column keys.secret_hash is 'SHA-256 of the secret, which is 256 random bits and not kept.';
+comment on column keys.expires_at is 'Null: never.';
+comment on column keys.version is 'Grows by one with every change; the ETag.';
+
+create table students (
+  id bigint generated always as identity,
+  first_name text not null,
+  last_name text not null,
+  age integer,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  version bigint not null default 1,
+  owner_id bigint not null,
+  constraint students_pkey primary key (id),
+  constraint students_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
+  constraint students_age_check check (age >= 0 and age <= 150),
+  constraint students_first_name_check
+    check (char_length(first_name) >= 1 and char_length(first_name) <= 100),
+  constraint students_last_name_check
+    check (char_length(last_name) >= 1 and char_length(last_name) <= 100)
+);
+
+create index students_last_name_idx on students (owner_id, last_name, id);
+
+create unique index students_owner_id_id_key on students (owner_id, id);
+
+create trigger students_touch before update on students
+  for each row when (old.* is distinct from new.*)
+  execute function touch_row();
+
+comment on table students is 'A person on a user''s roster, to whom todos may be assigned.';
+comment on column students.age is 'In years. Null: not known.';
+comment on column students.version is 'Grows by one with every change; the ETag.';
+comment on column students.owner_id is 'The user on whose roster it is. Never on the wire.';
+
+create table todos (
+  id bigint generated always as identity,
+  description text not null,
+  completed boolean not null default false,
+  due_date timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  version bigint not null default 1,
+  owner_id bigint not null,
+  student_id bigint,
+  constraint todos_pkey primary key (id),
+  constraint todos_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
+  constraint todos_student_id_fkey foreign key (owner_id, student_id)
+    references students (owner_id, id)
+    on delete set null (student_id),
+  constraint todos_description_check
+    check (char_length(description) >= 1 and char_length(description) <= 10000),
+  constraint todos_due_date_check
+    check (due_date >= '0001-01-01 00:00:00+00'::timestamptz
+      and due_date < '9999-01-01 00:00:00+00'::timestamptz)
+);
+
+create index todos_due_date_descending_idx
+  on todos (owner_id, coalesce(due_date, '-infinity'::timestamptz), id);
+
+create index todos_due_date_idx
+  on todos (owner_id, coalesce(due_date, 'infinity'::timestamptz), id);
+
+create index todos_open_idx on todos (owner_id, id) where not completed;
+
+create index todos_owner_id_idx on todos (owner_id, id);
+
+create index todos_search_idx on todos using gin (to_tsvector('simple'::regconfig, description));
+
+create index todos_student_id_idx
+  on todos (owner_id, student_id, id)
+  where student_id is not null;
+
+create index todos_updated_at_idx on todos (owner_id, updated_at, id);
+
+create trigger todos_touch before update on todos
+  for each row when (old.* is distinct from new.*)
+  execute function touch_row();
+
+comment on table todos is 'Something that a user wants to get done.';
+comment on column todos.due_date is 'Null: no date is set.';
+comment on column todos.version is 'Grows by one with every change; the ETag.';
+comment on column todos.owner_id is 'The user whose todo it is. Never on the wire.';
+comment on column todos.student_id is 'To whom it is assigned; a student of the same owner.';

@@ -1,0 +1,43 @@
+/** Quoted and dollar-quoted parts, which nothing here may touch, and the text between them. */
+const parts = /('(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$[\s\S]*?\$\2\$|--[^\n]*)|([^'"$-]+|.)/g;
+
+/** Rewrites what stands outside of quotes, dollar quotes and comments. */
+export function outsideQuotes(text: string, rewrite: (part: string) => string): string {
+  let result = "", plain = "";
+  for (const [whole, quoted] of text.matchAll(parts)) {
+    if (quoted === undefined) plain += whole;
+    else {
+      result += rewrite(plain) + quoted;
+      plain = "";
+    }
+  }
+  return result + rewrite(plain);
+}
+
+/**
+ * PostgreSQL's own words for a definition as we write them: lower case (an unquoted name has no
+ * capitals), the short names of types, no schema where it is `public`.
+ */
+export function asWeWrite(ddl: string): string {
+  const lower = outsideQuotes(ddl, (part) =>
+    part.toLowerCase()
+      .replace(/\btimestamp(\(\d\))? with time zone/g, "timestamptz$1")
+      .replace(/\btimestamp(\(\d\))? without time zone/g, "timestamp$1")
+      .replace(/\btime(\(\d\))? with time zone/g, "timetz$1")
+      .replace(/\btime(\(\d\))? without time zone/g, "time$1")
+      .replace(/\bcharacter varying\b/g, "varchar")
+      .replace(/\bpublic\.(?=[a-z_"]|$)/g, "")
+      .replace(/ using btree /g, " ")
+      .replace(/\breferences ([\w.]+)\(/g, "references $1 ("));
+  // x in ('a', 'b'), which PostgreSQL keeps as an array.
+  return lower.replace(
+    /= any \(array\[((?:'(?:[^']|'')*'::text(?:, )?)+)\]\)/g,
+    (_, items: string) => `in (${items.replaceAll("'::text", "'")})`,
+  );
+}
+
+/** `clause` broken before each of `words`, the rest indented, where it would be a long line. */
+export function broken(clause: string, words: RegExp, indent: string): string {
+  if (indent.length + clause.length <= 98 || clause.includes("\n")) return clause;
+  return clause.replace(words, (found) => `\n${indent}  ${found.trimStart()}`);
+}
