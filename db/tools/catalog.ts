@@ -1,4 +1,5 @@
 import type { Database } from "../mod.ts";
+import { bookkeeping } from "./bookkeeping.ts";
 import { catalogQuery, type Writing } from "./catalog_query.ts";
 
 /** One object of a database, as PostgreSQL writes it. */
@@ -14,9 +15,6 @@ export interface CatalogObject {
   ddl: string;
 }
 
-/** What dbmate and the ledger keep in the database, which is not part of the schema. */
-export const internalObjects = ["schema_migrations"];
-
 /**
  * Every object of a database, in the order of kind and name. Equal schemas give equal text, on each
  * PostgreSQL from 15 to 18. Reads only; one statement.
@@ -25,9 +23,15 @@ export async function readCatalog(
   db: Database,
   writing: Partial<Writing> = {},
 ): Promise<CatalogObject[]> {
-  const query = catalogQuery({ path: "", internal: internalObjects, ...writing });
+  const query = catalogQuery({ path: "", internal: bookkeeping, ...writing });
   const [row] = await db.query<{ objects: CatalogObject[] | null }>(query);
-  return row?.objects ?? [];
+  const objects = row?.objects ?? [];
+  const views = objects.filter(({ kind }) => kind.endsWith("view"));
+  if (views.length > 0) {
+    const { unqualifyView } = await import("./view_text.ts");
+    for (const view of views) view.ddl = await unqualifyView(view.ddl);
+  }
+  return objects;
 }
 
 export interface Difference {

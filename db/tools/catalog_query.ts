@@ -8,7 +8,7 @@ export interface Writing {
   /** The search_path; a name outside of it is written with its schema. */
   path: string;
   /** Relations, and functions without their arguments, that are not part of the schema. */
-  internal: string[];
+  internal: readonly string[];
 }
 
 /**

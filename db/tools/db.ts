@@ -40,6 +40,14 @@ const commands: Record<string, Entry> = {
     summary: "what is applied, pending, edited, missing, out of order, unfinished",
     load: () => import("./commands/status.ts"),
   },
+  drift: {
+    summary: "find what was changed by hand in a live database",
+    load: () => import("./commands/drift.ts"),
+  },
+  schema: {
+    summary: "rewrite schema.sql and the diagram from the migrations",
+    load: () => import("./commands/schema.ts"),
+  },
 };
 
 /** Runs one command. Returns the exit code; throws only what is a defect of the command itself. */

@@ -1,0 +1,68 @@
+import { connect, type Database, DatabaseError, sql } from "../../mod.ts";
+import { describeDatabase } from "../../settings.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog.ts";
+import { type Command, exit, Failure } from "../command.ts";
+import { expectedCatalog } from "../expected.ts";
+import type { Migration } from "../migration_files.ts";
+import { readSound } from "../sound.ts";
+import { openTarget } from "../target.ts";
+
+export const command: Command = {
+  name: "drift",
+  usage: "[--json]",
+  description: `\
+Compares a live database with what the migrations that are recorded in it build, and prints each
+difference: somebody changed the schema by hand, or a migration was edited after it ran. Reads
+only, in one statement: safe on production and on a read-only replica. Exit 1 where they differ.`,
+  example: "deno task db drift\nDATABASE_URL=postgres://... deno task db drift --json",
+  arguments: [0, 0],
+  options: { json: { type: "boolean", summary: "a JSON array of differences" } },
+  async run({ options, print, say, progress }) {
+    const migrations = await readSound();
+    await using target = await openTarget();
+    const db = connect(target.settings, { size: 1, applicationName: "slate drift" });
+    try {
+      const recorded = await recordedMigrations(db, migrations);
+      progress("building what is recorded");
+      const [expected, found] = await Promise.all([expectedCatalog(recorded), readCatalog(db)]);
+      const differences = compareCatalogs(expected, found);
+      if (options.json) print(JSON.stringify(differences, null, 2));
+      else if (differences.length > 0) {
+        print(describeDifferences(differences, { expected: "migrations", found: "database" }));
+      }
+      const where = describeDatabase(target.settings);
+      if (differences.length === 0) {
+        say(`${where} is what its ${recorded.length} recorded migrations build`);
+        return exit.done;
+      }
+      say(
+        `${where} differs from its recorded migrations in ${differences.length} places; ` +
+          "`deno task db diff back --from database --to migrations --stdout` drafts the way back, " +
+          "`deno task db diff <name> --from migrations --to database` keeps what is there",
+      );
+      return exit.found;
+    } finally {
+      await db.close();
+    }
+  },
+};
+
+/** The migrations that the database says it has. Throws a Failure where a file is gone. */
+async function recordedMigrations(db: Database, migrations: Migration[]): Promise<Migration[]> {
+  let versions: string[];
+  try {
+    const rows = await db.query<{ version: string }>(sql`select version from schema_migrations`);
+    versions = rows.map((row) => row.version);
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "42P01") throw error;
+    versions = [];
+  }
+  const gone = versions.filter((version) => !migrations.some((m) => m.version === version)).sort();
+  if (gone.length > 0) {
+    throw new Failure(
+      `the database has the migrations ${gone.join(", ")}, whose files are not here: bring them ` +
+        "back (git log --diff-filter=D -- db/migrations); without them nobody knows what to expect",
+    );
+  }
+  return migrations.filter(({ version }) => versions.includes(version));
+}
