@@ -59,35 +59,101 @@ export function join(parts: Statement[], separator: Statement): Statement {
   return parts.reduce((all, part) => sql`${all}${separator}${part}`);
 }
 
-/** One row, if the caller may see it. */
-export function read(key: Key, scope: Scope, found: Statement): Statement {
-  return sql`
-    with ${caller(key, scope)},
-    found as (${found})
+/** The rows of one table as callers see them. */
+export interface Rows {
+  /** The table under the name `t`. */
+  from: Statement;
+  /** `body` and `version`; see `shown`. */
+  shown: Statement;
+  /** The condition under which the caller may see and change a row. */
+  visible: Statement;
+}
+
+/** One row. */
+export function getRow(
+  db: Database,
+  key: Key,
+  { from, shown, visible }: Rows,
+  id: Statement | string,
+): Promise<Found[]> {
+  return db.query(sql`
+    with ${caller(key, "read")},
+    found as (
+      select ${shown}
+      from ${from}
+      where t.id = ${id} and ${visible}
+    )
     select caller.id as caller_id, caller.allowed, found.body, found.version
-    from caller left join found on true`;
+    from caller left join found on true`);
+}
+
+/** Changes one row: `set` is what follows the word in an update. */
+export function updateRow(
+  db: Database,
+  key: Key,
+  rows: Rows,
+  id: string,
+  set: Statement,
+  versions: Versions | undefined,
+): Promise<Changed[]> {
+  const { from, shown, visible } = rows;
+  return change(
+    db,
+    key,
+    rows,
+    id,
+    sql`
+      update ${from}
+      set ${set}
+      where t.id = ${id} and ${visible} and ${matching(versions)}
+      returning ${shown}`,
+  );
+}
+
+export function deleteRow(
+  db: Database,
+  key: Key,
+  rows: Rows,
+  id: string,
+  versions?: Versions,
+): Promise<Changed[]> {
+  return change(
+    db,
+    key,
+    rows,
+    id,
+    sql`
+      delete from ${rows.from}
+      where t.id = ${id} and ${rows.visible} and ${matching(versions)}
+      returning null as body, t.version`,
+  );
 }
 
 /**
- * A change of one row. `target` selects it, changed or not; `changed` is the update or delete
- * whose own `where` holds the precondition, so that of two racers exactly one wins.
+ * The precondition stands in the change's own `where`, so that of two racers exactly one wins;
+ * `present` tells a row that did not meet it from one that is not there.
  */
-export function change(key: Key, scope: Scope, target: Statement, changed: Statement): Statement {
-  return sql`
-    with ${caller(key, scope)},
-    target as (${target}),
+function change(
+  db: Database,
+  key: Key,
+  { from, visible }: Rows,
+  id: string,
+  changed: Statement,
+): Promise<Changed[]> {
+  return db.query(sql`
+    with ${caller(key, "write")},
     changed as (${changed})
     select
       caller.id as caller_id,
       caller.allowed,
-      exists (select from target) as present,
+      exists (select from ${from} where t.id = ${id} and ${visible}) as present,
       changed.body,
       changed.version
-    from caller left join changed on true`;
+    from caller left join changed on true`);
 }
 
 /** The precondition of an If-Match header, for the `where` of an update or delete of table `t`. */
-export function matching(versions: Versions | undefined): Statement {
+function matching(versions: Versions | undefined): Statement {
   if (versions === undefined || versions === "*") return sql`true`;
   return sql`t.version = any (string_to_array(${versions.join(",")}, ',')::bigint[])`;
 }
@@ -110,7 +176,7 @@ export function assignments<Fields extends object>(
  * its where. Two requests at once: the second waits for the first, fails on the primary key of the
  * remembered answers, which undoes all of it, and is run again to find the answer.
  */
-export async function create(
+export async function createRow(
   db: Database,
   options: {
     key: Key;
@@ -195,21 +261,22 @@ export async function create(
   }
 }
 
-/** For the `where` of the insert that `create` takes. */
+/** For the `where` of the insert that `createRow` takes. */
 export const fresh = sql`caller.allowed and not exists (select from remembered)`;
 
 /**
  * A page. `rows` gives `body`, `last_id` and `last_value` in order, limited to one more than the
  * page holds: the extra row says that there is a next page and is not shown.
  */
-export function page(
+export function getPage(
+  db: Database,
   key: Key,
   scope: Scope,
   limit: number,
   rows: Statement,
   present: Statement = sql`true`,
-): Statement {
-  return sql`
+): Promise<Page[]> {
+  return db.query(sql`
     with ${caller(key, scope)},
     numbered as (
       select rows.*, row_number() over () as n
@@ -228,5 +295,5 @@ export function page(
       last.last_value
     from caller
     left join numbered last
-      on last.n = ${limit} and exists (select from numbered where n > ${limit})`;
+      on last.n = ${limit} and exists (select from numbered where n > ${limit})`);
 }

@@ -6,6 +6,14 @@ export interface After {
   value: string | null;
 }
 
+/** A page as it is asked for. */
+export interface PageRequest<Sort extends string> {
+  sort: Sort;
+  descending: boolean;
+  after?: After;
+  limit: number;
+}
+
 export interface Order {
   /** The sort's expression as text, for the cursor; null where the id alone decides. */
   value: Statement;
@@ -17,13 +25,12 @@ export interface Order {
 
 /** By id, which is by age. */
 export function byId(descending: boolean, after: After | undefined): Order {
-  return descending
-    ? {
-      value: sql`null::text`,
-      after: after ? sql`t.id < ${after.id}` : sql`true`,
-      by: sql`t.id desc`,
-    }
-    : { value: sql`null::text`, after: after ? sql`t.id > ${after.id}` : sql`true`, by: sql`t.id` };
+  const beyond = descending ? sql`t.id < ${after?.id ?? null}` : sql`t.id > ${after?.id ?? null}`;
+  return {
+    value: sql`null::text`,
+    after: after ? beyond : sql`true`,
+    by: descending ? sql`t.id desc` : sql`t.id`,
+  };
 }
 
 /**
@@ -36,17 +43,12 @@ export function byExpression(
   descending: boolean,
   after: After | undefined,
 ): Order {
-  const value = sql`(${expression})::text`;
-  const position = after ? sql`(${after.value}::text::${type}, ${after.id}::bigint)` : undefined;
-  return descending
-    ? {
-      value,
-      after: position ? sql`(${expression}, t.id) < ${position}` : sql`true`,
-      by: sql`${expression} desc, t.id desc`,
-    }
-    : {
-      value,
-      after: position ? sql`(${expression}, t.id) > ${position}` : sql`true`,
-      by: sql`${expression}, t.id`,
-    };
+  const place = sql`(${expression}, t.id)`;
+  const position = sql`(${after?.value ?? null}::text::${type}, ${after?.id ?? null}::bigint)`;
+  const beyond = descending ? sql`${place} < ${position}` : sql`${place} > ${position}`;
+  return {
+    value: sql`(${expression})::text`,
+    after: after ? beyond : sql`true`,
+    by: descending ? sql`${expression} desc, t.id desc` : sql`${expression}, t.id`,
+  };
 }

@@ -1,17 +1,6 @@
 import { type Asked, type Key, owned, proof, type Scope } from "./_caller.ts";
-import {
-  change,
-  type Changed,
-  create,
-  type Created,
-  fresh,
-  type Idempotency,
-  type Page,
-  page,
-  shown,
-  utc,
-} from "./_shapes.ts";
-import { type After, byId } from "./_sort.ts";
+import { createRow, deleteRow, fresh, getPage, type Idempotency, shown, utc } from "./_shapes.ts";
+import { byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql } from "./mod.ts";
 
 export interface KeyFields {
@@ -31,11 +20,12 @@ export const keyColumns = sql`
   ${utc(sql`t.updated_at`)} as updated_at,
   t.version`;
 
-const shownKey = shown(keyColumns);
-
-/** One's own, and no mightier than the key that asks: otherwise it could make itself mightier. */
-const manageable = sql`
-  ${owned} and (t.scope <> 'admin' or (select admin from caller))`;
+const rows = {
+  from: sql`keys t`,
+  shown: shown(keyColumns),
+  // One's own, and no mightier than the key that asks: otherwise it could make itself mightier.
+  visible: sql`${owned} and (t.scope <> 'admin' or (select admin from caller))`,
+};
 
 /** Who asks, and nothing else: for a request that fails before its own statement. */
 export function proveKey(db: Database, key: Key, scope: Scope): Promise<Asked[]> {
@@ -45,20 +35,21 @@ export function proveKey(db: Database, key: Key, scope: Scope): Promise<Asked[]>
 export function listKeys(
   db: Database,
   key: Key,
-  { descending, after, limit }: { descending: boolean; after?: After; limit: number },
-): Promise<Page[]> {
+  { descending, after, limit }: PageRequest<"id">,
+) {
   const order = byId(descending, after);
-  return db.query(page(
+  return getPage(
+    db,
     key,
     "read",
     limit,
     sql`
-      select ${shownKey}, t.id as last_id, ${order.value} as last_value
+      select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from keys t
       where ${owned} and ${order.after}
       order by ${order.by}
       limit ${limit + 1}`,
-  ));
+  );
 }
 
 /** `hash` is the new secret's SHA-256 in hexadecimal. Only an admin key makes admin keys. */
@@ -68,8 +59,8 @@ export function createKey(
   fields: KeyFields,
   hash: string,
   idempotency?: Idempotency,
-): Promise<Created[]> {
-  return create(
+) {
+  return createRow(
     db,
     {
       key,
@@ -84,7 +75,7 @@ export function createKey(
         ${fields.expires_at}::timestamptz
       from caller
       where ${fresh}
-      returning t.id, ${shownKey}`,
+      returning t.id, ${rows.shown}`,
   );
 }
 
@@ -99,8 +90,8 @@ export function rotateKey(
   overlap: number,
   hash: string,
   idempotency?: Idempotency,
-): Promise<Created[]> {
-  return create(
+) {
+  return createRow(
     db,
     {
       key,
@@ -111,7 +102,7 @@ export function rotateKey(
         old as (
           update keys t
           set expires_at = least(t.expires_at, now() + make_interval(secs => ${overlap}))
-          where t.id = ${id} and ${manageable} and not exists (select from remembered)
+          where t.id = ${id} and ${rows.visible} and not exists (select from remembered)
           returning t.*
         ),`,
     },
@@ -122,22 +113,12 @@ export function rotateKey(
         now() + (old.expires_at - old.created_at)
       from caller, old
       where ${fresh}
-      returning t.id, ${shownKey}`,
+      returning t.id, ${rows.shown}`,
   );
 }
 
-export function deleteKey(db: Database, key: Key, id: string): Promise<Changed[]> {
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from keys t
-      where t.id = ${id} and ${manageable}`,
-    sql`
-      delete from keys t
-      where t.id = ${id} and ${manageable}
-      returning null as body, t.version`,
-  ));
+export function deleteKey(db: Database, key: Key, id: string) {
+  return deleteRow(db, key, rows, id);
 }
 
 /**

@@ -1,22 +1,18 @@
 import { type Key, owned } from "./_caller.ts";
 import {
   assignments,
-  change,
-  type Changed,
-  create,
-  type Created,
-  type Found,
+  createRow,
+  deleteRow,
   fresh,
+  getPage,
+  getRow,
   type Idempotency,
-  matching,
-  type Page,
-  page,
-  read,
   shown,
+  updateRow,
   utc,
   type Versions,
 } from "./_shapes.ts";
-import { type After, byExpression, byId } from "./_sort.ts";
+import { byExpression, byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql } from "./mod.ts";
 
 export interface StudentFields {
@@ -26,13 +22,6 @@ export interface StudentFields {
 }
 
 export const studentSorts = ["id", "last_name"] as const;
-
-export interface StudentPageRequest {
-  sort: typeof studentSorts[number];
-  descending: boolean;
-  after?: After;
-  limit: number;
-}
 
 /** What a student shows, of table `t`. */
 export const studentColumns = sql`
@@ -44,38 +33,32 @@ export const studentColumns = sql`
   ${utc(sql`t.updated_at`)} as updated_at,
   t.version`;
 
-const student = shown(studentColumns);
+const rows = { from: sql`students t`, shown: shown(studentColumns), visible: owned };
 
-export function getStudent(db: Database, key: Key, id: string): Promise<Found[]> {
-  return db.query(read(
-    key,
-    "read",
-    sql`
-      select ${student}
-      from students t
-      where t.id = ${id} and ${owned}`,
-  ));
+export function getStudent(db: Database, key: Key, id: string) {
+  return getRow(db, key, rows, id);
 }
 
 export function listStudents(
   db: Database,
   key: Key,
-  { sort, descending, after, limit }: StudentPageRequest,
-): Promise<Page[]> {
+  { sort, descending, after, limit }: PageRequest<typeof studentSorts[number]>,
+) {
   const order = sort === "id"
     ? byId(descending, after)
     : byExpression(sql`t.last_name`, sql`text`, descending, after);
-  return db.query(page(
+  return getPage(
+    db,
     key,
     "read",
     limit,
     sql`
-      select ${student}, t.id as last_id, ${order.value} as last_value
+      select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from students t
       where ${owned} and ${order.after}
       order by ${order.by}
       limit ${limit + 1}`,
-  ));
+  );
 }
 
 export function createStudent(
@@ -83,8 +66,8 @@ export function createStudent(
   key: Key,
   fields: StudentFields,
   idempotency?: Idempotency,
-): Promise<Created[]> {
-  return create(
+) {
+  return createRow(
     db,
     { key, scope: "write", operation: "createStudent", idempotency },
     sql`
@@ -92,7 +75,7 @@ export function createStudent(
       select caller.id, ${fields.first_name}, ${fields.last_name}, ${fields.age}::integer
       from caller
       where ${fresh}
-      returning t.id, ${student}`,
+      returning t.id, ${rows.shown}`,
   );
 }
 
@@ -102,42 +85,16 @@ export function updateStudent(
   id: string,
   fields: Partial<StudentFields>,
   versions?: Versions,
-): Promise<Changed[]> {
+) {
   const set = assignments<Partial<StudentFields>>(fields, {
     first_name: (value) => sql`first_name = ${value}`,
     last_name: (value) => sql`last_name = ${value}`,
     age: (value) => sql`age = ${value}`,
   });
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from students t
-      where t.id = ${id} and ${owned}`,
-    sql`
-      update students t
-      set ${set}
-      where t.id = ${id} and ${owned} and ${matching(versions)}
-      returning ${student}`,
-  ));
+  return updateRow(db, key, rows, id, set, versions);
 }
 
 /** The student's todos stay, assigned to nobody. */
-export function deleteStudent(
-  db: Database,
-  key: Key,
-  id: string,
-  versions?: Versions,
-): Promise<Changed[]> {
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from students t
-      where t.id = ${id} and ${owned}`,
-    sql`
-      delete from students t
-      where t.id = ${id} and ${owned} and ${matching(versions)}
-      returning null as body, t.version`,
-  ));
+export function deleteStudent(db: Database, key: Key, id: string, versions?: Versions) {
+  return deleteRow(db, key, rows, id, versions);
 }

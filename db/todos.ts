@@ -1,23 +1,19 @@
 import { type Key, owned } from "./_caller.ts";
 import {
   assignments,
-  change,
-  type Changed,
-  create,
-  type Created,
-  type Found,
+  createRow,
+  deleteRow,
   fresh,
+  getPage,
+  getRow,
   type Idempotency,
   join,
-  matching,
-  type Page,
-  page,
-  read,
   shown,
+  updateRow,
   utc,
   type Versions,
 } from "./_shapes.ts";
-import { type After, byExpression, byId } from "./_sort.ts";
+import { byExpression, byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql, type Statement } from "./mod.ts";
 
 export interface TodoFields {
@@ -42,12 +38,7 @@ export interface TodoFilter {
 
 export const todoSorts = ["id", "due_date", "updated_at"] as const;
 
-export interface TodoPageRequest {
-  sort: typeof todoSorts[number];
-  descending: boolean;
-  after?: After;
-  limit: number;
-}
+export type TodoPageRequest = PageRequest<typeof todoSorts[number]>;
 
 /** What a todo shows, of table `t`. */
 export const todoColumns = sql`
@@ -60,26 +51,14 @@ export const todoColumns = sql`
   ${utc(sql`t.updated_at`)} as updated_at,
   t.version`;
 
-const todo = shown(todoColumns);
+const rows = { from: sql`todos t`, shown: shown(todoColumns), visible: owned };
 
-export function getTodo(db: Database, key: Key, id: string): Promise<Found[]> {
-  return db.query(read(
-    key,
-    "read",
-    sql`
-      select ${todo}
-      from todos t
-      where t.id = ${id} and ${owned}`,
-  ));
+export function getTodo(db: Database, key: Key, id: string) {
+  return getRow(db, key, rows, id);
 }
 
-export function listTodos(
-  db: Database,
-  key: Key,
-  request: TodoPageRequest,
-  filter: TodoFilter,
-): Promise<Page[]> {
-  return db.query(page(key, "read", request.limit, todoRows(request, filter)));
+export function listTodos(db: Database, key: Key, request: TodoPageRequest, filter: TodoFilter) {
+  return getPage(db, key, "read", request.limit, todoRows(request, filter));
 }
 
 /** The todos of one student, who must be the caller's: `present` says so. */
@@ -89,23 +68,14 @@ export function listStudentTodos(
   studentId: string,
   request: TodoPageRequest,
   filter: TodoFilter,
-): Promise<Page[]> {
-  return db.query(page(
-    key,
-    "read",
-    request.limit,
-    todoRows(request, { ...filter, student_id: studentId }),
-    sql`exists (select from students t where t.id = ${studentId} and ${owned})`,
-  ));
+) {
+  const todos = todoRows(request, { ...filter, student_id: studentId });
+  const present = sql`exists (select from students t where t.id = ${studentId} and ${owned})`;
+  return getPage(db, key, "read", request.limit, todos, present);
 }
 
-export function createTodo(
-  db: Database,
-  key: Key,
-  fields: TodoFields,
-  idempotency?: Idempotency,
-): Promise<Created[]> {
-  return create(
+export function createTodo(db: Database, key: Key, fields: TodoFields, idempotency?: Idempotency) {
+  return createRow(
     db,
     { key, scope: "write", operation: "createTodo", idempotency },
     sql`
@@ -115,7 +85,7 @@ export function createTodo(
         ${fields.due_date}::timestamptz, ${fields.student_id}::bigint
       from caller
       where ${fresh}
-      returning t.id, ${todo}`,
+      returning t.id, ${rows.shown}`,
   );
 }
 
@@ -125,44 +95,18 @@ export function updateTodo(
   id: string,
   fields: Partial<TodoFields>,
   versions?: Versions,
-): Promise<Changed[]> {
+) {
   const set = assignments<Partial<TodoFields>>(fields, {
     description: (value) => sql`description = ${value}`,
     completed: (value) => sql`completed = ${value}`,
     due_date: (value) => sql`due_date = ${value}`,
     student_id: (value) => sql`student_id = ${value}`,
   });
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from todos t
-      where t.id = ${id} and ${owned}`,
-    sql`
-      update todos t
-      set ${set}
-      where t.id = ${id} and ${owned} and ${matching(versions)}
-      returning ${todo}`,
-  ));
+  return updateRow(db, key, rows, id, set, versions);
 }
 
-export function deleteTodo(
-  db: Database,
-  key: Key,
-  id: string,
-  versions?: Versions,
-): Promise<Changed[]> {
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from todos t
-      where t.id = ${id} and ${owned}`,
-    sql`
-      delete from todos t
-      where t.id = ${id} and ${owned} and ${matching(versions)}
-      returning null as body, t.version`,
-  ));
+export function deleteTodo(db: Database, key: Key, id: string, versions?: Versions) {
+  return deleteRow(db, key, rows, id, versions);
 }
 
 /** Each combination of filters is its own statement with its own plan, and so its own index. */
@@ -193,7 +137,7 @@ function todoRows(
       to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', ${filter.q})`);
   }
   return sql`
-    select ${todo}, t.id as last_id, ${order.value} as last_value
+    select ${rows.shown}, t.id as last_id, ${order.value} as last_value
     from todos t
     where ${join(conditions, sql` and `)}
     order by ${order.by}

@@ -1,22 +1,18 @@
 import type { Key } from "./_caller.ts";
 import {
   assignments,
-  change,
-  type Changed,
-  create,
-  type Created,
-  type Found,
+  createRow,
+  deleteRow,
   fresh,
+  getPage,
+  getRow,
   type Idempotency,
-  matching,
-  type Page,
-  page,
-  read,
   shown,
+  updateRow,
   utc,
   type Versions,
 } from "./_shapes.ts";
-import { type After, byId } from "./_sort.ts";
+import { byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql } from "./mod.ts";
 
 export interface UserFields {
@@ -26,13 +22,6 @@ export interface UserFields {
 }
 
 export const userSorts = ["id"] as const;
-
-export interface UserPageRequest {
-  sort: typeof userSorts[number];
-  descending: boolean;
-  after?: After;
-  limit: number;
-}
 
 /** What a user shows, of table `t`. */
 export const userColumns = sql`
@@ -44,60 +33,43 @@ export const userColumns = sql`
   ${utc(sql`t.updated_at`)} as updated_at,
   t.version`;
 
-const user = shown(userColumns);
+const rows = {
+  from: sql`users t`,
+  shown: shown(userColumns),
+  // Oneself, or anybody for an admin.
+  visible: sql`exists (select from caller where allowed and (caller.id = t.id or caller.admin))`,
+};
 
-/** Oneself, or anybody for an admin. */
-const visible = sql`
-  exists (select from caller where allowed and (caller.id = t.id or caller.admin))`;
-
-export function getMe(db: Database, key: Key): Promise<Found[]> {
-  return db.query(read(
-    key,
-    "read",
-    sql`
-      select ${user}
-      from users t
-      where t.id = (select id from caller where allowed)`,
-  ));
+export function getMe(db: Database, key: Key) {
+  return getRow(db, key, rows, sql`(select id from caller)`);
 }
 
-export function getUser(db: Database, key: Key, id: string): Promise<Found[]> {
-  return db.query(read(
-    key,
-    "read",
-    sql`
-      select ${user}
-      from users t
-      where t.id = ${id} and ${visible}`,
-  ));
+export function getUser(db: Database, key: Key, id: string) {
+  return getRow(db, key, rows, id);
 }
 
 export function listUsers(
   db: Database,
   key: Key,
-  { descending, after, limit }: UserPageRequest,
-): Promise<Page[]> {
+  { descending, after, limit }: PageRequest<typeof userSorts[number]>,
+) {
   const order = byId(descending, after);
-  return db.query(page(
+  return getPage(
+    db,
     key,
     "admin",
     limit,
     sql`
-      select ${user}, t.id as last_id, ${order.value} as last_value
+      select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from users t
       where exists (select from caller where allowed) and ${order.after}
       order by ${order.by}
       limit ${limit + 1}`,
-  ));
+  );
 }
 
-export function createUser(
-  db: Database,
-  key: Key,
-  fields: UserFields,
-  idempotency?: Idempotency,
-): Promise<Created[]> {
-  return create(
+export function createUser(db: Database, key: Key, fields: UserFields, idempotency?: Idempotency) {
+  return createRow(
     db,
     { key, scope: "admin", operation: "createUser", idempotency },
     sql`
@@ -105,7 +77,7 @@ export function createUser(
       select ${fields.name}, ${fields.email}, ${fields.years_old}::integer
       from caller
       where ${fresh}
-      returning t.id, ${user}`,
+      returning t.id, ${rows.shown}`,
   );
 }
 
@@ -115,42 +87,16 @@ export function updateUser(
   id: string,
   fields: Partial<UserFields>,
   versions?: Versions,
-): Promise<Changed[]> {
+) {
   const set = assignments<Partial<UserFields>>(fields, {
     name: (value) => sql`name = ${value}`,
     email: (value) => sql`email = ${value}`,
     years_old: (value) => sql`years_old = ${value}`,
   });
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from users t
-      where t.id = ${id} and ${visible}`,
-    sql`
-      update users t
-      set ${set}
-      where t.id = ${id} and ${visible} and ${matching(versions)}
-      returning ${user}`,
-  ));
+  return updateRow(db, key, rows, id, set, versions);
 }
 
 /** With everything that the user owns: todos, students, keys and remembered answers. */
-export function deleteUser(
-  db: Database,
-  key: Key,
-  id: string,
-  versions?: Versions,
-): Promise<Changed[]> {
-  return db.query(change(
-    key,
-    "write",
-    sql`
-      select from users t
-      where t.id = ${id} and ${visible}`,
-    sql`
-      delete from users t
-      where t.id = ${id} and ${visible} and ${matching(versions)}
-      returning null as body, t.version`,
-  ));
+export function deleteUser(db: Database, key: Key, id: string, versions?: Versions) {
+  return deleteRow(db, key, rows, id, versions);
 }

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Page } from "../db/_shapes.ts";
-import type { After } from "../db/_sort.ts";
+import type { After, PageRequest } from "../db/_sort.ts";
 import { permit, type Variables } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 import { passThrough } from "./_reply.ts";
@@ -39,13 +39,6 @@ interface PageQuery {
   limit?: string;
   cursor?: string;
   sort?: string;
-}
-
-export interface PageRequest<Sort extends string> {
-  sort: Sort;
-  descending: boolean;
-  after?: After;
-  limit: number;
 }
 
 const values: Record<string, RegExp> = {

@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Key, Scope } from "../db/_caller.ts";
 import type { Changed, Created, Found, Idempotency, Page, Versions } from "../db/_shapes.ts";
+import type { PageRequest } from "../db/_sort.ts";
 import type { Database } from "../db/mod.ts";
 import type { Variables } from "./_auth.ts";
 import {
@@ -20,7 +21,7 @@ import {
   router,
   secured,
 } from "./_operation.ts";
-import { pageOf, pageQuery, pageReply, type PageRequest, pageRequest } from "./_page.ts";
+import { pageOf, pageQuery, pageReply, pageRequest } from "./_page.ts";
 import type { ProblemCode } from "./_problem.ts";
 import {
   changedReply,
