@@ -52,12 +52,19 @@ export function problemResponses(...codes: ProblemCode[]): Record<never, never> 
   );
 }
 
-const always: ProblemCode[] = [
+const everywhere: ProblemCode[] = [
   "malformed_request",
   "invalid_parameter",
   "not_acceptable",
   "rate_limited",
   "internal_error",
+];
+
+/** Of an operation that needs no key. */
+export const openProblems = problemResponses(...everywhere);
+
+const always: ProblemCode[] = [
+  ...everywhere,
   "unavailable",
   "deadline_exceeded",
 ];
@@ -95,12 +102,16 @@ export function secured(deps: Deps, scope: Scope, options: {
 /** Merge patch is the name of what PATCH does; plain JSON is what people send. */
 export const patchTypes = ["application/merge-patch+json", "application/json"];
 
-export function jsonContent<Schema extends z.ZodType>(schema: Schema) {
-  return { "application/json": { schema } };
+export function jsonBodyOf<Schema extends z.ZodType>(schema: Schema, required = true) {
+  return { required, content: { "application/json": { schema } } };
 }
 
-export function patchContent<Schema extends z.ZodType>(schema: Schema) {
-  return { "application/merge-patch+json": { schema }, "application/json": { schema } };
+export function patchBodyOf<Schema extends z.ZodType>(schema: Schema) {
+  const content = {
+    "application/merge-patch+json": { schema },
+    "application/json": { schema },
+  };
+  return { required: true, content };
 }
 
 /** For an operation that takes no query parameter: one is a mistake that its sender should see. */
@@ -108,22 +119,40 @@ export const NoQuery = z.strictObject({});
 
 export const ItemParams = z.strictObject({ id: idParameter });
 
-const etag = { description: "The row's version.", schema: { type: "string" as const } };
-
-export const itemHeaders = { ETag: etag };
-
-export const createdHeaders = {
-  ETag: etag,
-  Location: { description: "Where the row is.", schema: { type: "string" as const } },
-  "Idempotent-Replayed": {
-    description: "`true`: the remembered answer of the same request.",
-    schema: { type: "string" as const },
-  },
+const header = (description: string) => ({ description, schema: { type: "string" as const } });
+const etag = { ETag: header("The row's version.") };
+const created = {
+  ...etag,
+  Location: header("Where the row is."),
+  "Idempotent-Replayed": header("`true`: the remembered answer of the same request."),
 };
+const next = { Link: header("The next page, if there is one.") };
 
-export const pageHeaders = {
-  Link: { description: "The next page, if there is one.", schema: { type: "string" as const } },
-};
+/** The answers that several operations declare, each under its status. */
+export function jsonReply<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+export function itemReplyOf<Schema extends z.ZodType>(schema: Schema) {
+  return { ...jsonReply("The row.", schema), headers: etag };
+}
+
+export function createdReplyOf<Schema extends z.ZodType>(schema: Schema) {
+  return { ...jsonReply("Created.", schema), headers: created };
+}
+
+/** A page of the rows; the schema gets this name. */
+export function pageReplyOf(name: string, row: z.ZodType) {
+  const schema = z.strictObject({
+    data: z.array(row),
+    next_cursor: z.string().nullable()
+      .openapi({ description: "Null: this is the last page." }),
+  }).openapi(name);
+  return { ...jsonReply("A page.", schema), headers: next };
+}
+
+export const notModified = { description: "It is still the one you have.", headers: etag };
+export const deleted = { description: "Gone." };
 
 /** Documented here, read by ifMatch(). */
 export const IfMatch = z.object({

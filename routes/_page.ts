@@ -26,15 +26,6 @@ export function pageQuery(sorts: readonly [string, ...string[]]) {
   };
 }
 
-/** The schema of a page. */
-export function pageOf(name: string, item: z.ZodType) {
-  return z.strictObject({
-    data: z.array(item),
-    next_cursor: z.string().nullable()
-      .openapi({ description: "Null: this is the last page." }),
-  }).openapi(name);
-}
-
 interface PageQuery {
   limit?: string;
   cursor?: string;

@@ -6,22 +6,24 @@ import type { PageRequest } from "../db/_sort.ts";
 import type { Database } from "../db/mod.ts";
 import type { Variables } from "./_auth.ts";
 import {
-  createdHeaders,
+  createdReplyOf,
+  deleted,
   type Deps,
   IdempotencyKey,
   IfMatch,
   IfNoneMatch,
-  itemHeaders,
   ItemParams,
-  jsonContent,
+  itemReplyOf,
+  jsonBodyOf,
   NoQuery,
-  pageHeaders,
-  patchContent,
+  notModified,
+  pageReplyOf,
+  patchBodyOf,
   patchTypes,
   router,
   secured,
 } from "./_operation.ts";
-import { pageOf, pageQuery, pageReply, pageRequest } from "./_page.ts";
+import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import type { ProblemCode } from "./_problem.ts";
 import {
   changedReply,
@@ -85,11 +87,11 @@ export function resource<
   const Sort extends string,
 >(deps: Deps, config: Resource<New, Change, Filters, Sort>) {
   const { db } = deps;
-  const { noun, path, schemas, sorts, filters, scopes } = config;
+  const { noun, path, schemas, sorts, filters, scopes, problems } = config;
   const tag = `${noun}s`;
   const low = noun.toLowerCase();
-  const row = jsonContent(schemas.row);
   const item = { params: ItemParams, query: NoQuery };
+  const changing: ProblemCode[] = ["not_found", "precondition_failed"];
 
   const list = secured(deps, scopes?.list ?? "read", { tag, problems: ["invalid_cursor"] });
   const listRoute = createRoute({
@@ -99,20 +101,13 @@ export function resource<
     operationId: `list${noun}s`,
     summary: `List ${low}s`,
     request: { query: z.strictObject({ ...pageQuery(sorts), ...filters }) },
-    responses: {
-      200: {
-        description: "A page.",
-        headers: pageHeaders,
-        content: jsonContent(pageOf(`${noun}Page`, schemas.row)),
-      },
-      ...list.problems,
-    },
+    responses: { 200: pageReplyOf(`${noun}Page`, schemas.row), ...list.problems },
   });
 
   const create = secured(deps, scopes?.create ?? "write", {
     tag,
     body: {},
-    problems: ["idempotency_key_reused", ...config.problems?.create ?? []],
+    problems: ["idempotency_key_reused", ...problems?.create ?? []],
   });
   const postRoute = createRoute({
     ...create.shared,
@@ -120,15 +115,8 @@ export function resource<
     path,
     operationId: `create${noun}`,
     summary: `Create a ${low}`,
-    request: {
-      query: NoQuery,
-      headers: IdempotencyKey,
-      body: { required: true, content: jsonContent(schemas.new) },
-    },
-    responses: {
-      201: { description: "Created.", headers: createdHeaders, content: row },
-      ...create.problems,
-    },
+    request: { query: NoQuery, headers: IdempotencyKey, body: jsonBodyOf(schemas.new) },
+    responses: { 201: createdReplyOf(schemas.row), ...create.problems },
   });
 
   const get = secured(deps, "read", { tag, problems: ["not_found"] });
@@ -139,17 +127,13 @@ export function resource<
     operationId: `get${noun}`,
     summary: `Get a ${low}`,
     request: { ...item, headers: IfNoneMatch },
-    responses: {
-      200: { description: `The ${low}.`, headers: itemHeaders, content: row },
-      304: { description: "It is still the one you have.", headers: itemHeaders },
-      ...get.problems,
-    },
+    responses: { 200: itemReplyOf(schemas.row), 304: notModified, ...get.problems },
   });
 
   const update = secured(deps, "write", {
     tag,
     body: { types: patchTypes },
-    problems: ["not_found", "precondition_failed", ...config.problems?.update ?? []],
+    problems: [...changing, ...problems?.update ?? []],
   });
   const updateRoute = createRoute({
     ...update.shared,
@@ -158,18 +142,11 @@ export function resource<
     operationId: `update${noun}`,
     summary: `Change a ${low}`,
     description: "A merge patch: what is left out stays, null clears.",
-    request: {
-      ...item,
-      headers: IfMatch,
-      body: { required: true, content: patchContent(schemas.change) },
-    },
-    responses: {
-      200: { description: `The ${low}.`, headers: itemHeaders, content: row },
-      ...update.problems,
-    },
+    request: { ...item, headers: IfMatch, body: patchBodyOf(schemas.change) },
+    responses: { 200: itemReplyOf(schemas.row), ...update.problems },
   });
 
-  const remove = secured(deps, "write", { tag, problems: ["not_found", "precondition_failed"] });
+  const remove = secured(deps, "write", { tag, problems: changing });
   const deleteRoute = createRoute({
     ...remove.shared,
     method: "delete",
@@ -177,7 +154,7 @@ export function resource<
     operationId: `delete${noun}`,
     summary: `Delete a ${low}`,
     request: { ...item, headers: IfMatch },
-    responses: { 204: { description: "Deleted." }, ...remove.problems },
+    responses: { 204: deleted, ...remove.problems },
   });
 
   return router()

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Variables } from "./_auth.ts";
-import { jsonContent, NoQuery, problemResponses, router } from "./_operation.ts";
+import { jsonReply, NoQuery, openProblems, router } from "./_operation.ts";
 
 /** The version of the contract: the minor grows with what is added, the major with what breaks. */
 export const apiVersion = "1.0.0";
@@ -47,17 +47,8 @@ export function docsRoutes(app: App) {
       operationId: "getDocument",
       summary: "Get this document",
       responses: {
-        200: {
-          description: "OpenAPI 3.1.",
-          content: jsonContent(z.looseObject({ openapi: z.string() }).openapi("Document")),
-        },
-        ...problemResponses(
-          "malformed_request",
-          "invalid_parameter",
-          "not_acceptable",
-          "rate_limited",
-          "internal_error",
-        ),
+        200: jsonReply("OpenAPI 3.1.", z.looseObject({ openapi: z.string() }).openapi("Document")),
+        ...openProblems,
       },
     }),
     (c) => {

@@ -1,7 +1,14 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
 import { DatabaseError } from "../db/mod.ts";
-import { type Deps, jsonContent, NoQuery, problemResponses, router } from "./_operation.ts";
+import {
+  type Deps,
+  jsonReply,
+  NoQuery,
+  openProblems,
+  problemResponses,
+  router,
+} from "./_operation.ts";
 import { Problem } from "./_problem.ts";
 
 const Welcome = z.strictObject({
@@ -13,13 +20,6 @@ const Welcome = z.strictObject({
 const Health = z.strictObject({ status: z.literal("ok") }).openapi("Health");
 
 const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
-const problems = problemResponses(
-  "malformed_request",
-  "invalid_parameter",
-  "not_acceptable",
-  "rate_limited",
-  "internal_error",
-);
 
 /** The versions that this build was made with: the names of its migration files begin with them. */
 async function expectedVersions(): Promise<string[]> {
@@ -40,7 +40,7 @@ export function healthRoutes({ db }: Deps) {
         path: "/api",
         operationId: "getWelcome",
         summary: "Say that the API is up",
-        responses: { 200: { description: "Up.", content: jsonContent(Welcome) }, ...problems },
+        responses: { 200: jsonReply("Up.", Welcome), ...openProblems },
       }),
       (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200),
     )
@@ -52,7 +52,7 @@ export function healthRoutes({ db }: Deps) {
         operationId: "getLiveness",
         summary: "Say that the process answers",
         description: "Never touches the database: its outage is no reason to restart the API.",
-        responses: { 200: { description: "Live.", content: jsonContent(Health) }, ...problems },
+        responses: { 200: jsonReply("Live.", Health), ...openProblems },
       }),
       (c) => c.json({ status: "ok" as const }, 200),
     )
@@ -65,8 +65,8 @@ export function healthRoutes({ db }: Deps) {
         summary: "Say that requests can be served",
         description: "The database answers and has every migration that this build expects.",
         responses: {
-          200: { description: "Ready.", content: jsonContent(Health) },
-          ...problems,
+          200: jsonReply("Ready.", Health),
+          ...openProblems,
           ...problemResponses("unavailable", "deadline_exceeded"),
         },
       }),

@@ -4,17 +4,18 @@ import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, listKeys, rotateKey } from "../db/keys.ts";
 import { id, instant, rowFields, text, timestamp } from "./_fields.ts";
 import {
-  createdHeaders,
+  createdReplyOf,
+  deleted,
   type Deps,
   IdempotencyKey,
   ItemParams,
-  jsonContent,
+  jsonBodyOf,
   NoQuery,
-  pageHeaders,
+  pageReplyOf,
   router,
   secured,
 } from "./_operation.ts";
-import { pageOf, pageQuery, pageReply, pageRequest } from "./_page.ts";
+import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import { createdReply, deletedReply, idempotency } from "./_reply.ts";
 
 const fields = {
@@ -80,11 +81,7 @@ export function keyRoutes(deps: Deps) {
         summary: "List your keys",
         request: { query: z.strictObject(pageQuery(["id"])) },
         responses: {
-          200: {
-            description: "A page.",
-            headers: pageHeaders,
-            content: jsonContent(pageOf("KeyPage", Key)),
-          },
+          200: pageReplyOf("KeyPage", Key),
           ...list.problems,
         },
       }),
@@ -104,14 +101,10 @@ export function keyRoutes(deps: Deps) {
         request: {
           query: NoQuery,
           headers: IdempotencyKey,
-          body: { required: true, content: jsonContent(NewKey) },
+          body: jsonBodyOf(NewKey),
         },
         responses: {
-          201: {
-            description: "Created.",
-            headers: createdHeaders,
-            content: jsonContent(CreatedKey),
-          },
+          201: createdReplyOf(CreatedKey),
           ...add.problems,
         },
       }),
@@ -134,14 +127,10 @@ export function keyRoutes(deps: Deps) {
           params: ItemParams,
           query: NoQuery,
           headers: IdempotencyKey,
-          body: { required: false, content: jsonContent(KeyRotation) },
+          body: jsonBodyOf(KeyRotation, false),
         },
         responses: {
-          201: {
-            description: "Created.",
-            headers: createdHeaders,
-            content: jsonContent(CreatedKey),
-          },
+          201: createdReplyOf(CreatedKey),
           ...rotate.problems,
         },
       }),
@@ -163,7 +152,7 @@ export function keyRoutes(deps: Deps) {
         summary: "Revoke a key",
         description: "It fails at once.",
         request: { params: ItemParams, query: NoQuery },
-        responses: { 204: { description: "Revoked." }, ...remove.problems },
+        responses: { 204: deleted, ...remove.problems },
       }),
       async (c) => deletedReply(c, await deleteKey(db, c.var.key, c.req.valid("param").id)),
     );

@@ -9,8 +9,8 @@ import {
 } from "../db/students.ts";
 import { listStudentTodos, todoSorts } from "../db/todos.ts";
 import { age, id, rowFields, text } from "./_fields.ts";
-import { type Deps, ItemParams, jsonContent, pageHeaders, secured } from "./_operation.ts";
-import { pageOf, pageQuery, pageReply, pageRequest } from "./_page.ts";
+import { type Deps, ItemParams, pageReplyOf, secured } from "./_operation.ts";
+import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import { resource } from "./_resource.ts";
 import { Todo, todoFilters } from "./todos.ts";
 
@@ -55,11 +55,7 @@ export function studentRoutes(deps: Deps) {
         query: z.strictObject({ ...pageQuery(todoSorts), ...todoFilters }),
       },
       responses: {
-        200: {
-          description: "A page.",
-          headers: pageHeaders,
-          content: jsonContent(pageOf("TodoPage", Todo)),
-        },
+        200: pageReplyOf("TodoPage", Todo),
         ...todos.problems,
       },
     }),

@@ -12,9 +12,9 @@ import { age, email, id, rowFields, text } from "./_fields.ts";
 import {
   type Deps,
   IfNoneMatch,
-  itemHeaders,
-  jsonContent,
+  itemReplyOf,
   NoQuery,
+  notModified,
   secured,
 } from "./_operation.ts";
 import { itemReply } from "./_reply.ts";
@@ -57,8 +57,8 @@ export function userRoutes(deps: Deps) {
       summary: "Get the user whose key this is",
       request: { query: NoQuery, headers: IfNoneMatch },
       responses: {
-        200: { description: "The user.", headers: itemHeaders, content: jsonContent(User) },
-        304: { description: "It is still the one you have.", headers: itemHeaders },
+        200: itemReplyOf(User),
+        304: notModified,
         ...me.problems,
       },
     }),
