@@ -19,7 +19,8 @@ async function startSecure(host: string) {
     await db.close();
     return answer.length === 1;
   });
-  const rootCertificate = await Deno.makeTempFile({ prefix: "slate-root-", suffix: ".crt" });
+  const folder = await Deno.makeTempDir({ prefix: "slate tls " });
+  const rootCertificate = `${folder}/root.crt`;
   await Deno.writeTextFile(rootCertificate, authority.certificate);
   return {
     settings: { ...server.settings, tls: "verified" as const, rootCertificate },
@@ -27,7 +28,7 @@ async function startSecure(host: string) {
     async [Symbol.asyncDispose]() {
       await admin.close();
       await server.stop();
-      await Deno.remove(rootCertificate);
+      await Deno.remove(folder, { recursive: true });
     },
   };
 }

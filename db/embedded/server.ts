@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import { type Account } from "./account.ts";
+import { EmbeddedError } from "./error.ts";
+
+/** A database of its own port: away from 5432, where another PostgreSQL may be. */
+const defaultPort = 54329;
+
+/** What it takes to run PostgreSQL on one folder. */
+export interface Server {
+  /** The folder of initdb, pg_ctl and postgres. */
+  bin: string;
+  /** The folder of the log, writable by the account; for an ephemeral server it goes as a whole. */
+  home: string;
+  /** PGDATA. */
+  data: string;
+  account: Account | undefined;
+  ephemeral: boolean;
+}
+
+/** Makes an empty PostgreSQL whose one role, `slate`, has this password. */
+export async function initialise(server: Server, password: string) {
+  const { bin, home, data, account, ephemeral } = server;
+  // Renamed when complete: whoever kills us half-way finds no half database afterwards.
+  const unfinished = join(home, "postgres.unfinished");
+  await Deno.remove(unfinished, { recursive: true }).catch(() => {});
+  const passwordFile = join(home, "pgpass.initdb");
+  await Deno.writeTextFile(passwordFile, password, { mode: 0o600 });
+  if (account) await Deno.chown(passwordFile, account.uid, account.gid);
+  const initdb = new Deno.Command(join(bin, "initdb"), {
+    args: [
+      `--pgdata=${unfinished}`,
+      "--username=slate",
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      // The same order of names on every machine.
+      "--locale=C",
+      "--locale-provider=builtin",
+      "--builtin-locale=C.UTF-8",
+      ...(ephemeral ? ["--no-sync"] : []),
+    ],
+    cwd: home,
+    stdin: "null",
+    stdout: "null",
+    ...account,
+  });
+  const { success, stderr } = await initdb.output();
+  await Deno.remove(passwordFile);
+  if (!success) {
+    throw new EmbeddedError(
+      `PostgreSQL could not be set up in ${data}: ${new TextDecoder().decode(stderr).trim()}`,
+    );
+  }
+  await Deno.rename(unfinished, join(home, "postgres"));
+}
+
+/**
+ * Runs the server under a shell that waits for its input to end: it does when we close it and also
+ * when we are killed, and then the shell stops the server. Signals from a terminal go to the whole
+ * group, so the shell ignores them and leaves the order of stopping to us.
+ */
+const supervisor = `
+trap '' INT HUP TERM
+attempt=0
+# After a kill -9 the old server, or its memory, can be there for a moment still.
+until pg_ctl start -s -w -t 60 -D "$PGDATA" -l "$LOG" -o "$OPTIONS"; do
+  attempt=$((attempt + 1))
+  [ $attempt -lt 20 ] || { echo failed; exit 1; }
+  sleep 0.5
+done
+started=$(head -n 1 "$PGDATA/postmaster.pid")
+echo started
+read -r _
+# Not a server that a new owner has started since.
+[ "$(head -n 1 "$PGDATA/postmaster.pid")" = "$started" ] || exit 0
+pg_ctl stop -s -w -m fast -D "$PGDATA"
+[ -z "$REMOVE" ] || rm -rf "$REMOVE"
+`;
+
+/** Starts the server; what comes back stops it. Without an owner it stops by itself. */
+export async function supervise(server: Server, port: number): Promise<() => Promise<void>> {
+  const { bin, home, data, account, ephemeral } = server;
+  const log = join(home, "postgres.log");
+  const options: Record<string, string | number> = {
+    listen_addresses: "127.0.0.1",
+    port,
+    unix_socket_directories: "",
+    ...(ephemeral
+      ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: 200 }
+      : {}),
+  };
+  const child = new Deno.Command("sh", {
+    args: ["-c", supervisor],
+    cwd: home,
+    clearEnv: true,
+    env: {
+      PATH: `${bin}:/usr/bin:/bin`,
+      LC_ALL: "C",
+      PGDATA: data,
+      LOG: log,
+      OPTIONS: Object.entries(options).map(([name, value]) => `-c ${name}='${value}'`).join(" "),
+      REMOVE: ephemeral ? home : "",
+    },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+    ...account,
+  }).spawn();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  async function stop() {
+    await child.stdin.close();
+    await Promise.all([reader.cancel(), child.status]);
+  }
+  const { value } = await reader.read();
+  if (value?.startsWith("started")) return stop;
+  await stop();
+  const tail = (await Deno.readTextFile(log).catch(() => "")).trim().split("\n").slice(-5);
+  throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
+}
+
+/** Stops the server that an owner who was killed has left running. */
+export async function stopLeftover({ bin, home, data, account }: Server) {
+  await new Deno.Command(join(bin, "pg_ctl"), {
+    args: ["stop", "-s", "-w", "-m", "fast", "-D", data],
+    cwd: home,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    ...account,
+  }).output();
+}
+
+/** The same port at every start where it can be had, so that .env stays right. */
+export async function preferredPort(dataDir: string): Promise<number> {
+  const path = join(dataDir, "port");
+  const text = await Deno.readTextFile(path).catch(() => "");
+  const known = Number(text) || defaultPort;
+  const port = isFree(known) ? known : freePort();
+  if (text !== `${port}\n`) await Deno.writeTextFile(path, `${port}\n`);
+  return port;
+}
+
+function isFree(port: number): boolean {
+  try {
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

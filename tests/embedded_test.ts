@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { networkInterfaces } from "node:os";
+import { dirname } from "node:path";
+import { EmbeddedError, runningEmbedded, startEmbedded } from "../db/embedded.ts";
+import { connect, sql, Unreachable } from "../db/mod.ts";
+import type { DatabaseSettings } from "../db/settings.ts";
+import { gone, note, notes, postmaster, runs, startOwner, temporaryFolder } from "./owner.ts";
+import { until } from "./pool.ts";
+
+Deno.test("embedded: data, port and password survive a stop and a start", async () => {
+  await using folder = await temporaryFolder("slate with spaces & 'quotes' ");
+  const dataDir = `${folder.path}/data`;
+  const first = await startEmbedded({ dataDir });
+  await note(first.settings, "kept");
+  await first.stop();
+  assertEquals(await runningEmbedded(dataDir), undefined);
+  const second = await startEmbedded({ dataDir });
+  assertEquals(second.settings, first.settings);
+  assertEquals(await notes(second.settings), ["kept"]);
+  await second.stop();
+});
+
+Deno.test("embedded: it listens on the loopback only, and asks for the password", async () => {
+  const server = await startEmbedded();
+  const db = connect(server.settings);
+  assertEquals(
+    await db.query<unknown>(sql`
+      select current_setting('listen_addresses') as addresses,
+        current_setting('unix_socket_directories') as sockets
+    `),
+    [{ addresses: "127.0.0.1", sockets: "" }],
+  );
+  await db.close();
+  for (const password of [undefined, "", "guess"]) {
+    const stranger = connect({ ...server.settings, password });
+    await assertRejects(() => stranger.query(sql`select 1`), Unreachable);
+    await stranger.close();
+  }
+  const others = Object.values(networkInterfaces()).flat().filter((i) => !i!.internal);
+  for (const { address } of others.filter((i) => i!.family === "IPv4") as { address: string }[]) {
+    const fromOutside = connect({ ...server.settings, host: address });
+    const error = await assertRejects(() => fromOutside.query(sql`select 1`), Unreachable);
+    assertEquals(error.code, "ECONNREFUSED");
+    await fromOutside.close();
+  }
+  await server.stop();
+});
+
+Deno.test("embedded: the second owner is refused and told of the first, who is not disturbed", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const server = await startEmbedded({ dataDir, owner: "deno task first" });
+  const error = await assertRejects(() => startEmbedded({ dataDir }), EmbeddedError);
+  assertEquals(
+    error.message,
+    `${dataDir} is in use by deno task first (process ${Deno.pid}): stop that first, or set SLATE_DATA_DIR to another folder`,
+  );
+  await note(server.settings, "undisturbed");
+  await server.stop();
+});
+
+Deno.test("embedded: a server whose owner is killed stops by itself and keeps the data", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const owner = await startOwner(dataDir);
+  await note(owner.settings, "kept");
+  const pid = await postmaster(dataDir);
+  await owner.kill();
+  await until(async () => !await runs(pid));
+  const server = await startEmbedded({ dataDir });
+  assertEquals(await notes(server.settings), ["kept"]);
+  await server.stop();
+});
+
+Deno.test("embedded: a start right after the kill gets a server that stays", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  for (let round = 0; round < 3; round++) {
+    const owner = await startOwner(dataDir);
+    await note(owner.settings, `${round}`);
+    await owner.kill();
+    const server = await startEmbedded({ dataDir });
+    for (const pid of owner.pids) await until(async () => !await runs(pid));
+    assertEquals((await notes(server.settings)).length, round + 1);
+    assertEquals(server.settings, owner.settings);
+    await server.stop();
+  }
+});
+
+for (const survivor of ["nothing", "the server"]) {
+  Deno.test(`embedded: kill -9 of everything, ${survivor} survives: the data is there`, async () => {
+    await using folder = await temporaryFolder("slate-embedded-");
+    const dataDir = `${folder.path}/data`;
+    const owner = await startOwner(dataDir);
+    await note(owner.settings, "kept");
+    const pid = await postmaster(dataDir);
+    // The shell first, so that it stops nothing any more.
+    for (const shell of owner.pids.slice(1)) Deno.kill(shell, "SIGKILL");
+    await owner.kill(...survivor === "nothing" ? [pid] : []);
+    const server = await startEmbedded({ dataDir });
+    assertEquals(await notes(server.settings), ["kept"]);
+    assertEquals(server.settings, owner.settings);
+    assertNotEquals(await postmaster(dataDir), pid);
+    await server.stop();
+  });
+}
+
+/** The folder of a server that was given none. */
+async function folderOf(settings: DatabaseSettings): Promise<string> {
+  const db = connect(settings, { size: 1 });
+  const [row] = await db.query<{ path: string }>(sql`
+    select current_setting('data_directory') as path
+  `);
+  await db.close();
+  return dirname(row!.path);
+}
+
+Deno.test("embedded: a server without a folder leaves nothing behind, even if its owner is killed", async () => {
+  const server = await startEmbedded();
+  const stopped = await folderOf(server.settings);
+  await server.stop();
+  await gone(stopped);
+  const owner = await startOwner();
+  const killed = await folderOf(owner.settings);
+  await owner.kill();
+  await gone(killed);
+  assertEquals(await runningEmbedded(killed), undefined);
+});
+
+Deno.test("embedded: the data of another major is refused, and nothing is changed", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  await Deno.mkdir(`${dataDir}/postgres`, { recursive: true });
+  await Deno.writeTextFile(`${dataDir}/postgres/PG_VERSION`, "17\n");
+  await Deno.writeTextFile(`${dataDir}/pgpass`, "127.0.0.1:*:*:slate:old\n");
+  const before = await Deno.stat(dataDir);
+  const error = await assertRejects(() => startEmbedded({ dataDir }), EmbeddedError);
+  assert(
+    /holds the data of PostgreSQL 17, .* brings 18: .*; nothing was changed/.test(error.message),
+  );
+  assertEquals(await Deno.readTextFile(`${dataDir}/postgres/PG_VERSION`), "17\n");
+  assertEquals(await Deno.readTextFile(`${dataDir}/pgpass`), "127.0.0.1:*:*:slate:old\n");
+  const names = Array.from(Deno.readDirSync(`${dataDir}/postgres`), (entry) => entry.name);
+  assertEquals(names, ["PG_VERSION"]);
+  const after = await Deno.stat(dataDir);
+  assertEquals([after.uid, after.mode], [before.uid, before.mode]);
+});
+
+Deno.test("embedded: a lost password file is named, with the way back", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const server = await startEmbedded({ dataDir });
+  await server.stop();
+  const kept = await Deno.readTextFile(`${dataDir}/pgpass`);
+  await Deno.remove(`${dataDir}/pgpass`);
+  await assertRejects(() => startEmbedded({ dataDir }), EmbeddedError, `${dataDir}/pgpass is not`);
+  assertEquals(await runningEmbedded(dataDir), undefined);
+  await Deno.writeTextFile(`${dataDir}/pgpass`, kept);
+  await (await startEmbedded({ dataDir })).stop();
+});
+
+Deno.test("embedded: a port that is taken is replaced by a free one", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await Deno.mkdir(dataDir);
+  await Deno.writeTextFile(`${dataDir}/port`, `${listener.addr.port}\n`);
+  const server = await startEmbedded({ dataDir });
+  assertNotEquals(server.settings.port, listener.addr.port);
+  assertEquals(await Deno.readTextFile(`${dataDir}/port`), `${server.settings.port}\n`);
+  await server.stop();
+});
