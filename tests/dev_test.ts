@@ -1,0 +1,108 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { runningEmbedded } from "../db/embedded.ts";
+import { root } from "../db/tools/dbmate.ts";
+import { freePort, startProcess } from "./process.ts";
+
+/** `deno task dev` on a data folder and a port of the test's own. */
+async function surroundings() {
+  const dataDir = await Deno.makeTempDir({ prefix: "slate dev " });
+  const port = freePort();
+  const env = { SLATE_DATA_DIR: dataDir, PORT: String(port), HOST: "127.0.0.1" };
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    dataDir,
+    env,
+    url,
+    start: () => startProcess(["task", "dev"], env),
+    async stopped() {
+      assertEquals(await runningEmbedded(dataDir), undefined);
+      const free = Deno.listen({ hostname: "127.0.0.1", port });
+      free.close();
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(dataDir, { recursive: true }),
+  };
+}
+
+async function createTodo(url: string, description: string) {
+  const response = await fetch(`${url}/api/todos`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ description }),
+  });
+  assertEquals(response.status, 201, await response.clone().text());
+  return await response.json();
+}
+
+async function getTodo(url: string, id: number) {
+  return await (await fetch(`${url}/api/todos/${id}`)).json();
+}
+
+Deno.test("deno task dev: one command gives a database, demo data and a curl line that works as it stands", async () => {
+  await using place = await surroundings();
+  await using dev = place.start();
+  const [, line] = await dev.says(/\n {2}(curl .*)\n/);
+  await dev.says(/"listening"/);
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `${line} --silent`] }).output();
+  assertStringIncludes(new TextDecoder().decode(stdout), "Read the first migration");
+  dev.interrupt();
+  await dev.ended;
+  await place.stopped();
+});
+
+Deno.test("deno task dev: a todo is still there after Ctrl-C, after kill, and after kill -9 of everything", async () => {
+  await using place = await surroundings();
+  let todo;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+    await using dev = place.start();
+    await dev.says(/"listening"/);
+    if (todo) assertEquals(await getTodo(place.url, todo.id), todo);
+    todo = await createTodo(place.url, `before ${signal}`);
+    if (signal === "SIGTERM") Deno.kill(dev.pid, signal);
+    else dev.interrupt(signal);
+    await dev.ended;
+    if (signal !== "SIGKILL") await place.stopped();
+  }
+  await using dev = place.start();
+  await dev.says(/"listening"/);
+  assertEquals(await getTodo(place.url, todo.id), todo);
+  dev.interrupt();
+  await dev.ended;
+  await place.stopped();
+});
+
+Deno.test("deno task dev: a second one on the same data says who has it, and the first goes on", async () => {
+  await using place = await surroundings();
+  await using first = place.start();
+  await first.says(/"listening"/);
+  await using second = place.start();
+  assertEquals(await second.ended, 1);
+  assertStringIncludes(second.output(), `is in use by deno task dev, ${place.url}`);
+  assertEquals(/\n\s+at /.test(second.output()), false);
+  assertEquals((await (await fetch(`${place.url}/api`)).json()).success, true);
+  first.interrupt();
+  await first.ended;
+});
+
+Deno.test("deno task dev: the app starts again when a file changes", async () => {
+  await using place = await surroundings();
+  await using dev = place.start();
+  await dev.says(/"listening"/);
+  // Touching is a change to the watcher and none to anybody else.
+  const now = new Date();
+  await Deno.utime(join(root, "main.ts"), now, now);
+  await dev.says(/Restarting[\s\S]*"listening"/);
+  assertMatch(await (await fetch(`${place.url}/api`)).text(), /todos api is up/);
+  dev.interrupt();
+  await dev.ended;
+});
+
+Deno.test("deno task dev: a port in use is one clear message", async () => {
+  await using place = await surroundings();
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: Number(place.env.PORT) });
+  await using dev = place.start();
+  await dev.says(/is in use: stop what listens there, or set PORT/);
+  assertEquals(taken.addr.port, Number(place.env.PORT));
+  dev.interrupt();
+  await dev.ended;
+});
