@@ -163,7 +163,6 @@ Deno.test("embedded: a port that is taken is replaced by a free one", async () =
   await using folder = await temporaryFolder("slate-embedded-");
   const dataDir = `${folder.path}/data`;
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await Deno.mkdir(dataDir);
   await Deno.writeTextFile(`${dataDir}/port`, `${listener.addr.port}\n`);
   const server = await startEmbedded({ dataDir });
   assertNotEquals(server.settings.port, listener.addr.port);

@@ -111,9 +111,14 @@ export async function notes(settings: DatabaseSettings): Promise<string[]> {
   return rows.map((row) => row.text);
 }
 
-/** A folder that is gone at the end of the scope. */
+/**
+ * A folder that is gone at the end of the scope. What runs in its `data` has a port of its own, one
+ * that the kernel gives to nobody else in between.
+ */
 export async function temporaryFolder(name: string): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempDir({ prefix: name });
+  await Deno.mkdir(`${path}/data`, { mode: 0o700 });
+  await Deno.writeTextFile(`${path}/data/port`, `${10_000 + Math.floor(Math.random() * 20_000)}\n`);
   return {
     path,
     async [Symbol.asyncDispose]() {
