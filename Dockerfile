@@ -1,0 +1,31 @@
+# docker build -t slate .    then see compose.yaml, or:
+# docker run -p 8000:8000 -e DATABASE_URL=postgres://... slate
+FROM ghcr.io/amacneil/dbmate:2.36.0 AS dbmate
+
+FROM docker.io/denoland/deno:2.9.6 AS build
+ENV DENO_DIR=/var/cache/deno
+WORKDIR /app
+COPY . .
+# All that the app and its tools import, so that a container fetches nothing when it starts; without
+# the PostgreSQL for development machines, and without the other dbmate. The runs write down what
+# was compiled, which makes the starts faster: the one ends by its missing settings.
+RUN deno cache --frozen main.ts db/tools/db.ts db/tools/commands/*.ts db/tools/key.ts db/tools/seed.ts \
+  && rm -rf $DENO_DIR/npm/*/@embedded-postgres/*/*/native $DENO_DIR/npm/*/@dbmate/*/*/bin \
+  && deno run --cached-only --frozen --allow-all db/tools/db.ts up --help > /dev/null \
+  && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null
+
+FROM docker.io/denoland/deno:2.9.6
+LABEL org.opencontainers.image.title="Slate" \
+  org.opencontainers.image.description="A todo API for people who teach" \
+  org.opencontainers.image.licenses="MIT"
+ENV DENO_DIR=/var/cache/deno DENO_NO_UPDATE_CHECK=1 DBMATE_BIN=/usr/local/bin/dbmate HOST=0.0.0.0 PORT=8000
+COPY --from=dbmate /usr/local/bin/dbmate /usr/local/bin/dbmate
+# Root's, so that the account that serves can change neither the code nor what was compiled of it.
+COPY --from=build --chown=root:root /var/cache/deno /var/cache/deno
+COPY --from=build --chown=root:root /app /app
+WORKDIR /app
+USER deno
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["deno", "eval", \
+  "Deno.exit((await fetch(`http://127.0.0.1:${Deno.env.get('PORT')}/api/health/live`)).ok ? 0 : 1)"]
+ENTRYPOINT ["/app/entrypoint.sh"]
