@@ -2,20 +2,20 @@
 # The container's way up: wait for the database, migrate under the lock, serve. Replicas may start at
 # once. A stop is obeyed in every phase; serving, Deno itself is process 1 and gets the signals.
 set -eu
-cd /app
+cd "$(dirname "$0")"
 
 # Static imports need no permission; what is read besides is the app's folder and its secrets. All
 # names of the environment: a setting that is unknown is named, so the app has to see it.
 serve() {
   exec deno run --cached-only --frozen --no-prompt --allow-net --allow-env \
-    --allow-read=/app,/run/secrets main.ts
+    --allow-read="$PWD,/run/secrets" main.ts
 }
 
 # Without a database to migrate, the app says what is missing.
 [ -n "${DATABASE_URL:-}${PGHOST:-}" ] || serve
 
 deno run --cached-only --frozen --no-prompt --allow-net --allow-env --allow-sys \
-  --allow-read="/app,/run/secrets,/tmp,$DENO_DIR" --allow-write=/tmp --allow-run="$DBMATE_BIN" \
+  --allow-read="$PWD,/run/secrets,/tmp,$DENO_DIR" --allow-write=/tmp --allow-run="$DBMATE_BIN" \
   db/tools/db.ts up --wait &
 migration=$!
 stopped=
