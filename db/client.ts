@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import postgres from "postgres";
+import type { Deadline } from "./deadlines.ts";
 import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 
@@ -72,31 +73,24 @@ export class Client {
     return this.#dial();
   }
 
-  /**
-   * Runs one unit of work. Throws DatabaseError, Unreachable, or DeadlinePassed when the clock that
-   * performance.now() reads passes `until`.
-   */
-  async run<Raw, Result>(
+  /** Runs one unit of work. Throws DatabaseError, Unreachable or DeadlinePassed. */
+  run<Raw, Result>(
     work: (sql: postgres.Sql) => PromiseLike<Raw>,
     finish: (raw: Raw) => Result,
-    until: number,
+    deadline: Deadline,
   ): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
     const pending = work(this.sql);
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
+    deadline.otherwise(() => {
       this.broken = true;
       this.#cancelled = this.#cancel(pending);
       reject(new DeadlinePassed(`no answer within ${this.#deadline} ms`));
-    }, Math.max(1, until - performance.now()));
-    try {
-      const raw = await Promise.race([pending, late]);
+    });
+    pending.then((raw) => {
       this.#ready = true;
-      return finish(raw);
-    } catch (error) {
-      throw this.#explain(error as Error & { code?: string });
-    } finally {
-      clearTimeout(timer);
-    }
+      resolve(finish(raw));
+    }, (error) => reject(this.#explain(error)));
+    return promise;
   }
 
   /** An error of the statement itself leaves the connection good; every other one ends it. */

@@ -1,20 +1,11 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { Client } from "./client.ts";
+import { type Deadline, Deadlines } from "./deadlines.ts";
 import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
 import type { DatabaseSettings } from "./settings.ts";
+import { sql, Statement } from "./sql.ts";
 
-export { DatabaseError, DeadlinePassed, Unreachable };
-
-/**
- * A piece of SQL with its parameters. A complete one is a statement; it runs only when it is handed
- * to a Database. Composed with the `sql` tag, which never puts a value into the text.
- */
-export type Statement = { readonly statement: unique symbol };
-
-type Tag = (strings: TemplateStringsArray, ...values: unknown[]) => Statement;
-
-/** Writes SQL: `${value}` is a parameter, `${statement}` is SQL inside SQL. */
-export const sql = postgres({ max: 0, host: "none", username: "none" }) as unknown as Tag;
+export { DatabaseError, DeadlinePassed, sql, Statement, Unreachable };
 
 /** What the rest of the program may do with a PostgreSQL. Safe to share. */
 export interface Database {
@@ -63,7 +54,8 @@ const attemptsOnConflict = 3;
  * client that saw anything but a plain error of its statement is never used again.
  */
 export function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Database {
-  const { size = 10, deadline = 10_000, applicationName = "slate" } = options;
+  const { size = 10, applicationName = "slate" } = options;
+  const deadlines = new Deadlines(options.deadline ?? 10_000);
   const idle: Client[] = [];
   const waiting = new Set<PromiseWithResolvers<Client>>();
   const leaving = new Set<Promise<void>>();
@@ -72,21 +64,23 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   let closing = false;
   const drained = Promise.withResolvers<void>();
 
-  function acquire(until: number): Client | Promise<Client> {
+  function acquire(deadline: Deadline): Client | Promise<Client> {
     // The last used first: the others may idle away.
     const client = idle.pop();
     if (client) return client;
     if (open < size) {
       open++;
-      return new Client(settings, applicationName, deadline);
+      return new Client(settings, applicationName, deadlines.length);
     }
     const waiter = Promise.withResolvers<Client>();
-    const timer = setTimeout(() => {
-      waiting.delete(waiter);
-      waiter.reject(new DeadlinePassed(`all ${size} connections were busy for ${deadline} ms`));
-    }, until - performance.now());
     waiting.add(waiter);
-    return waiter.promise.finally(() => clearTimeout(timer));
+    deadline.otherwise(() => {
+      waiting.delete(waiter);
+      waiter.reject(
+        new DeadlinePassed(`all ${size} connections were busy for ${deadlines.length} ms`),
+      );
+    });
+    return waiter.promise;
   }
 
   function release(client: Client) {
@@ -96,7 +90,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       open--;
       if (waiting.size === 0) return;
       open++;
-      client = new Client(settings, applicationName, deadline);
+      client = new Client(settings, applicationName, deadlines.length);
     }
     const [next] = waiting;
     if (!next) return void idle.push(client);
@@ -110,14 +104,14 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
     once = false,
   ): Promise<Result> {
     if (closing) throw new Unreachable("the database is closed");
-    const until = performance.now() + deadline;
+    const deadline = deadlines.start();
     inHand++;
     try {
       for (let attempt = 1;; attempt++) {
-        const acquired = acquire(until);
+        const acquired = acquire(deadline);
         const client = acquired instanceof Client ? acquired : await acquired;
         try {
-          return await client.run(work, finish, until);
+          return await client.run(work, finish, deadline);
         } catch (error) {
           const conflict = error instanceof DatabaseError && /^40(001|P01)$/.test(error.code);
           if (!conflict || once || attempt === attemptsOnConflict) throw error;
@@ -127,6 +121,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
         }
       }
     } finally {
+      deadlines.end(deadline);
       inHand--;
       if (closing && inHand === 0) drained.resolve();
     }
@@ -135,10 +130,10 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   return {
     query: <Row>(statement: Statement) =>
       // A plain array: the driver's own drags the statement and its columns along.
-      unit((sql) => sql`${statement as never}`, (rows) => rows.slice() as Row[]),
+      unit((sql) => driven(sql, statement), (rows) => rows.slice() as Row[]),
     describe: (statement) =>
       unit(
-        (sql) => sql`${statement as never}`.describe(),
+        (sql) => driven(sql, statement).describe(),
         ({ types, columns }) => ({ types, columns: columns as unknown as Description["columns"] }),
       ),
     script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, true),
@@ -150,4 +145,9 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       await Promise.all([...idle.splice(0).map((client) => client.end()), ...leaving]);
     },
   };
+}
+
+/** The statement as the driver's query, prepared once for each text and connection. */
+function driven(sql: postgres.Sql, { text, values }: Statement) {
+  return sql.unsafe(text, values as never[], { prepare: true, simple: false } as object);
 }
