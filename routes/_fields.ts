@@ -49,7 +49,7 @@ export const idParameter = z.string()
     (text) => /^[1-9]\d{0,15}$/.test(text) && Number(text) <= largestId,
     `must be a whole number from 1 to ${largestId}`,
   )
-  .openapi({ type: "integer", minimum: 1, maximum: largestId, example: 1 });
+  .openapi({ type: "integer", minimum: 1, maximum: largestId });
 
 const dateTime = new RegExp(
   String.raw`^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d` +
@@ -60,14 +60,17 @@ const dateTime = new RegExp(
  * RFC 3339 with any offset, in the years 0001 to 9998 of UTC. Handed on in UTC, because PostgreSQL
  * takes offsets to 15:59 only, and cut to its microseconds.
  */
-export const instant = z.string()
+export const instantParameter = z.string()
   .regex(dateTime, {
     message: "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z",
     abort: true,
   })
   .refine(exists, "must be a day that exists, in the years 0001 to 9998")
-  .transform(toUtc)
-  .openapi({ type: "string", format: "date-time", example: "2030-01-31T09:00:00Z" });
+  .overwrite(toUtc)
+  .openapi({ format: "date-time" });
+
+/** The same in a body. In a query the docs page would fill the example in, and send it. */
+export const instant = instantParameter.openapi({ example: "2030-01-31T09:00:00Z" });
 
 function exists(text: string): boolean {
   const [year, month, day] = text.slice(0, 10).split("-").map(Number) as [number, number, number];

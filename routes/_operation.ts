@@ -157,17 +157,17 @@ export const deleted = { description: "Gone." };
 /** Documented here, read by ifMatch(). */
 export const IfMatch = z.object({
   "if-match": z.string().optional()
-    .openapi({ description: "Change it only if it still has this ETag.", example: '"1"' }),
+    .openapi({ description: 'Change it only if it still has this ETag, such as `"1"`.' }),
 });
 
 export const IfNoneMatch = z.object({
   "if-none-match": z.string().optional()
-    .openapi({ description: "Send it only if its ETag is another.", example: '"1"' }),
+    .openapi({ description: 'Send it only if its ETag is another than this, such as `"1"`.' }),
 });
 
 export const IdempotencyKey = z.object({
   "idempotency-key": z.string().optional().openapi({
-    description: "Makes the request safe to send again within 24 hours.",
-    example: "9b2f6f0c-7f7d-4a55-8f0f-1c1d1f0a3f55",
+    description:
+      "Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID.",
   }),
 });

@@ -1,6 +1,9 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { randomBytes } from "node:crypto";
 import type { Variables } from "./_auth.ts";
+import { negotiate } from "./_negotiate.ts";
 import { jsonReply, NoQuery, openProblems, router } from "./_operation.ts";
+import { loadViewer, viewerPage, viewerPolicy } from "./_viewer.ts";
 
 /** The version of the contract: the minor grows with what is added, the major with what breaks. */
 export const apiVersion = "1.0.0";
@@ -33,6 +36,82 @@ export function openapiDocument(app: App) {
       },
     },
   };
+}
+
+/** The docs page, its script, and the way there. They are no JSON, unlike all the rest. */
+export function docsPageRoutes() {
+  const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
+  return router()
+    .openapi(
+      createRoute({
+        ...common,
+        method: "get",
+        path: "/",
+        operationId: "getRoot",
+        summary: "Find the docs page",
+        responses: {
+          302: {
+            description: "It is at /api/docs.",
+            headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
+          },
+          ...openProblems,
+        },
+      }),
+      (c) => c.redirect("/api/docs", 302),
+    )
+    .openapi(
+      createRoute({
+        ...common,
+        middleware: negotiate(["text/html"]),
+        method: "get",
+        path: "/api/docs",
+        operationId: "getDocs",
+        summary: "Read this document, and try it",
+        responses: {
+          200: {
+            description: "A page for people.",
+            content: { "text/html; charset=utf-8": { schema: z.string() } },
+          },
+          ...openProblems,
+        },
+      }),
+      (c) => {
+        const nonce = randomBytes(16).toString("base64");
+        return c.body(viewerPage(nonce), 200, {
+          "content-type": "text/html; charset=utf-8",
+          "content-security-policy": viewerPolicy(nonce),
+          "referrer-policy": "no-referrer",
+          "cache-control": "no-store",
+        }) as never;
+      },
+    )
+    .openapi(
+      createRoute({
+        ...common,
+        middleware: negotiate(["text/javascript"]),
+        method: "get",
+        path: "/api/docs/scalar.js",
+        operationId: "getDocsScript",
+        summary: "Get the script of the docs page",
+        responses: {
+          200: {
+            description: "The viewer, Scalar.",
+            content: { "text/javascript; charset=utf-8": { schema: z.string() } },
+          },
+          ...openProblems,
+        },
+      }),
+      async (c) => {
+        const { script, gzipped } = await loadViewer();
+        const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+        return c.body(small ? gzipped : script, 200, {
+          "content-type": "text/javascript; charset=utf-8",
+          "cache-control": "public, max-age=86400",
+          "vary": "accept-encoding",
+          ...(small && { "content-encoding": "gzip" }),
+        }) as never;
+      },
+    );
 }
 
 export function docsRoutes(app: App) {

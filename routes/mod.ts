@@ -5,7 +5,7 @@ import { requestLog } from "./_log.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
 import { Problem, problemResponse, toProblem } from "./_problem.ts";
-import { docsRoutes } from "./docs.ts";
+import { docsPageRoutes, docsRoutes } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import { studentRoutes } from "./students.ts";
@@ -53,6 +53,7 @@ export function createApp(options: AppOptions) {
       return problemResponse(c, problem);
     },
   }));
+  app.route("/", docsPageRoutes());
   app.use("/api/*", negotiate(["application/json"]));
 
   app.route("/", healthRoutes(deps));

@@ -1,6 +1,16 @@
 import { z } from "@hono/zod-openapi";
 import { createTodo, deleteTodo, getTodo, listTodos, todoSorts, updateTodo } from "../db/todos.ts";
-import { flag, id, idParameter, instant, rowFields, text, timestamp, words } from "./_fields.ts";
+import {
+  flag,
+  id,
+  idParameter,
+  instant,
+  instantParameter,
+  rowFields,
+  text,
+  timestamp,
+  words,
+} from "./_fields.ts";
 import type { Deps } from "./_operation.ts";
 import { resource } from "./_resource.ts";
 
@@ -30,10 +40,14 @@ const TodoChange = z.strictObject(fields).partial().openapi("TodoChange");
 /** The filters of a list of todos; a student's own list has all but the student. */
 export const todoFilters = {
   completed: flag.optional(),
-  due_before: instant.optional(),
-  due_after: instant.optional(),
-  due: z.enum(["none"]).optional().openapi({ description: "`none`: only todos without a date." }),
-  updated_since: instant.optional(),
+  due_before: instantParameter.optional(),
+  due_after: instantParameter.optional(),
+  due: z.enum(["none"]).optional().openapi({
+    description: "`none`: only todos without a date.",
+    // Otherwise the docs page would fill in the only value that there is.
+    param: { examples: { default: { value: "none", "x-disabled": true } } },
+  }),
+  updated_since: instantParameter.optional(),
   q: words(1000).optional().openapi({ description: "Words to search the descriptions for." }),
 };
 

@@ -151,6 +151,8 @@ export function contract(document: Json) {
       validate = ajv.compile({ $ref: `api#/${pointer}` });
       validators.set(pointer, validate);
     }
-    if (!validate(answer.json)) fail(ajv.errorsText(validate.errors));
+    if (!validate(/json/.test(type) ? answer.json : answer.text)) {
+      fail(ajv.errorsText(validate.errors));
+    }
   };
 }

@@ -65,7 +65,7 @@ Deno.test("of 30 requests at once with a limit of 10, 10 pass [36]", async () =>
 Deno.test("somebody who knows a key's id cannot use up its requests [36]", async () => {
   await using api = await createApi({ rateLimit: 5 });
   const key = await api.key("eve@example.com");
-  const forged = key.replace(/.{43}$/, "A".repeat(43));
+  const forged = key.slice(0, -43) + "A".repeat(43);
   assertEquals(
     new Set(await statuses(10, () => api.call("GET /api/me", { key: forged }))),
     new Set([401]),

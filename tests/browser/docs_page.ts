@@ -1,0 +1,44 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { createApi } from "../api.ts";
+import { visit } from "./browser.ts";
+
+/** Where a picture of the page goes, for the README; by default there is none. */
+const screenshot = Deno.env.get("SCREENSHOT");
+
+Deno.test({
+  name: "the docs page works without any other host, under its policy, and sends a request [30]",
+  // The browser is another process, whose pipes the driver lets go in its own time.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using api = await createApi();
+    const key = await api.key("ada@example.com");
+    const description = "Water the plants of room 12";
+    await api.call("POST /api/todos", { key, body: { description } });
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      (request, info) => api.app.fetch(request, info),
+    );
+    const origin = `http://127.0.0.1:${server.addr.port}`;
+    await using browser = await visit(origin);
+    const { page, errors, strangers } = browser;
+
+    await page.goto(origin);
+    assertEquals(page.url(), `${origin}/api/docs`);
+    await page.getByPlaceholder("Token").first().fill(key);
+    await page.getByRole("button", { name: /^Test Request.*get \/api\/todos\)$/ }).first().click();
+    const dialog = page.getByRole("dialog").first();
+    const [answer] = await Promise.all([
+      page.waitForResponse((response) => new URL(response.url()).pathname === "/api/todos"),
+      dialog.getByRole("button", { name: /^Send get request/ }).click(),
+    ]);
+    assertEquals(answer.status(), 200);
+    assertEquals((await answer.json()).data[0].description, description);
+    await dialog.getByText(description).first().waitFor();
+    assertStringIncludes(await dialog.innerText(), "200 OK");
+
+    assertEquals(strangers, []);
+    assertEquals(errors, []);
+    if (screenshot) await page.screenshot({ path: screenshot });
+  },
+});
