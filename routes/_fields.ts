@@ -52,7 +52,8 @@ export const idParameter = z.string()
   .openapi({ type: "integer", minimum: 1, maximum: largestId });
 
 const dateTime = new RegExp(
-  String.raw`^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d` +
+  String
+    .raw`^(?!0000|9999)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d` +
     String.raw`(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)$`,
 );
 
@@ -65,7 +66,10 @@ export const instantParameter = z.string()
     message: "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z",
     abort: true,
   })
-  .refine(exists, "must be a day that exists, in the years 0001 to 9998")
+  .refine(exists, {
+    message: "must be a day that exists, in the years 0001 to 9998",
+    abort: true,
+  })
   .overwrite(toUtc)
   .openapi({ format: "date-time" });
 

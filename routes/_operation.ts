@@ -167,6 +167,7 @@ export const IfNoneMatch = z.object({
 
 export const IdempotencyKey = z.object({
   "idempotency-key": z.string().optional().openapi({
+    pattern: "^[!-~]{1,255}$",
     description:
       "Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID.",
   }),

@@ -1,10 +1,13 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { digest } from "../db/_secret.ts";
 import type { Page } from "../db/_shapes.ts";
 import type { After, PageRequest } from "../db/_sort.ts";
 import { permit, type Variables } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 import { passThrough } from "./_reply.ts";
+
+const cursorPattern = /^[A-Za-z0-9_-]{1,2000}$/;
 
 /** The parameters of every list; `sorts` are the names that it can be sorted by, the first is the default. */
 export function pageQuery(sorts: readonly [string, ...string[]]) {
@@ -14,8 +17,9 @@ export function pageQuery(sorts: readonly [string, ...string[]]) {
       .regex(/^([1-9]\d?|100)$/, "must be a whole number from 1 to 100")
       .optional()
       .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20 }),
-    cursor: z.string().max(1000, "is not a cursor").optional()
+    cursor: z.string().optional()
       .openapi({
+        pattern: cursorPattern.source,
         description: "`next_cursor` of the page before, with the same sort and filters.",
       }),
     sort: z.enum(names as [string, ...string[]]).optional()
@@ -38,8 +42,8 @@ const values: Record<string, RegExp> = {
 };
 
 /**
- * Reads the parameters of a page. The cursor carries the sort and the filters that it belongs to
- * and the last row's place in them. It is opaque, not secret: whoever makes one up only starts
+ * Reads the parameters of a page. The cursor carries a digest of the sort and the filters that
+ * it belongs to, which can be long, and the last row's place in them. It is opaque, not secret: whoever makes one up only starts
  * somewhere else in rows that are theirs. Throws 400 for one that is malformed or of another list.
  */
 export function pageRequest<Sort extends string, Query extends PageQuery = PageQuery>(
@@ -49,7 +53,7 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
   const { limit = "20", cursor, sort = first, ...filter } = query;
   const descending = sort.startsWith("-");
   const name = (descending ? sort.slice(1) : sort) as Sort;
-  const context = JSON.stringify([sort, ...Object.entries(filter).sort()]);
+  const context = digest(JSON.stringify([sort, ...Object.entries(filter).sort()])).slice(0, 32);
   const after = cursor === undefined
     ? undefined
     : decode(cursor, context, values[name], name !== "id");
@@ -91,6 +95,7 @@ function decode(
   hasValue: boolean,
 ): After {
   try {
+    if (!cursorPattern.test(cursor)) throw new RangeError();
     const bytes = Uint8Array.fromBase64(cursor, { alphabet: "base64url" });
     const parts = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const [of, id, value] = parts;

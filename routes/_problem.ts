@@ -82,7 +82,7 @@ export function unauthorized(): Problem {
 }
 
 /** The problem that an error means. What is not foreseen is a bug: 500. */
-export function toProblem(error: unknown): Problem {
+export function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DeadlinePassed) {
     return new Problem("deadline_exceeded", "It was given up; a write may or may not be done.", {
@@ -95,6 +95,12 @@ export function toProblem(error: unknown): Problem {
     if (meaning) return meaning();
     // Data exceptions: a value that passed the schema and that PostgreSQL cannot hold.
     if (error.code.startsWith("22")) {
+      if (method === "GET") {
+        return new Problem(
+          "invalid_parameter",
+          "A value is out of the range that can be compared.",
+        );
+      }
       return new Problem("invalid_body", "A value is out of the range that can be stored.");
     }
     if (error.code === "57014") {

@@ -22,7 +22,7 @@ export interface AppOptions extends Omit<Deps, "limits"> {
 export function createApp(options: AppOptions) {
   const deps: Deps = { ...options, limits: createLimits(options) };
   const app = router();
-  app.onError((error, c) => problemResponse(c, toProblem(error)));
+  app.onError((error, c) => problemResponse(c, toProblem(error, c.req.method)));
   app.notFound((c) => problemResponse(c, new Problem("not_found", "There is no such address.")));
 
   app.use(requestLog(deps.log));
