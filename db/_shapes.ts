@@ -183,8 +183,7 @@ export async function createRow(
     scope: Scope;
     operation: string;
     idempotency: Idempotency | undefined;
-    /** A CTE that `created` reads, with its comma. */
-    before?: Statement;
+    before?: Statement; // a CTE that `created` reads, with its comma
   },
   created: Statement,
 ): Promise<Created[]> {
@@ -216,19 +215,22 @@ export async function createRow(
       from idempotency_keys r
       where ${mine} and r.expires_at > now()
     ),
-    -- This key's own old answer, and a few of anybody's in passing.
-    expired as (
+    -- This key's own old answer, and a few of anybody's in passing: an "or" of both has no index.
+    stale as (
       delete from idempotency_keys r
-      where (${mine} and r.expires_at <= now())
-        or r.ctid = any (array(
-          select o.ctid
-          from idempotency_keys o
-          where o.expires_at <= now()
-          order by o.expires_at
-          limit 2
-          for update skip locked
-        ))
+      where ${mine} and r.expires_at <= now()
       returning 1
+    ),
+    swept as (
+      delete from idempotency_keys r
+      where not (${mine}) and r.ctid = any (array(
+        select o.ctid
+        from idempotency_keys o
+        where o.expires_at <= now()
+        order by o.expires_at
+        limit 2
+        for update skip locked
+      ))
     ),
     ${before}
     created as (${created}),
@@ -240,7 +242,7 @@ export async function createRow(
         created.id, created.version, created.body
       from caller, created
       -- After the old answer is gone, which this reads.
-      where (select count(*) from expired) >= 0
+      where (select count(*) from stale) >= 0
     )
     select
       caller.id as caller_id,
@@ -254,9 +256,8 @@ export async function createRow(
   try {
     return await db.query(statement);
   } catch (error) {
-    if (!(error instanceof DatabaseError && error.constraint === "idempotency_keys_pkey")) {
-      throw error;
-    }
+    const raced = error instanceof DatabaseError && error.constraint === "idempotency_keys_pkey";
+    if (!raced) throw error;
     return await db.query(statement);
   }
 }
