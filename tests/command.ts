@@ -18,11 +18,18 @@ export interface Surroundings {
 
 /** Runs `deno task db <args>` to its end. */
 export async function runDb(args: string[], surroundings: Surroundings = {}): Promise<Outcome> {
+  return outcome(await dbCommand(args, surroundings).output());
+}
+
+/** `deno task db <args>` as a process of its own, as people call it. */
+export function dbCommand(args: string[], surroundings: Surroundings = {}): Deno.Command {
   const { settings, folder, env } = surroundings;
-  const output = await new Deno.Command(Deno.execPath(), {
+  return new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", join(root, "db", "tools", "db.ts"), ...args],
     cwd: root,
     stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
     env: {
       NO_COLOR: "1",
       ...settings && { DATABASE_URL: databaseUrl(settings) },
@@ -33,21 +40,31 @@ export async function runDb(args: string[], surroundings: Surroundings = {}): Pr
         },
       ...env,
     },
-  }).output();
+  });
+}
+
+/** What a process that has ended said. */
+export function outcome({ code, stdout, stderr }: Deno.CommandOutput): Outcome {
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: decode(output.stdout), stderr: decode(output.stderr) };
+  return { code, stdout: decode(stdout), stderr: decode(stderr) };
 }
 
 export interface Folder extends AsyncDisposable {
   path: string;
-  write(name: string, text: string): Promise<void>;
+  write(name: string, content: string | Uint8Array): Promise<void>;
 }
 
 /** A folder with the given migrations, by file name, removed when it goes out of scope. */
-export async function createFolder(migrations: Record<string, string> = {}): Promise<Folder> {
+export async function createFolder(
+  migrations: Record<string, string | Uint8Array> = {},
+): Promise<Folder> {
   const path = await Deno.makeTempDir({ prefix: "slate-migrations-" });
   await Deno.mkdir(join(path, "migrations"));
-  const write = (name: string, text: string) => Deno.writeTextFile(join(path, name), text);
+  const write = (name: string, content: string | Uint8Array) =>
+    Deno.writeFile(
+      join(path, name),
+      typeof content === "string" ? new TextEncoder().encode(content) : content,
+    );
   for (const [name, text] of Object.entries(migrations)) {
     await write(join("migrations", name), text);
   }
@@ -59,7 +76,7 @@ export async function createFolder(migrations: Record<string, string> = {}): Pro
 }
 
 /** The text of a migration. */
-export function migration(up: string, down: string, options = ""): string {
+export function migration(up: string, down = "select 1;", options = ""): string {
   return `-- migrate:up${options}\n${up}\n\n-- migrate:down${options}\n${down}\n`;
 }
 
@@ -72,7 +89,5 @@ export async function runDbmate(
   const command = await dbmateCommand(settings, args, {
     env: { DBMATE_MIGRATIONS_DIR: join(folder, "migrations") },
   });
-  const output = await command.output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code: output.code, stdout: decode(output.stdout), stderr: decode(output.stderr) };
+  return outcome(await command.output());
 }

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connect, sql } from "../db/mod.ts";
-import { databaseUrl } from "../db/settings.ts";
 import { readApplied } from "../db/tools/ledger.ts";
 import { takeLock } from "../db/tools/lock.ts";
 import { createPooler } from "./pooler.ts";
 import { administer } from "./database.ts";
-import { command, createProject, migration, outcome, type Project } from "./project.ts";
+import { migration, outcome } from "./command.ts";
+import { createProject, type Project, until } from "./project.ts";
 
 const outside = " transaction:false";
 const files = {
@@ -71,15 +71,14 @@ Deno.test("a run that waits for its turn ends with 143 at a SIGTERM, and leaves 
 });
 
 /** Waits until there are so many sessions of that name in the project's database. */
-async function sessions({ db }: Project, name: string, count: number) {
-  for (;;) {
-    const found = await db.query(sql`
+async function sessions(project: Project, name: string, count: number) {
+  await until(() =>
+    project.db.query(sql`
       select from pg_stat_activity where application_name = ${name}
         and datname = current_database()
-    `);
-    if (found.length === count) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+      having count(*) = ${count}
+    `)
+  );
 }
 
 Deno.test("a run whose lock is taken from it stops dbmate and exits 4", async () => {
@@ -88,13 +87,13 @@ Deno.test("a run whose lock is taken from it stops dbmate and exits 4", async ()
   });
   const running = project.start("up");
   await sessions(project, "slate db lock", 1);
-  for (;;) {
-    const active = await project.db.query(
-      sql`select from pg_stat_activity where query like '%pg_sleep(60)%' and datname = current_database() and pid <> pg_backend_pid()`,
-    );
-    if (active.length > 0) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await until(() =>
+    project.db.query(sql`
+      select from pg_stat_activity
+      where query like '%pg_sleep(60)%' and datname = current_database()
+        and pid <> pg_backend_pid()
+    `)
+  );
   await project.db.query(sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'slate db lock' and datname = current_database()
@@ -118,10 +117,7 @@ Deno.test("H28: behind a pooler in transaction mode a session's lock protects no
 
   for (const size of [1, 3]) {
     await using other = createPooler(project.settings, { size });
-    const url = databaseUrl({ ...project.settings, port: other.port });
-    const { code, stderr } = outcome(
-      await command(["up"], { ...project.env, DATABASE_URL: url }).output(),
-    );
+    const { code, stderr } = await project.runAt({ ...project.settings, port: other.port }, "up");
     assertEquals(code, 4, stderr);
     assertStringIncludes(stderr, "behind a pooler in transaction mode");
     assertEquals(await readApplied(project.db), []);
@@ -138,27 +134,26 @@ Deno.test("up waits for a server that is still starting, with --wait, and says s
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const env = { ...project.env, DATABASE_URL: databaseUrl({ ...project.settings, port }) };
-  const hasty = outcome(await command(["up"], env).output());
+  const later = { ...project.settings, port };
+  const hasty = await project.runAt(later, "up");
   assertEquals(hasty.code, 3);
   assertStringIncludes(hasty.stderr, "cannot be reached");
-  const patient = command(["up", "--wait", "--timeout", "60"], env).spawn();
+  const patient = project.runAt(later, "up", "--wait", "--timeout", "60");
   // The server "starts" a moment after the command.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await using _late = createPooler(project.settings, { port, size: 0 });
-  const { code, stderr } = outcome(await patient.output());
+  const { code, stderr } = await patient;
   assertEquals(code, 0, stderr);
   assertEquals(await readApplied(project.db), versions);
 });
 
-Deno.test("eight ups at a database that a role may not change: each exits 3, and nothing is half done", async () => {
+Deno.test("up: a role that may not create anything is told so with exit code 3, and nothing is half done", async () => {
   await using project = await createProject(files);
   const role = `reader_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(project.settings, `create role ${role} login password 'secret'`);
   try {
     const settings = { ...project.settings, user: role, password: "secret" };
-    const env = { ...project.env, DATABASE_URL: databaseUrl(settings) };
-    const { code, stderr } = outcome(await command(["up"], env).output());
+    const { code, stderr } = await project.runAt(settings, "up");
     assertEquals(code, 3);
     assertStringIncludes(stderr, `lets ${role} create nothing in the schema public`);
     assertEquals(await readApplied(project.db), []);

@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readApplied } from "../db/tools/ledger.ts";
-import { createProject, migration } from "./project.ts";
+import { migration } from "./command.ts";
+import { createProject } from "./project.ts";
 
 Deno.test("H6: of two files with one number dbmate runs the first, fails on the second and then calls both applied; up runs none", async () => {
   const files = {

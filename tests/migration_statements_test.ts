@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { sql } from "../db/mod.ts";
 import { readApplied } from "../db/tools/ledger.ts";
-import { createProject, migration, type Project } from "./project.ts";
+import { migration } from "./command.ts";
+import { createProject, type Project } from "./project.ts";
 
 async function refuses(project: Project, place: string, words: string) {
   const { code, stderr } = await project.run("up");

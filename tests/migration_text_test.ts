@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readApplied } from "../db/tools/ledger.ts";
-import { createProject, migration, type Project } from "./project.ts";
+import { migration } from "./command.ts";
+import { createProject, type Project } from "./project.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,26 +1,19 @@
 import { join } from "node:path";
 import type { Database } from "../db/mod.ts";
-import { type DatabaseSettings, databaseUrl } from "../db/settings.ts";
-import { dbmateCommand, root } from "../db/tools/dbmate.ts";
+import type { DatabaseSettings } from "../db/settings.ts";
+import { createFolder, dbCommand, type Outcome, runDb, runDbmate } from "./command.ts";
 import { createDatabase } from "./database.ts";
-
-export interface Outcome {
-  /** The exit code as a shell would tell it. */
-  code: number;
-  stdout: string;
-  stderr: string;
-}
 
 /** A folder of migrations and an empty database of the test's own, with the two tools for them. */
 export interface Project extends AsyncDisposable {
+  /** Where the migrations are. */
   dir: string;
   settings: DatabaseSettings;
   db: Database;
-  /** What the command needs in its environment. */
-  env: Record<string, string>;
-  write(file: string, content: string | Uint8Array): Promise<string>;
-  /** Runs `deno task db`. */
+  write(file: string, content: string | Uint8Array): Promise<void>;
+  /** Runs `deno task db`, here or elsewhere. */
   run(...args: string[]): Promise<Outcome>;
+  runAt(settings: DatabaseSettings, ...args: string[]): Promise<Outcome>;
   /** Starts it and leaves it running. */
   start(...args: string[]): Deno.ChildProcess;
   /** Runs dbmate alone. */
@@ -30,51 +23,26 @@ export interface Project extends AsyncDisposable {
 export async function createProject(
   files: Record<string, string | Uint8Array> = {},
 ): Promise<Project> {
-  const database = await createDatabase({ empty: true });
-  const dir = await Deno.makeTempDir({ prefix: "slate-test-migrations-" });
-  const env = { DATABASE_URL: databaseUrl(database.settings), DBMATE_MIGRATIONS_DIR: dir };
-  const write = async (file: string, content: string | Uint8Array) => {
-    const path = join(dir, file);
-    if (typeof content === "string") await Deno.writeTextFile(path, content);
-    else await Deno.writeFile(path, content);
-    return path;
-  };
-  for (const [file, content] of Object.entries(files)) await write(file, content);
+  const { settings, db, ...database } = await createDatabase({ empty: true });
+  const folder = await createFolder(files);
+  const place = { settings, folder: folder.path };
   return {
-    dir,
-    settings: database.settings,
-    db: database.db,
-    env,
-    write,
-    run: async (...args) => outcome(await command(args, env).output()),
-    start: (...args) => command(args, env).spawn(),
-    dbmate: async (...args) =>
-      outcome(await (await dbmateCommand(database.settings, args, { env })).output()),
+    dir: join(folder.path, "migrations"),
+    settings,
+    db,
+    write: (file, content) => folder.write(join("migrations", file), content),
+    run: (...args) => runDb(args, place),
+    runAt: (settings, ...args) => runDb(args, { ...place, settings }),
+    start: (...args) => dbCommand(args, place).spawn(),
+    dbmate: (...args) => runDbmate(args, place),
     async [Symbol.asyncDispose]() {
-      await Deno.remove(dir, { recursive: true });
+      await folder[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
     },
   };
 }
 
-/** `deno task db` as a process of its own, as people call it. */
-export function command(args: string[], env: Record<string, string>): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", join(root, "db", "tools", "db.ts"), ...args],
-    cwd: root,
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-export function outcome({ code, stdout, stderr }: Deno.CommandOutput): Outcome {
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-/** The text of a migration file. */
-export function migration(up: string, down = "select 1;", option = ""): string {
-  return `-- migrate:up${option}\n${up}\n\n-- migrate:down${option}\n${down}\n`;
+/** Waits until a query finds something. */
+export async function until(found: () => Promise<unknown[]>) {
+  while ((await found()).length === 0) await new Promise((resolve) => setTimeout(resolve, 30));
 }

@@ -40,6 +40,18 @@ const commands: Record<string, Entry> = {
     summary: "what is applied, pending, edited, missing, out of order, unfinished",
     load: () => import("./commands/status.ts"),
   },
+  history: {
+    summary: "when each migration was applied or reverted, and by whom",
+    load: () => import("./commands/history.ts"),
+  },
+  show: {
+    summary: "one migration: its state, its author, its text",
+    load: () => import("./commands/show.ts"),
+  },
+  stamp: {
+    summary: "record what a database has already, after proof that it has it",
+    load: () => import("./commands/stamp.ts"),
+  },
   drift: {
     summary: "find what was changed by hand in a live database",
     load: () => import("./commands/drift.ts"),
@@ -47,6 +59,22 @@ const commands: Record<string, Entry> = {
   schema: {
     summary: "rewrite schema.sql and the diagram from the migrations",
     load: () => import("./commands/schema.ts"),
+  },
+  branch: {
+    summary: "a copy of the development database for a git branch",
+    load: () => import("./commands/branch.ts"),
+  },
+  seed: {
+    summary: "put in the demo data",
+    load: () => import("./commands/seed.ts"),
+  },
+  reset: {
+    summary: "drop, create, up, seed",
+    load: () => import("./commands/reset.ts"),
+  },
+  console: {
+    summary: "psql on the database",
+    load: () => import("./commands/console.ts"),
   },
 };
 
@@ -88,7 +116,7 @@ function unknown(what: string, name: string, candidates: string[], help: string)
   return new Failure(
     `unknown ${what} ${name}${
       guess ? `: did you mean ${guess}?` : ""
-    } \`${help}\` lists what there is`,
+    }; \`${help}\` lists what there is`,
     exit.usage,
   );
 }

@@ -1,0 +1,53 @@
+import { type Command, exit, Failure } from "../command.ts";
+import { formatFinding, type Migration, readFolder } from "../migration_files.ts";
+import { openSession } from "../session.ts";
+import { fromLedger, readState, type Row } from "../state.ts";
+import { openTarget } from "../target.ts";
+import { find } from "../versions.ts";
+
+export const command: Command = {
+  name: "show",
+  usage: "<version> [--applied]",
+  description:
+    "Shows one migration: its state, who applied it and when, and its text. --applied prints the text\n" +
+    "as the ledger keeps it from the time when it was applied, and nothing else.",
+  example:
+    "deno task db show 20261104092000\ndeno task db show add_owners --applied > db/migrations/20261109090000_add_owners.sql",
+  arguments: [1, 1],
+  options: {
+    applied: { type: "boolean", summary: "the text as it was when it was applied" },
+  },
+  async run({ positionals, options, print, say }) {
+    const folder = await readFolder();
+    await using target = await openTarget();
+    const db = await openSession(target.settings);
+    let row: Row;
+    try {
+      row = find(positionals[0]!, await readState(db, folder));
+    } finally {
+      await db.close();
+    }
+    const recorded = row.entry && !row.byHand ? fromLedger(row.entry) : undefined;
+    if (options.applied) {
+      if (!recorded) {
+        throw new Failure(`the ledger does not have ${row.version}: dbmate applied it`);
+      }
+      print(recorded.text.replace(/\n$/, ""));
+      return exit.done;
+    }
+    for (const finding of folder.findings) say(formatFinding(finding));
+    const shown = row.file ?? recorded;
+    print(header(row, shown));
+    if (shown) print(`\n${shown.text.trimEnd()}`);
+    return exit.done;
+  },
+};
+
+function header({ version, name, state, entry, byHand }: Row, shown?: Migration): string {
+  const application = entry && !byHand
+    ? ` ${entry.action} ${entry.started_at} by ${entry.author}, ${entry.outcome ?? "no outcome"}`
+    : state === "pending"
+    ? ""
+    : " by dbmate itself";
+  return `${shown?.path ?? `${version}_${name}`}: ${state}${application}`;
+}
