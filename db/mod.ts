@@ -19,7 +19,7 @@ export interface Database {
   describe(statement: Statement): Promise<Description>;
   /**
    * Several statements in one text, without parameters: DDL, for tools and tests. What it sets or
-   * leaves open ends with it: its connection is not used again.
+   * leaves open ends with it: its connection is not used again, but for a `session`.
    */
   script(text: string): Promise<void>;
   /** Lets the work in hand finish, refuses what waits and what comes, closes every connection. */
@@ -39,6 +39,11 @@ export interface ConnectOptions {
   /** Milliseconds a call may take, the wait for a connection and the retries included. */
   deadline?: number;
   applicationName?: string;
+  /**
+   * One connection for everything, so that a transaction or a temporary table that a script opens
+   * is there for what follows. For a tool on a database of its own.
+   */
+  session?: boolean;
 }
 
 type Work<Raw> = (sql: postgres.Sql) => PromiseLike<Raw>;
@@ -54,7 +59,8 @@ const attemptsOnConflict = 3;
  * client that saw anything but a plain error of its statement is never used again.
  */
 export function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Database {
-  const { size = 10, applicationName = "slate" } = options;
+  const { session = false, applicationName = "slate" } = options;
+  const size = session ? 1 : options.size ?? 10;
   const deadlines = new Deadlines(options.deadline ?? 10_000);
   const idle: Client[] = [];
   const waiting = new Set<PromiseWithResolvers<Client>>();
@@ -116,7 +122,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
           const conflict = error instanceof DatabaseError && /^40(001|P01)$/.test(error.code);
           if (!conflict || once || attempt === attemptsOnConflict) throw error;
         } finally {
-          client.broken ||= once;
+          client.broken ||= once && !session;
           release(client);
         }
       }
