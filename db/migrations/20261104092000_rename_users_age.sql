@@ -5,6 +5,7 @@
 -- down loses nothing
 
 -- migrate:up
+-- safety: allow renaming-column: nothing reads or writes it yet
 alter table users rename column age to years_old;
 
 comment on column users.years_old is 'In years. Null: not known.';

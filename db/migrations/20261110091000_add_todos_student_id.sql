@@ -1,7 +1,7 @@
 -- A todo may be assigned to a student, and only to one of the same owner: the composite key says
--- so, no code has to. Deleting the student keeps the todo. The column is new and null throughout,
--- so there is nothing to validate later.
--- lock: share row exclusive on todos and students, for a moment
+-- so, no code has to. Deleting the student keeps the todo. Not valid: even a column that is null
+-- throughout is read row by row, and under the lock of its addition nobody else could.
+-- lock: access exclusive on todos, share row exclusive on students, for a moment
 -- down loses every assignment
 
 -- migrate:up
@@ -9,7 +9,7 @@ alter table todos add column student_id bigint;
 
 alter table todos
   add constraint todos_student_id_fkey foreign key (owner_id, student_id)
-  references students (owner_id, id) on delete set null (student_id);
+  references students (owner_id, id) on delete set null (student_id) not valid;
 
 comment on column todos.student_id is 'To whom it is assigned; a student of the same owner.';
 

@@ -52,6 +52,10 @@ const commands: Record<string, Entry> = {
     summary: "record what a database has already, after proof that it has it",
     load: () => import("./commands/stamp.ts"),
   },
+  check: {
+    summary: "prove the migrations: reversible, with rows, safe, and schema.sql equal to them",
+    load: () => import("./commands/check.ts"),
+  },
   drift: {
     summary: "find what was changed by hand in a live database",
     load: () => import("./commands/drift.ts"),

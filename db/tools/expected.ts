@@ -21,7 +21,7 @@ export async function expectedCatalog(migrations: Migration[]): Promise<CatalogO
     // Not there, or cut short: built again.
   }
   await using scratch = await openScratch();
-  const db = connect(await scratch.create(), { size: 1, deadline: 120_000 });
+  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
     const objects = await readCatalog(db);

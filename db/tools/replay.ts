@@ -1,6 +1,6 @@
 import { type Database, DatabaseError } from "../mod.ts";
 import { Failure } from "./command.ts";
-import type { Migration } from "./migration_files.ts";
+import type { Block, Migration } from "./migration_files.ts";
 
 /** A block that the scratch database refused, with the file and the line. */
 export class ReplayFailure extends Failure {
@@ -13,26 +13,43 @@ export class ReplayFailure extends Failure {
 /**
  * Runs one part of a migration on a scratch database in the way of dbmate: in a transaction, unless
  * it says transaction:false. Without dbmate, whose start would cost more than the work; it keeps no
- * record of what ran. `db` must have one connection only. Throws a ReplayFailure.
+ * record of what ran. `db` must be a session. Throws a ReplayFailure.
  */
 export async function replay(db: Database, migration: Migration, part: "up" | "down") {
-  const { text, transaction, line } = migration[part];
-  const opening = transaction ? "begin;" : "";
+  const { text, transaction } = migration[part];
   try {
     // The end on a line of its own: the last one may be a comment.
-    await db.script(`${opening}${text}\n${transaction ? ";commit" : ""}`);
+    await db.script(`${transaction ? "begin;" : ""}${text}\n${transaction ? ";commit" : ""}`);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     if (transaction) await db.script("rollback");
-    const position = Number(error.fields.position ?? 0) - 1 - opening.length;
-    const at = line + (position > 0 ? text.slice(0, position).split("\n").length - 1 : 0);
+    const line = transaction ? await failingLine(db, migration[part]) : migration[part].line;
     throw new ReplayFailure(
-      `${migration.path}:${at}: ${part} fails: ${error.message}${
+      `${migration.path}:${line}: ${part} fails: ${error.message}${
         error.fields.detail ? ` (${error.fields.detail})` : ""
       }`,
       error,
     );
   }
+}
+
+/** The line of the statement that fails: most errors carry no position. */
+async function failingLine(db: Database, block: Block): Promise<number> {
+  const { parseBlock } = await import("./grammar.ts");
+  await db.script("begin");
+  try {
+    for (const { text, line } of await parseBlock(block)) {
+      try {
+        await db.script(text);
+      } catch (error) {
+        if (error instanceof DatabaseError) return line;
+        throw error;
+      }
+    }
+  } finally {
+    await db.script("rollback");
+  }
+  return block.line;
 }
 
 /** Replays the up part of each, in order. */

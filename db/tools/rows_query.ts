@@ -3,6 +3,8 @@ import { bookkeeping } from "./bookkeeping.ts";
 
 export interface TableShape {
   name: string;
+  /** Whether anything was ever stored in it. */
+  stored: boolean;
   columns: ColumnShape[];
   checks: CheckShape[];
   references: ReferenceShape[];
@@ -72,7 +74,7 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
       select a.attrelid, regexp_replace(pg_get_expr(conbin, 0), '\mVALUE\M', quote_ident(a.attname), 'g'),
         json_build_array(quote_ident(a.attname))
       from pg_attribute a join pg_constraint k on k.contypid = a.atttypid and k.contype::text = 'c'
-      where k.conbin is not null
+      where k.conbin is not null and a.attnum > 0 and not a.attisdropped
       union all
       select i.inhrelid, pg_get_partition_constraintdef(i.inhrelid),
         (select json_agg(n.name) from pg_partitioned_table p
@@ -82,6 +84,7 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
     )
     select json_agg(json_build_object(
       'name', name,
+      'stored', pg_relation_size(oid) > 0,
       'columns', coalesce((select json_agg("column" order by attnum) from columns where attrelid = oid), '[]'),
       'checks', coalesce((select json_agg(json_build_object('expression', expression, 'columns', columns))
         from checks where relation = oid and columns is not null and expression is not null), '[]'),

@@ -1,10 +1,11 @@
-import { connect, type Database, DatabaseError, sql } from "../../mod.ts";
+import type { Database } from "../../mod.ts";
 import { describeDatabase } from "../../settings.ts";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { expectedCatalog } from "../expected.ts";
-import type { Migration } from "../migration_files.ts";
-import { readSound } from "../sound.ts";
+import { type Migration, readFolder } from "../migration_files.ts";
+import { openSession } from "../session.ts";
+import { fromLedger, readState } from "../state.ts";
 import { openTarget } from "../target.ts";
 
 export const command: Command = {
@@ -18,11 +19,10 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
   arguments: [0, 0],
   options: { json: { type: "boolean", summary: "a JSON array of differences" } },
   async run({ options, print, say, progress }) {
-    const migrations = await readSound();
     await using target = await openTarget();
-    const db = connect(target.settings, { size: 1, applicationName: "slate drift" });
+    const db = await openSession(target.settings);
     try {
-      const recorded = await recordedMigrations(db, migrations);
+      const recorded = await recordedMigrations(db);
       progress("building what is recorded");
       const [expected, found] = await Promise.all([expectedCatalog(recorded), readCatalog(db)]);
       const differences = compareCatalogs(expected, found);
@@ -47,22 +47,21 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
   },
 };
 
-/** The migrations that the database says it has. Throws a Failure where a file is gone. */
-async function recordedMigrations(db: Database, migrations: Migration[]): Promise<Migration[]> {
-  let versions: string[];
-  try {
-    const rows = await db.query<{ version: string }>(sql`select version from schema_migrations`);
-    versions = rows.map((row) => row.version);
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== "42P01") throw error;
-    versions = [];
-  }
-  const gone = versions.filter((version) => !migrations.some((m) => m.version === version)).sort();
+/**
+ * The migrations that the database says it has, each as it was when it was applied, where the
+ * ledger knows that. Throws a Failure where neither file nor ledger tells what one did.
+ */
+async function recordedMigrations(db: Database): Promise<Migration[]> {
+  const rows = (await readState(db, await readFolder()))
+    .filter(({ state }) => state === "applied" || state === "edited" || state === "missing");
+  const gone = rows.filter(({ file, entry }) => !file && !entry);
   if (gone.length > 0) {
     throw new Failure(
-      `the database has the migrations ${gone.join(", ")}, whose files are not here: bring them ` +
-        "back (git log --diff-filter=D -- db/migrations); without them nobody knows what to expect",
+      `the database has the migrations ${gone.map((row) => row.version).join(", ")}, whose files ` +
+        "are not here: take a checkout that has them; without them nobody knows what to expect",
     );
   }
-  return migrations.filter(({ version }) => versions.includes(version));
+  return rows.map(({ file, entry, byHand }) =>
+    file && (byHand || !entry) ? file : fromLedger(entry!)
+  );
 }

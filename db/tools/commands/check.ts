@@ -1,0 +1,119 @@
+import { connect, type Database } from "../../mod.ts";
+import { type Command, exit } from "../command.ts";
+import { checkForm } from "../form.ts";
+import { generate, readIfThere } from "../generated.ts";
+import {
+  type Finding,
+  formatFinding,
+  type Migration,
+  readFolder,
+  shownPath,
+} from "../migration_files.ts";
+import { build, ReplayFailure } from "../replay.ts";
+import { roundTrip } from "../round_trip.ts";
+import { readShapes, type TableShape } from "../rows_query.ts";
+import { unaccepted } from "../safety.ts";
+import { lint } from "../squawk.ts";
+import { openScratch, type Scratch } from "../target.ts";
+import { withRows } from "../with_rows.ts";
+
+export const command: Command = {
+  name: "check",
+  usage: "",
+  description: `\
+Proves the migrations without the target database, on a scratch server that it starts and removes:
+their form; up, down and up again with equal catalogs; the same with rows in every table; that they
+build schema.sql; what they lock, rewrite and lose. A risk that is meant is accepted by
+\`-- safety: allow <rule>: <reason>\` above its statement.`,
+  example: "deno task db check",
+  arguments: [0, 0],
+  options: {},
+  async run({ say, progress }) {
+    const started = performance.now();
+    const { migrations, findings } = await readFolder();
+    for (const migration of migrations) findings.push(...await checkForm(migration));
+    // What cannot be read as its author means it is not worth running.
+    if (findings.length === 0) findings.push(...await prove(migrations, say, progress));
+    for (const finding of sorted(findings)) say(formatFinding(finding));
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    if (findings.length === 0) {
+      say(`${migrations.length} migrations are sound (${seconds} s)`);
+      return exit.done;
+    }
+    say(`${findings.length} findings in ${migrations.length} migrations (${seconds} s)`);
+    return exit.found;
+  },
+};
+
+async function prove(
+  migrations: Migration[],
+  say: (text: string) => void,
+  progress: (text: string) => void,
+): Promise<Finding[]> {
+  progress("starting a scratch server");
+  await using scratch = await openScratch();
+  const open = async () => connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const [whole, empty, full] = [await open(), await open(), await open()];
+  try {
+    let done = 0;
+    const told = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
+    const [trip, rows, squawk, stale] = await Promise.all([
+      roundTrip(empty, migrations, told),
+      endShapes(whole, migrations).then((future) => withRows(full, migrations, future)),
+      lint(migrations),
+      staleFiles(scratch, migrations),
+    ]);
+    for (const { table, reason } of rows.unfilled) {
+      say(`note: no row could be made for ${table} (${reason}): proven with that table empty only`);
+    }
+    // What fails on empty tables too needs no second mention.
+    const known = new Set(trip.map(({ path, line }) => `${path}:${line}`));
+    const more = rows.findings.filter(({ path, line }) => !known.has(`${path}:${line}`));
+    return [...trip, ...more, ...unaccepted(migrations, [...squawk, ...rows.risks]), ...stale];
+  } finally {
+    for (const db of [whole, empty, full]) await db.close();
+  }
+}
+
+/** What the tables come to in the end; nothing where that cannot be built, as the trip tells. */
+async function endShapes(db: Database, migrations: Migration[]): Promise<TableShape[]> {
+  try {
+    await build(db, migrations);
+    return await readShapes(db);
+  } catch (error) {
+    if (error instanceof ReplayFailure) return [];
+    throw error;
+  }
+}
+
+/** Generated files that are not what the migrations build. */
+async function staleFiles(scratch: Scratch, migrations: Migration[]): Promise<Finding[]> {
+  let files;
+  try {
+    files = await generate(scratch, migrations);
+  } catch (error) {
+    // The round trip tells it.
+    if (error instanceof ReplayFailure) return [];
+    throw error;
+  }
+  const findings: Finding[] = [];
+  for (const { path, text } of files) {
+    const found = await readIfThere(path);
+    if (found === text) continue;
+    const lines = text.split("\n");
+    findings.push({
+      path: shownPath(path),
+      line: found === undefined
+        ? 0
+        : found.split("\n").findIndex((line, i) => line !== lines[i]) + 1,
+      message: found === undefined ? "is not there" : "is not what the migrations build",
+      remedy: "run `deno task db schema`; or, if the file is what you want, " +
+        "`deno task db diff <name>` drafts the migration to it",
+    });
+  }
+  return findings;
+}
+
+function sorted(findings: Finding[]): Finding[] {
+  return findings.sort((a, b) => a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1);
+}
