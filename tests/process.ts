@@ -13,11 +13,15 @@ export interface Process extends AsyncDisposable {
   output(): string;
 }
 
-/** Runs `deno <args>` in the project, as a process group of its own. */
-export function startProcess(args: string[], env: Record<string, string> = {}): Process {
+/** Runs `deno <args>` in the project, or a copy of it, as a process group of its own. */
+export function startProcess(
+  args: string[],
+  env: Record<string, string> = {},
+  cwd = root,
+): Process {
   const child = new Deno.Command(Deno.execPath(), {
     args,
-    cwd: root,
+    cwd,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",
