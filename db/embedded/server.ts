@@ -71,9 +71,14 @@ done
 started=$(head -n 1 "$PGDATA/postmaster.pid")
 echo started
 read -r _
-# Not a server that a new owner has started since.
-[ "$(head -n 1 "$PGDATA/postmaster.pid")" = "$started" ] || exit 0
-pg_ctl stop -s -w -m fast -D "$PGDATA"
+# Not by pg_ctl, which would wait for the server that a new owner has started since.
+attempt=0
+while [ "$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null)" = "$started" ]; do
+  [ $attempt -gt 0 ] || kill -INT "$started"
+  attempt=$((attempt + 1))
+  kill -0 "$started" 2>/dev/null && [ $attempt -lt 1200 ] || break
+  sleep 0.05
+done
 [ -z "$REMOVE" ] || rm -rf "$REMOVE"
 `;
 

@@ -1,4 +1,4 @@
-import { connect, type Database, DatabaseError, sql, Unreachable } from "../mod.ts";
+import { connect, type Database, DatabaseError, sql } from "../mod.ts";
 import { type DatabaseSettings, describeDatabase } from "../settings.ts";
 import { exit, Failure, nearest } from "./command.ts";
 import { pause } from "./interrupt.ts";
@@ -39,8 +39,7 @@ export async function openSession(
 
 /** The SQLSTATE that the server refused a connection with, if it answered at all. */
 function refusal(error: unknown): string | undefined {
-  const cause = error instanceof Unreachable ? error.cause : error;
-  const code = (cause as { code?: unknown } | undefined)?.code;
+  const { code } = error as { code?: unknown };
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
