@@ -47,8 +47,7 @@ export function listKeys(
       select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from keys t
       where ${owned} and ${order.after}
-      order by ${order.by}
-      limit ${limit + 1}`,
+      order by ${order.by}`,
   );
 }
 

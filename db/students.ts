@@ -56,8 +56,7 @@ export function listStudents(
       select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from students t
       where ${owned} and ${order.after}
-      order by ${order.by}
-      limit ${limit + 1}`,
+      order by ${order.by}`,
   );
 }
 

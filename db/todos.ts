@@ -111,7 +111,7 @@ export function deleteTodo(db: Database, key: Key, id: string, versions?: Versio
 
 /** Each combination of filters is its own statement with its own plan, and so its own index. */
 function todoRows(
-  { sort, descending, after, limit }: TodoPageRequest,
+  { sort, descending, after }: TodoPageRequest,
   filter: TodoFilter,
 ): Statement {
   const due = descending
@@ -140,6 +140,5 @@ function todoRows(
     select ${rows.shown}, t.id as last_id, ${order.value} as last_value
     from todos t
     where ${join(conditions, sql` and `)}
-    order by ${order.by}
-    limit ${limit + 1}`;
+    order by ${order.by}`;
 }

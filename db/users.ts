@@ -63,8 +63,7 @@ export function listUsers(
       select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from users t
       where exists (select from caller where allowed) and ${order.after}
-      order by ${order.by}
-      limit ${limit + 1}`,
+      order by ${order.by}`,
   );
 }
 
