@@ -42,7 +42,10 @@ export async function createProject(
   };
 }
 
-/** Waits until a query finds something. */
+/** Waits until a query finds something. Gives up after a minute, so that a test cannot hang. */
 export async function until(found: () => Promise<unknown[]>) {
-  while ((await found()).length === 0) await new Promise((resolve) => setTimeout(resolve, 30));
+  for (const end = Date.now() + 60_000; (await found()).length === 0;) {
+    if (Date.now() > end) throw new Error(`waited a minute for ${found}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
 }

@@ -31,7 +31,11 @@ export async function takeLock(
   settings: DatabaseSettings,
   { timeout, signal, progress }: LockOptions,
 ): Promise<Lock> {
-  const db = connect(settings, { size: 1, deadline: 10_000, applicationName: "slate db lock" });
+  const db = connect(settings, {
+    session: true,
+    deadline: 10_000,
+    applicationName: "slate db lock",
+  });
   try {
     const pid = await provenSession(db, settings);
     const until = Date.now() + timeout;
@@ -59,7 +63,11 @@ const pooled = () =>
  * mode deals out its servers by statement, so that two sessions meet one, or one meets two.
  */
 async function provenSession(db: Database, settings: DatabaseSettings): Promise<number> {
-  const other = connect(settings, { size: 1, deadline: 10_000, applicationName: "slate db lock" });
+  const other = connect(settings, {
+    session: true,
+    deadline: 10_000,
+    applicationName: "slate db lock",
+  });
   try {
     const ours = await backend(db);
     const theirs = await backend(other);
