@@ -24,7 +24,12 @@ export class Client {
   #ready = true;
   #cancelled: Promise<unknown> | undefined;
 
-  constructor(settings: DatabaseSettings, applicationName: string, deadline: number) {
+  constructor(
+    settings: DatabaseSettings,
+    applicationName: string,
+    deadline: number,
+    session: boolean,
+  ) {
     this.#settings = settings;
     this.#deadline = deadline;
     const { host, port, database, user, password } = settings;
@@ -36,8 +41,9 @@ export class Client {
       username: user,
       pass: () => password ?? "",
       max: 1,
-      // Saves a round trip at connect; arrays are passed as text and cast in SQL.
-      fetch_types: false,
+      // Saves a round trip at connect; arrays are passed as text and cast in SQL. A tool's session
+      // has the time, and reads arrays.
+      fetch_types: session,
       prepare: true,
       max_pipeline: 1,
       idle_timeout: 60,

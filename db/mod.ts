@@ -76,7 +76,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
     if (client) return client;
     if (open < size) {
       open++;
-      return new Client(settings, applicationName, deadlines.length);
+      return new Client(settings, applicationName, deadlines.length, session);
     }
     const waiter = Promise.withResolvers<Client>();
     waiting.add(waiter);
@@ -96,7 +96,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       open--;
       if (waiting.size === 0) return;
       open++;
-      client = new Client(settings, applicationName, deadlines.length);
+      client = new Client(settings, applicationName, deadlines.length, session);
     }
     const [next] = waiting;
     if (!next) return void idle.push(client);

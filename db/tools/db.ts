@@ -52,6 +52,10 @@ const commands: Record<string, Entry> = {
     summary: "record what a database has already, after proof that it has it",
     load: () => import("./commands/stamp.ts"),
   },
+  diff: {
+    summary: "draft a migration from the difference of two schemas",
+    load: () => import("./commands/diff.ts"),
+  },
   check: {
     summary: "prove the migrations: reversible, with rows, safe, and schema.sql equal to them",
     load: () => import("./commands/check.ts"),
@@ -79,6 +83,10 @@ const commands: Record<string, Entry> = {
   console: {
     summary: "psql on the database",
     load: () => import("./commands/console.ts"),
+  },
+  squash: {
+    summary: "one baseline in place of the oldest migrations, proven equal",
+    load: () => import("./commands/squash.ts"),
   },
 };
 

@@ -13,7 +13,7 @@ export interface Unfilled {
  * is required. PostgreSQL itself finds values that pass: each column has candidates (of its type,
  * and from the literals of its checks), and a query selects a combination that satisfies checks,
  * foreign keys and unique indexes, also those of `future`, which a later migration adds: a real row
- * would not break the rule that is about to be written down. Tables that were
+ * would not break the rule that is about to be written down; with `required` not its not null either. Tables that were
  * `filled` in this shape already are passed over.
  * `counter` makes values distinct. `db` must be a session.
  */
@@ -22,9 +22,10 @@ export async function fillTables(
   filled: Map<string, string>,
   counter: { value: number },
   future: TableShape[],
+  required = false,
 ): Promise<Unfilled[]> {
   const unfilled: Unfilled[] = [];
-  for (const shape of (await readShapes(db)).map((shape) => foreseen(shape, future))) {
+  for (const shape of (await readShapes(db)).map((shape) => foreseen(shape, future, required))) {
     const signature = JSON.stringify({ ...shape, stored: undefined });
     if (shape.stored && filled.get(shape.name) === signature) continue;
     const isNew = !filled.has(shape.name);
@@ -47,7 +48,7 @@ export async function fillTables(
 }
 
 /** A shape with the constraints that the table of this name will have on the columns it has now. */
-function foreseen(shape: TableShape, future: TableShape[]): TableShape {
+function foreseen(shape: TableShape, future: TableShape[], required: boolean): TableShape {
   const later = future.find(({ name }) => name === shape.name);
   if (!later) return shape;
   const has = (columns: string[]) =>
@@ -56,8 +57,12 @@ function foreseen(shape: TableShape, future: TableShape[]): TableShape {
     const known = new Set(now.map((tie) => JSON.stringify(tie)));
     return [...now, ...then.filter((tie) => !known.has(JSON.stringify(tie)))];
   };
+  const isRequired = (column: ColumnShape) =>
+    column.required ||
+    required && later.columns.some((then) => then.name === column.name && then.required);
   return {
     ...shape,
+    columns: shape.columns.map((column) => ({ ...column, required: isRequired(column) })),
     checks: more(shape.checks, later.checks.filter(({ columns }) => has(columns))),
     references: more(shape.references, later.references.filter(({ columns }) => has(columns))),
     keys: more(shape.keys, later.keys.filter(has)),

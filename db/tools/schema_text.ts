@@ -1,7 +1,8 @@
 import type { Database } from "../mod.ts";
 import { type CatalogObject, readCatalog } from "./catalog.ts";
 import { readDependencies } from "./dependencies.ts";
-import { asWeWrite, broken } from "./sql_text.ts";
+import { brokenConstraint, layOut } from "./layout.ts";
+import { asWeWrite } from "./sql_text.ts";
 
 const heading = `\
 -- The schema as people read it: what the migrations build, proven equal to them. Written by
@@ -178,39 +179,14 @@ function tableText({ head, inside }: Block): string {
 
 function constraintText(object: CatalogObject, indent: string): string {
   const clause = `constraint ${object.name.slice(object.of!.length + 1)} ${asWeWrite(object.ddl)}`;
-  const text = broken(clause, / (references|check) |(?<=\)) on (delete|update) /g, indent);
-  return text.split("\n").map((line) => broken(line, / and /g, `${indent}  `)).join("\n");
+  return brokenConstraint(clause, indent);
 }
 
 /** A statement of its own, in our words. */
 function partText(object: CatalogObject): string {
-  if (/^(function|procedure)$/.test(object.kind)) return functionText(object.ddl);
-  const text = asWeWrite(object.ddl).trim();
-  switch (object.kind) {
-    case "constraint":
-      return text.startsWith("alter ")
-        ? `${text};`
-        : `alter table ${object.of}\n  add ${constraintText(object, "  ")};`;
-    case "index":
-      return broken(`${text.replace(" on only ", " on ")};`, / (on|where|include) /g, "");
-    case "trigger":
-      return `${text.replace(/ (for each|execute function) /g, "\n  $1 ")};`
-        .replace(/\n {2}(for each \S+)( when [^]*)?\n/, "\n  $1$2\n");
-    case "policy":
-      return `${text.replace(/ (using|with check) \(/g, "\n  $1 (")};`;
-    case "view":
-    case "materialized view":
-      return `${text.replace(/\n {1,3}/g, "\n")};`;
-    default:
-      return `${text};`;
-  }
-}
-
-function functionText(ddl: string): string {
-  const [, head, quote, body] = /^([^]*?)\n?AS (\$\w*\$)([^]*)\2\s*$/.exec(ddl) ?? [];
-  const text = asWeWrite(head ?? ddl).replace("create or replace", "create")
-    .replace(/\n +/g, "\n  ").trim();
-  if (!quote) return `${text};`;
-  const short = body!.includes("$$") ? quote : "$$";
-  return `${text}\nas ${short}${body}${short};`;
+  if (object.kind !== "constraint") return layOut(object.kind, object.ddl);
+  const text = asWeWrite(object.ddl);
+  return text.startsWith("alter ")
+    ? `${text};`
+    : `alter table ${object.of}\n  add ${constraintText(object, "  ")};`;
 }

@@ -14,6 +14,14 @@ export function outsideQuotes(text: string, rewrite: (part: string) => string): 
   return result + rewrite(plain);
 }
 
+/** Names without the quotes that they do not need. */
+export function unquoted(text: string, keywords: Set<string>): string {
+  return text.replace(parts, (whole, quoted?: string) => {
+    const name = quoted?.startsWith('"') ? quoted.slice(1, -1) : "";
+    return /^[a-z_][a-z0-9_]*$/.test(name) && !keywords.has(name) ? name : whole;
+  });
+}
+
 /**
  * PostgreSQL's own words for a definition as we write them: lower case (an unquoted name has no
  * capitals), the short names of types, no schema where it is `public`.

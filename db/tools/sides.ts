@@ -1,0 +1,90 @@
+import { connect, DatabaseError } from "../mod.ts";
+import { type DatabaseSettings, describeDatabase, readDatabaseSettings } from "../settings.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "./catalog.ts";
+import { exit, Failure } from "./command.ts";
+import { schemaFile } from "./generated.ts";
+import { shownPath } from "./migration_files.ts";
+import { build } from "./replay.ts";
+import { schemaText } from "./schema_text.ts";
+import { readSound } from "./sound.ts";
+import { openTarget, type Scratch } from "./target.ts";
+
+/** One side of a difference: its schema in a scratch database, and what to call it. */
+export interface Side {
+  settings: DatabaseSettings;
+  name: string;
+}
+
+/**
+ * `migrations`, `schema` (schema.sql), `database` (the one that DATABASE_URL names), a .sql file or
+ * a URL, as a scratch database. A live database is only read. Throws a Failure that names the file
+ * and the line, or what of a database could not be copied.
+ */
+export async function openSide(scratch: Scratch, source: string): Promise<Side> {
+  const settings = await scratch.create();
+  const db = connect(settings, { session: true, deadline: 120_000 });
+  try {
+    if (source === "migrations") {
+      await build(db, await readSound());
+      return { settings, name: "the migrations" };
+    }
+    if (/^postgres(ql)?:/.test(source) || source === "database") {
+      const name = await copySchema(source, db);
+      return { settings, name };
+    }
+    const path = source === "schema" ? schemaFile() : source;
+    await loadFile(path, db);
+    return { settings, name: shownPath(path) };
+  } finally {
+    await db.close();
+  }
+}
+
+async function loadFile(path: string, db: ReturnType<typeof connect>) {
+  let text;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(
+      `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
+      exit.usage,
+    );
+  }
+  try {
+    await db.script(text);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    const position = Number(error.fields.position ?? 0);
+    const line = position > 0 ? `:${text.slice(0, position).split("\n").length}` : "";
+    throw new Failure(
+      `${shownPath(path)}${line}: ${error.message}; correct it, nothing was drafted`,
+    );
+  }
+}
+
+async function copySchema(source: string, copy: ReturnType<typeof connect>): Promise<string> {
+  await using target = source === "database"
+    ? await openTarget()
+    : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
+  const live = connect(target.settings, { size: 1, applicationName: "slate diff" });
+  const name = describeDatabase(target.settings);
+  try {
+    await copy.script(await schemaText(live));
+    const lost = compareCatalogs(await readCatalog(live), await readCatalog(copy));
+    if (lost.length === 0) return name;
+    throw new Failure(
+      `${name} has what a copy of its schema cannot have:\n${
+        describeDifferences(lost, { expected: "the database", found: "the copy" })
+      }`,
+    );
+  } finally {
+    await live.close();
+  }
+}
+
+function settingsOf(url: string): DatabaseSettings {
+  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: url });
+  if (settings) return settings;
+  throw new Failure(faults.join("\n").replaceAll("DATABASE_URL", "the URL"), exit.usage);
+}
