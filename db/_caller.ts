@@ -39,6 +39,7 @@ export function caller(key: Key, scope: Scope): Statement {
       where k.id = ${key.id}
         and sha256(k.secret_hash || blind.nonce) = sha256(decode(${key.hash}, 'hex') || blind.nonce)
         and (k.expires_at is null or k.expires_at > now())
+        and (k.replaced_at is null or k.replaced_at > now())
     )`;
 }
 

@@ -10,12 +10,12 @@ export interface KeyFields {
   expires_at: string | null;
 }
 
-/** What a key shows, of table `t`: never its digest. */
+/** What a key shows, of table `t`: never its digest. It ends when it expires or is replaced. */
 export const keyColumns = sql`
   t.id,
   t.name,
   t.scope,
-  ${utc(sql`t.expires_at`)} as expires_at,
+  ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
   ${utc(sql`t.created_at`)} as created_at,
   ${utc(sql`t.updated_at`)} as updated_at,
   t.version`;
@@ -100,7 +100,7 @@ export function rotateKey(
       before: sql`
         old as (
           update keys t
-          set expires_at = least(t.expires_at, now() + make_interval(secs => ${overlap}))
+          set replaced_at = least(t.replaced_at, now() + make_interval(secs => ${overlap}))
           where t.id = ${id} and ${rows.visible} and not exists (select from remembered)
           returning t.*
         ),`,

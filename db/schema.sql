@@ -68,6 +68,7 @@ create table keys (
   scope text not null,
   secret_hash bytea not null,
   expires_at timestamptz,
+  replaced_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
@@ -88,6 +89,7 @@ comment on table keys is 'What a caller proves who it is with.';
 comment on column keys.scope is 'Each holds the ones before it: read, write, admin.';
 comment on column keys.secret_hash is 'SHA-256 of the secret, which is 256 random bits and not kept.';
 comment on column keys.expires_at is 'Null: never.';
+comment on column keys.replaced_at is 'From when on only its successor counts. Null: it has none.';
 comment on column keys.version is 'Grows by one with every change; the ETag.';
 
 create table students (

@@ -148,3 +148,24 @@ Deno.test("a caller without a key is the development key's user where there is o
   assertEquals([me.status, me.json.email], [200, "dev@example.com"]);
   assertEquals((await open.call("GET /api/me", { key: "wrong" })).status, 401);
 });
+
+/** In whole seconds: a JavaScript Date has no microseconds. */
+function lifetime(key: { expires_at: string; created_at: string }): number {
+  return Math.round((Date.parse(key.expires_at) - Date.parse(key.created_at)) / 1000);
+}
+
+Deno.test("a key that was replaced can be replaced again: the lifetime is the one it was made with [32]", async () => {
+  await using api = await createApi();
+  const year = 365 * 24 * 60 * 60 * 1000;
+  const body = {
+    name: "ci",
+    scope: "read",
+    expires_at: new Date(Date.now() + year).toISOString(),
+  };
+  const { json: old } = await api.call("POST /api/keys", { body });
+  for (let i = 0; i < 2; i++) {
+    const { json } = await api.call(`POST /api/keys/${old.id}/rotate`);
+    assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
+    assertEquals(lifetime(json), lifetime(old));
+  }
+});
