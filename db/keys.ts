@@ -1,5 +1,6 @@
 import { type Asked, type Key, owned, proof, type Scope } from "./_caller.ts";
-import { createRow, deleteRow, fresh, getPage, type Idempotency, shown, utc } from "./_shapes.ts";
+import { createRow, fresh, type Idempotency } from "./_create.ts";
+import { deleteRow, getPage, shown, utc } from "./_shapes.ts";
 import { byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql } from "./mod.ts";
 

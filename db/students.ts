@@ -1,12 +1,10 @@
 import { type Key, owned } from "./_caller.ts";
+import { createRow, fresh, type Idempotency } from "./_create.ts";
 import {
   assignments,
-  createRow,
   deleteRow,
-  fresh,
   getPage,
   getRow,
-  type Idempotency,
   shown,
   updateRow,
   utc,

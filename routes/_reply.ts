@@ -1,6 +1,7 @@
 import type { Context, TypedResponse } from "hono";
 import { digest } from "../db/_secret.ts";
-import type { Changed, Created, Found, Idempotency, Versions } from "../db/_shapes.ts";
+import type { Created, Idempotency } from "../db/_create.ts";
+import type { Changed, Found, Versions } from "../db/_shapes.ts";
 import { permit, type Variables } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 

@@ -1,7 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Key, Scope } from "../db/_caller.ts";
-import type { Changed, Created, Found, Idempotency, Page, Versions } from "../db/_shapes.ts";
+import type { Created, Idempotency } from "../db/_create.ts";
+import type { Changed, Found, Page, Versions } from "../db/_shapes.ts";
 import type { PageRequest } from "../db/_sort.ts";
 import type { Database } from "../db/mod.ts";
 import type { Variables } from "./_auth.ts";

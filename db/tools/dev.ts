@@ -9,7 +9,8 @@ import { installKey } from "../keys.ts";
 import { connect, sql } from "../mod.ts";
 import { type DatabaseSettings, databaseUrl } from "../settings.ts";
 import { formatKey, newSecret } from "../_secret.ts";
-import { migrate, root } from "./dbmate.ts";
+import { main as db } from "./db.ts";
+import { root } from "./dbmate.ts";
 import { demoEmail, seed } from "./seed.ts";
 import { environment, namesEmbedded } from "./target.ts";
 
@@ -19,17 +20,16 @@ const port = env.PORT || "8000";
 
 /** The key of requests without one: of the demo user, made anew at every start, so none lies about. */
 async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<string> {
-  await migrate(settings);
-  const db = connect(settings, { size: 1 });
+  const database = connect(settings, { size: 1 });
   try {
-    await seed(db);
+    await seed(database);
     const name = "deno task dev";
-    await db.query(sql`delete from keys where name = ${name}`);
+    await database.query(sql`delete from keys where name = ${name}`);
     const { secret, hash } = newSecret();
-    const [row] = await installKey(db, { email: demoEmail, scope: "admin", name, hash });
+    const [row] = await installKey(database, { email: demoEmail, scope: "admin", name, hash });
     return formatKey(slateEnv, row!.id, secret);
   } finally {
-    await db.close();
+    await database.close();
   }
 }
 
@@ -64,26 +64,31 @@ async function serve(settings: Record<string, string>): Promise<number> {
   return stopping ? 0 : code;
 }
 
-function announce(where: string) {
+/** Says where Slate is, once it answers: what is shown works from then on. */
+async function announce(where: string) {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  console.log(`Slate runs on ${where}. Open ${url}/api/docs or try:
+  const answers = () =>
+    fetch(`${url}/api/health/live`).then((answer) => answer.text(), () => undefined);
+  while (await answers() === undefined) await new Promise((go) => setTimeout(go, 50));
+  console.log(`
+Slate runs on ${where}. Open ${url}/api/docs or try:
 
   curl ${url}/api/todos
 `);
 }
 
-try {
-  if (!namesEmbedded(env)) {
-    Deno.exit(await serve({}));
-  }
+/** The embedded server around it all. Returns the exit code. */
+async function serveEmbedded(): Promise<number> {
   const dataDir = defaultDataDir();
   const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
-  let code = 1;
   try {
+    // It finds the server that has just been started, and says what is wrong where it refuses.
+    const code = await db(["up"]);
+    if (code !== 0) return code;
     const slateEnv = env.SLATE_ENV || "dev";
     const key = await prepare(server.settings, slateEnv);
     announce(`its own PostgreSQL, whose data is in ${dataDir}`);
-    code = await serve({
+    return await serve({
       DATABASE_URL: databaseUrl(server.settings),
       SLATE_DEV_KEY: key,
       SLATE_ENV: slateEnv,
@@ -91,7 +96,10 @@ try {
   } finally {
     await server.stop();
   }
-  Deno.exit(code);
+}
+
+try {
+  Deno.exit(namesEmbedded(env) ? await serveEmbedded() : await serve({}));
 } catch (error) {
   if (!(error instanceof EmbeddedError)) throw error;
   console.error(error.message);
