@@ -6,6 +6,7 @@ import { type DatabaseSettings, databaseUrl } from "../db/settings.ts";
 import { dbmateBinary, root } from "../db/tools/dbmate.ts";
 import { createDatabase, testServer } from "./database.ts";
 import { until } from "./pool.ts";
+import { freePort } from "./process.ts";
 import { openProxy } from "./proxy.ts";
 
 const ignore = Deno.build.os === "windows";
@@ -51,11 +52,6 @@ async function start(settings: DatabaseSettings | undefined, port: number): Prom
     kill: (signal) => child.kill(signal),
     end: said.then(() => child.status).then(({ code }) => code),
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function statusOf(url: string): Promise<number> {
