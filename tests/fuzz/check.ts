@@ -23,6 +23,7 @@ export class Checker implements AsyncDisposable {
   readonly #ajv = new Ajv2020({ strict: false });
   #ids: number[] = [];
   #made = 0;
+  #sent = 0;
 
   private constructor(
     api: TestApi,
@@ -58,6 +59,8 @@ export class Checker implements AsyncDisposable {
 
   /** Throws where an answer is not what the document promises. */
   async send(request: Generated) {
+    // Answers that need no database would never let the others' databases have a word.
+    if (++this.#sent % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
     const { method, path, spec } = this.#operation;
     const id = path.includes("{id}") ? await this.#id(request.id) : "";
     const query = new URLSearchParams(request.query).toString();
