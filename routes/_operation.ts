@@ -117,7 +117,9 @@ export function patchBodyOf<Schema extends z.ZodType>(schema: Schema) {
 /** For an operation that takes no query parameter: one is a mistake that its sender should see. */
 export const NoQuery = z.strictObject({});
 
-export const ItemParams = z.strictObject({ id: idParameter });
+export const ItemParams = z.strictObject({
+  id: idParameter.openapi({ description: "The row's id." }),
+});
 
 const header = (description: string) => ({ description, schema: { type: "string" as const } });
 const etag = { ETag: header("The row's version.") };

@@ -16,7 +16,13 @@ export function pageQuery(sorts: readonly [string, ...string[]]) {
     limit: z.string()
       .regex(/^([1-9]\d?|100)$/, "must be a whole number from 1 to 100")
       .optional()
-      .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20 }),
+      .openapi({
+        type: "integer",
+        minimum: 1,
+        maximum: 100,
+        default: 20,
+        description: "Rows of a page at most.",
+      }),
     cursor: z.string().optional()
       .openapi({
         pattern: cursorPattern.source,

@@ -8,6 +8,14 @@ import { loadViewer, viewerPage, viewerPolicy } from "./_viewer.ts";
 /** The version of the contract: the minor grows with what is added, the major with what breaks. */
 export const apiVersion = "1.0.0";
 
+const tags = {
+  Todos: "What is to be done, by whom, until when.",
+  Students: "Your roster. A todo may be assigned to a student.",
+  Users: "Accounts. A user sees itself, an admin sees all.",
+  Keys: "What callers prove who they are with.",
+  Health: "What needs no key.",
+};
+
 type App = OpenAPIHono<{ Variables: Variables }>;
 
 /** The OpenAPI 3.1 document of all that is mounted, from the schemas that validate. */
@@ -21,7 +29,7 @@ export function openapiDocument(app: App) {
       license: { name: "MIT", url: "https://opensource.org/license/mit" },
     },
     servers: [{ url: "/" }],
-    tags: ["Todos", "Students", "Users", "Keys", "Health"].map((name) => ({ name })),
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
   });
   return {
     ...document,

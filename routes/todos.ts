@@ -39,15 +39,16 @@ const TodoChange = z.strictObject(fields).partial().openapi("TodoChange");
 
 /** The filters of a list of todos; a student's own list has all but the student. */
 export const todoFilters = {
-  completed: flag.optional(),
-  due_before: instantParameter.optional(),
-  due_after: instantParameter.optional(),
+  completed: flag.optional().openapi({ description: "Only those that are, or are not, done." }),
+  due_before: instantParameter.optional().openapi({ description: "Only those due before it." }),
+  due_after: instantParameter.optional().openapi({ description: "Only those due after it." }),
   due: z.enum(["none"]).optional().openapi({
     description: "`none`: only todos without a date.",
     // Otherwise the docs page would fill in the only value that there is.
     param: { examples: { default: { value: "none", "x-disabled": true } } },
   }),
-  updated_since: instantParameter.optional(),
+  updated_since: instantParameter.optional()
+    .openapi({ description: "Only those that changed then or later." }),
   q: words(1000).optional().openapi({ description: "Words to search the descriptions for." }),
 };
 
@@ -57,7 +58,10 @@ export function todoRoutes(deps: Deps) {
     path: "/api/todos",
     schemas: { row: Todo, new: NewTodo, change: TodoChange },
     sorts: todoSorts,
-    filters: { ...todoFilters, student_id: idParameter.optional() },
+    filters: {
+      ...todoFilters,
+      student_id: idParameter.optional().openapi({ description: "Only this student's." }),
+    },
     problems: { create: ["student_not_found"], update: ["student_not_found"] },
     list: listTodos,
     get: getTodo,

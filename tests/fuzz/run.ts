@@ -30,16 +30,16 @@ export async function fuzz(
 
 async function tryOperation(operation: Operation, document: Json, numRuns: number, seed: number) {
   const { operationId } = operation.spec;
-  await using checker = await Checker.open(operation, document);
   try {
+    await using checker = await Checker.open(operation, document);
     await fc.assert(
       fc.asyncProperty(requests(operation, document), (request) => checker.send(request)),
       { numRuns, seed, endOnFailure: false },
     );
+    return checker.statuses;
   } catch (error) {
     throw new Error(`${operationId}, --seed=${seed}: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  return checker.statuses;
 }
