@@ -36,12 +36,25 @@ export interface EngineResult {
  * When it ends, its session at the server is gone too: a statement does not outlive its client.
  */
 export async function runEngine(run: EngineRun): Promise<EngineResult> {
-  const folder = await Deno.makeTempDir({ prefix: "slate-db-" });
+  const folder = await temporaryFolder();
   try {
     await Deno.writeTextFile(join(folder, run.migration.file), run.migration.text);
     return await spawn(run, folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function temporaryFolder(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: "slate-db-" });
+  } catch (error) {
+    throw new Failure(
+      `no temporary file can be written (${
+        (error as Error).message
+      }): dbmate gets each migration in a folder of its own; set TMPDIR, or run with --allow-write=/tmp; nothing was changed`,
+      exit.usage,
+    );
   }
 }
 

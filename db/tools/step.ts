@@ -35,7 +35,12 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
     const started = performance.now();
-    const result = await runEngine({ settings, migration, action, lockTimeout, stop });
+    const run = { settings, migration, action, lockTimeout, stop };
+    const result = await runEngine(run).catch(async (error) => {
+      // dbmate never started.
+      await finish(db, entry, "failed");
+      throw error;
+    });
     // The record in the database decides: dbmate may have been killed after its commit.
     const done = result.code === 0 ||
       (await readApplied(db)).includes(migration.version) === (action === "up");
