@@ -1,4 +1,4 @@
-import { connect, type Database, DatabaseError, sql } from "../mod.ts";
+import { connect, type Database, sql, Unreachable } from "../mod.ts";
 import { type DatabaseSettings, describeDatabase } from "../settings.ts";
 import { exit, Failure, nearest } from "./command.ts";
 import { pause } from "./interrupt.ts";
@@ -39,19 +39,18 @@ export async function openSession(
 
 /** The SQLSTATE that the server refused a connection with, if it answered at all. */
 function refusal(error: unknown): string | undefined {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  const { code } = error as { code?: string };
+  return code && /^\d[0-9A-Z]{4}$/.test(code) ? code : undefined;
 }
 
 /** A server that is not up yet hangs up, or says that it is starting; others answer with a reason. */
 function isStarting(error: unknown): boolean {
   const code = refusal(error);
-  return !(error instanceof DatabaseError) && (code === undefined || /^(57P0|08|53300)/.test(code));
+  return error instanceof Unreachable && (code === undefined || /^(57P0|08|53300)/.test(code));
 }
 
 async function explain(error: unknown, settings: DatabaseSettings): Promise<Failure> {
-  const where = describeDatabase(settings);
-  const said = (error as Error).message || "no answer";
+  const said = (error as Error).message;
   switch (refusal(error)) {
     case "3D000": {
       const guess = nearest(settings.database, await databases(settings));
@@ -65,12 +64,12 @@ async function explain(error: unknown, settings: DatabaseSettings): Promise<Fail
     case "28P01":
     case "28000":
       return new Failure(
-        `${where} refused the login (${said}): look at the user and the password in DATABASE_URL`,
+        `the server refused the login (${said}): look at the user and the password in DATABASE_URL`,
         exit.unreachable,
       );
     default:
       return new Failure(
-        `${where} cannot be reached (${said}): is the server running, and DATABASE_URL right? --wait waits for a server that is starting`,
+        `the database cannot be reached (${said}): is the server running, and DATABASE_URL right? --wait waits for one that is starting`,
         exit.unreachable,
       );
   }
