@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { readApplied } from "../db/tools/ledger.ts";
-import { migration } from "./command.ts";
+import { migration, runDb } from "./command.ts";
 import { createProject } from "./project.ts";
 
 Deno.test("H6: of two files with one number dbmate runs the first, fails on the second and then calls both applied; up runs none", async () => {
@@ -95,4 +95,18 @@ Deno.test("new: a name that makes no file name is wrong use", async () => {
   for (const name of ["../escape", "é", "9lives", "a;b", ""]) {
     assertEquals((await project.run("new", name)).code, 2, name);
   }
+});
+
+Deno.test("new --edit opens the file in EDITOR, and without one writes nothing", async () => {
+  await using project = await createProject();
+  const place = { settings: project.settings, folder: join(project.dir, "..") };
+  const env = { VISUAL: "" };
+  const none = await runDb(["new", "a", "--edit"], { ...place, env: { ...env, EDITOR: "" } });
+  assertEquals([none.code, [...Deno.readDirSync(project.dir)].length], [2, 0]);
+  // The editor's own first argument, and then the path: it counts the lines with a directive.
+  const { code, stdout } = await runDb(["new", "a", "--edit"], {
+    ...place,
+    env: { ...env, EDITOR: "grep -c migrate:" },
+  });
+  assertEquals([code, stdout.split("\n").at(-2)], [0, "2"]);
 });

@@ -24,6 +24,7 @@ export const command: Command = {
   options: {
     ...confirmOption,
     "delete": { type: "boolean", summary: "drop the copy, by default the one in use" },
+    "json": { type: "boolean", summary: "the list of the copies as JSON" },
     "env-file": { type: "string", value: "path", summary: "the file to write instead of .env" },
   },
   async run(context) {
@@ -97,8 +98,13 @@ async function branches(db: Database): Promise<{ database: string; origin: strin
   `);
 }
 
-async function list({ print, say }: Context, settings: DatabaseSettings): Promise<number> {
+async function list(context: Context, settings: DatabaseSettings): Promise<number> {
+  const { print, say, options } = context;
   const rows = await maintenance(settings, branches);
+  if (options.json) {
+    print(JSON.stringify(rows, null, 2));
+    return exit.done;
+  }
   for (
     const line of table(rows.map(({ database, origin }) => [
       database === settings.database ? "*" : " ",
