@@ -1,4 +1,4 @@
-import { connect, type Database, sql, Unreachable } from "../mod.ts";
+import { connect, type Database, sql } from "../mod.ts";
 import { type DatabaseSettings, describeDatabase } from "../settings.ts";
 import { exit, Failure, nearest } from "./command.ts";
 import { pause } from "./interrupt.ts";
@@ -46,7 +46,7 @@ function refusal(error: unknown): string | undefined {
 /** A server that is not up yet hangs up, or says that it is starting; others answer with a reason. */
 function isStarting(error: unknown): boolean {
   const code = refusal(error);
-  return error instanceof Unreachable && (code === undefined || /^(57P0|08|53300)/.test(code));
+  return code === undefined || /^(57P0|08|53300)/.test(code);
 }
 
 async function explain(error: unknown, settings: DatabaseSettings): Promise<Failure> {
