@@ -181,3 +181,27 @@ Deno.test("stamp adopts a database that has the schema, and records nothing wher
   assertEquals((await project.run("up")).code, 0);
   assertEquals(await readApplied(project.db), ["001", "002", "003"]);
 });
+
+Deno.test("after a squash, a database that has all that the baseline replaces goes on, and one that has not is told so", async () => {
+  await using full = await createProject({ "001_a.sql": a, "002_b.sql": b });
+  await using part = await createProject({ "001_a.sql": a, "002_b.sql": b });
+  assertEquals((await full.run("up")).code, 0);
+  assertEquals((await part.run("up", "001")).code, 0);
+  for (const project of [full, part]) {
+    const squash = await project.run("squash", "002");
+    assertEquals(squash.code, 0, squash.stderr);
+    await project.write("003_c.sql", c);
+  }
+  assertStringIncludes((await full.run("status")).stdout, "applied  002_baseline");
+  const up = await full.run("up");
+  assertEquals(up.code, 0, up.stderr);
+  assertEquals((await full.run("status")).code, 0);
+
+  const refused = await part.run("up");
+  assertEquals(refused.code, 1);
+  assertStringIncludes(
+    refused.stderr,
+    "is replaced by 002_baseline.sql, and this database has not",
+  );
+  assertEquals(await readApplied(part.db), ["001"]);
+});

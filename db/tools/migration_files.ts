@@ -31,6 +31,8 @@ export interface Migration {
   down: Block;
   /** What its author says about why it cannot be reverted: `-- irreversible: <reason>`. */
   irreversible?: string;
+  /** The versions in place of which a baseline stands, its own included: `-- replaces: 1 2`. */
+  replaces?: string[];
 }
 
 /** Something wrong in a file. Shown as `path:line: message; remedy`. */
@@ -175,6 +177,7 @@ export function parse(
     up: block(up.line, down.line - 1),
     down: block(down.line, lines.length),
     irreversible: /^-- irreversible: *(\S.*)$/m.exec(text)?.[1],
+    replaces: /^-- replaces: *(\d[\d ]*)$/m.exec(text)?.[1]?.trim().split(/ +/),
   };
   return { migration, findings };
 }

@@ -31,8 +31,10 @@ export interface Row {
   file?: Migration;
   /** What the ledger says of the last time that something was done with it. */
   entry?: Entry;
-  /** Applied by dbmate itself: the ledger has no entry that says so. */
+  /** Applied by dbmate itself, or as part of a baseline: the ledger has no entry that says so. */
   byHand: boolean;
+  /** The baseline that stands in its place. */
+  baseline?: Migration;
 }
 
 /** Every version that the folder or the database knows, in dbmate's order. */
@@ -43,15 +45,22 @@ export async function readState(db: Database, folder: Folder): Promise<Row[]> {
   const cutOff = [...last.values()].filter((entry) => isCutOff(entry, applied)).map((e) =>
     e.version
   );
-  const versions = [...new Set([...files.keys(), ...applied, ...cutOff])].sort();
+  const squashed = new Set(
+    folder.migrations.flatMap(({ version, replaces = [] }) => applied.has(version) ? replaces : []),
+  );
+  const versions = [...new Set([...files.keys(), ...applied, ...cutOff])].sort()
+    .filter((version) => files.has(version) || !squashed.has(version));
   const newest = versions.findLast((version) => applied.has(version)) ?? "";
   return versions.map((version) => {
     const file = files.get(version);
     const entry = last.get(version);
-    const byHand = applied.has(version) && (!entry || entry.action === "down" ||
-      entry.outcome === "failed");
+    // A baseline has the number of a migration that was applied under another name.
+    const renamed = file?.replaces && entry?.file !== file.file;
+    const byHand = applied.has(version) && (!entry || renamed === true ||
+      entry.action === "down" || entry.outcome === "failed");
+    const baseline = folder.migrations.find(({ replaces }) => replaces?.includes(version));
     const name = file?.name ?? (entry ? splitName(entry.file).name : "");
-    return { version, name, file, entry, byHand, state: state() };
+    return { version, name, file, entry, byHand, state: state(), baseline };
 
     function state(): State {
       if (entry && isCutOff(entry, applied)) return "unfinished";
@@ -98,6 +107,13 @@ export function findingsOf(rows: Row[]): Finding[] {
           `put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
         );
       case "missing":
+        if (row.baseline) {
+          return finding(
+            0,
+            `is replaced by ${row.baseline.file}, and this database has not all that it replaces`,
+            "bring it up with a checkout from before the squash first",
+          );
+        }
         return finding(
           0,
           "is applied, and its file is gone",
