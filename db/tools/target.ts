@@ -96,13 +96,16 @@ export async function openScratch(): Promise<Scratch> {
   const { SCRATCH_DATABASE_URL } = environment();
   const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
   const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
-  const db = connect(server, { size: 1, deadline: 60_000 });
+  const db = connect(server, { session: true, deadline: 60_000 });
   const created: string[] = [];
   return {
     async create(template) {
       const database = `slate_scratch_${crypto.randomUUID().replaceAll("-", "")}`;
       await db.script(`create database ${database} template ${template?.database ?? "template0"}`);
       created.push(database);
+      // The same long questions again and again, of small catalogs: planned once, never compiled.
+      await db.script(`alter database ${database} set plan_cache_mode = force_generic_plan`);
+      await db.script(`alter database ${database} set jit = off`);
       return { ...server, database };
     },
     async [Symbol.asyncDispose]() {
