@@ -1,5 +1,5 @@
-import { readCatalog } from "../catalog.ts";
-import { compareCatalogs } from "../catalog.ts";
+import { basename, dirname, join } from "node:path";
+import { compareCatalogs, readCatalog } from "../catalog.ts";
 import { type Command, type Context, exit, Failure, text } from "../command.ts";
 import { draft, type DraftPart, withSession } from "../draft.ts";
 import { comment, inWords, lockLine } from "../draft_text.ts";
@@ -57,12 +57,18 @@ deno task db diff back --from database --to migrations --stdout`,
       up: [...steps.flatMap(({ up }) => up), ...hint?.up ?? []],
       down: [...hint?.down ?? [], ...steps.toReversed().flatMap(({ down }) => down)],
     };
+    const renamed = renames.flatMap((rename) => {
+      const [path = "", name = ""] = rename.split("=");
+      return [path, [...path.split(".").slice(0, -1), name].join(".")];
+    });
+    const others = differences.filter(({ name }) => !renamed.includes(name.replace("public.", "")));
     context.progress("drafting");
     const parts = await draft(scratch, from.settings, to.settings, known);
     context.progress("running the draft with rows in the tables");
     const proof = await proveDraft(scratch, from.settings, to.settings, parts);
     return await deliver(context, name, parts, proof, {
-      words: inWords(differences),
+      words: [...renames.map((rename) => `renames ${rename.replace("=", " to ")}`), inWords(others)]
+        .filter((words) => words !== "").join(", "),
       candidates: renames.length > 0 ? [] : renameCandidates(before, after),
     });
   },
@@ -161,10 +167,8 @@ async function readHint(path: string): Promise<Steps> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Failure(`--hint ${path} is not there`, exit.usage);
   }
-  const { migration, findings } = parse(
-    /\/?\d+_[^/]*\.sql$/.test(path) ? path : `0_${path}`,
-    bytes,
-  );
+  // A hint needs no number of its own.
+  const { migration, findings } = parse(join(dirname(path), `0_${basename(path)}`), bytes);
   if (!migration) throw new Failure(findings.map(formatFinding).join("\n"), exit.usage);
   const statements = async (part: "up" | "down") =>
     (await parseBlock(migration[part])).map((statement) => statement.text.replace(/;\s*$/, ""));

@@ -31,12 +31,14 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
         print(describeDifferences(differences, { expected: "migrations", found: "database" }));
       }
       const where = describeDatabase(target.settings);
-      if (differences.length === 0) {
+      // An order alone breaks nothing that names its columns, and no statement can mend it.
+      if (differences.every(({ kind }) => kind === "column order")) {
         say(`${where} is what its ${recorded.length} recorded migrations build`);
         return exit.done;
       }
+      const places = differences.length === 1 ? "one place" : `${differences.length} places`;
       say(
-        `${where} differs from its recorded migrations in ${differences.length} places; ` +
+        `${where} differs from its recorded migrations in ${places}; ` +
           "`deno task db diff back --from database --to migrations --stdout` drafts the way back, " +
           "`deno task db diff <name> --from migrations --to database` keeps what is there",
       );
