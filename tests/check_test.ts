@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createFolder, migration, runDb, runDbmate } from "./command.ts";
-import { createDatabase } from "./database.ts";
+import { checkQueries } from "../db/tools/queries.ts";
+import { createDatabase, testServer } from "./database.ts";
 
 const people = migration(
   "create table people (id bigint generated always as identity, name text not null, age integer,\n" +
@@ -268,4 +269,14 @@ Deno.test("check: a stale schema.sql is found; Windows line ends are not stale (
   const stale = await runDb(["check"], { folder: folder.path });
   assertEquals(stale.code, 1);
   assertMatch(stale.stderr, /schema\.sql:7: is not what the migrations build/);
+});
+
+Deno.test("check: a query that a migration has left behind is found", async () => {
+  await using database = await createDatabase();
+  await database.db.script("alter table todos rename column due_date to due_at");
+  // A database that is copied must have no connection.
+  await database.db.close();
+  const [finding, ...others] = await checkQueries(testServer(), database.settings);
+  assertEquals(others, []);
+  assertMatch(finding!.message, /column .*due_date.* does not exist/);
 });

@@ -1,8 +1,8 @@
 import { connect, type Database, sql } from "../db/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../db/settings.ts";
 
-/** The database that tests/run.ts has migrated once and that each test copies. */
-export const template = "slate_template";
+/** The database that tests/run.ts, or `db check`, has migrated once and that each test copies. */
+export const template = Deno.env.get("TEST_TEMPLATE") ?? "slate_template";
 
 /** The server that the tests use; tests/run.ts names it. */
 export function testServer(): DatabaseSettings {

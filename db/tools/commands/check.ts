@@ -1,14 +1,19 @@
-import { connect, type Database } from "../../mod.ts";
+import { join } from "node:path";
+import { connect } from "../../mod.ts";
+import type { DatabaseSettings } from "../../settings.ts";
 import { type Command, exit } from "../command.ts";
+import { root } from "../dbmate.ts";
 import { checkForm } from "../form.ts";
 import { generate, readIfThere } from "../generated.ts";
 import {
   type Finding,
   formatFinding,
   type Migration,
+  migrationsDir,
   readFolder,
   shownPath,
 } from "../migration_files.ts";
+import { checkQueries } from "../queries.ts";
 import { build, ReplayFailure } from "../replay.ts";
 import { roundTrip } from "../round_trip.ts";
 import { readShapes, type TableShape } from "../rows_query.ts";
@@ -23,7 +28,7 @@ export const command: Command = {
   description: `\
 Proves the migrations without the target database, on a scratch server that it starts and removes:
 their form; up, down and up again with equal catalogs; the same with rows in every table; that they
-build schema.sql; what they lock, rewrite and lose. A risk that is meant is accepted by
+build schema.sql; what they lock, rewrite and lose; that every query in db/ still fits. A risk that is meant is accepted by
 \`-- safety: allow <rule>: <reason>\` above its statement.`,
   example: "deno task db check",
   arguments: [0, 0],
@@ -53,15 +58,20 @@ async function prove(
   progress("starting a scratch server");
   await using scratch = await openScratch();
   const open = async () => connect(await scratch.create(), { session: true, deadline: 120_000 });
-  const [whole, empty, full] = [await open(), await open(), await open()];
+  const [empty, full] = [await open(), await open()];
   try {
     let done = 0;
     const told = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
-    const [trip, rows, squawk, stale] = await Promise.all([
+    const whole = await scratch.create();
+    const future = buildWhole(whole, migrations);
+    const [trip, rows, squawk, stale, queries] = await Promise.all([
       roundTrip(empty, migrations, told),
-      endShapes(whole, migrations).then((future) => withRows(full, migrations, future)),
+      future.then((shapes) => withRows(full, migrations, shapes ?? [])),
       lint(migrations),
       staleFiles(scratch, migrations),
+      future.then(async (shapes) =>
+        shapes && isOwn() ? await checkQueries(await scratch.create(), whole) : []
+      ),
     ]);
     for (const { table, reason } of rows.unfilled) {
       say(`note: no row could be made for ${table} (${reason}): proven with that table empty only`);
@@ -69,20 +79,40 @@ async function prove(
     // What fails on empty tables too needs no second mention.
     const known = new Set(trip.map(({ path, line }) => `${path}:${line}`));
     const more = rows.findings.filter(({ path, line }) => !known.has(`${path}:${line}`));
-    return [...trip, ...more, ...unaccepted(migrations, [...squawk, ...rows.risks]), ...stale];
+    const safety = unaccepted(migrations, [...squawk, ...rows.risks]);
+    return [...trip, ...more, ...safety, ...stale, ...queries];
   } finally {
-    for (const db of [whole, empty, full]) await db.close();
+    for (const db of [empty, full]) await db.close();
   }
 }
 
-/** What the tables come to in the end; nothing where that cannot be built, as the trip tells. */
-async function endShapes(db: Database, migrations: Migration[]): Promise<TableShape[]> {
+/** Whether the migrations are this checkout's: only these are what its queries were written for. */
+function isOwn(): boolean {
+  return migrationsDir() === join(root, "db", "migrations");
+}
+
+/**
+ * What the tables come to in the end, in a database as `up` leaves it; nothing where that cannot be
+ * built, as the trip tells.
+ */
+async function buildWhole(
+  settings: DatabaseSettings,
+  migrations: Migration[],
+): Promise<TableShape[] | undefined> {
+  const db = connect(settings, { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
+    const versions = migrations.map(({ version }) => `('${version}')`).join(", ");
+    await db.script(`
+      create table schema_migrations (version varchar primary key);
+      ${versions ? `insert into schema_migrations values ${versions}` : ""}
+    `);
     return await readShapes(db);
   } catch (error) {
-    if (error instanceof ReplayFailure) return [];
+    if (error instanceof ReplayFailure) return undefined;
     throw error;
+  } finally {
+    await db.close();
   }
 }
 
