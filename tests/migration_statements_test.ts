@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { sql } from "../db/mod.ts";
+import { GrammarError, parseBlock } from "../db/tools/grammar.ts";
 import { readApplied } from "../db/tools/ledger.ts";
 import { migration } from "./command.ts";
 import { createProject, type Project } from "./project.ts";
@@ -178,4 +179,19 @@ Deno.test("what PostgreSQL's grammar refuses is named with its line before the f
   await refuses(project, "002_b.sql:4", 'syntax error at or near "d"');
   await using psql = await createProject({ "001_a.sql": migration("\\connect slate") });
   await refuses(psql, "001_a.sql:2", "psql's backslash commands");
+});
+
+Deno.test("30,000 statements are checked, each with its line, and one nested too deeply is named", async () => {
+  const rows = "insert into a values (1);\n".repeat(30_000);
+  const block = { text: `-- migrate:up\n/* é */ select 1;\n${rows}`, line: 5 };
+  const statements = await parseBlock(block);
+  assertEquals([statements.length, statements.at(1)!.line, statements.at(-1)!.line], [
+    30_001,
+    7,
+    30_006,
+  ]);
+  const deep = { text: `select ${"1+".repeat(100_000)}1;`, line: 3 };
+  const error = await assertRejects(() => parseBlock(deep), GrammarError);
+  assertEquals([error.line, error.message.includes("nested too deeply")], [3, true]);
+  assertEquals((await parseBlock(block)).length, 30_001);
 });

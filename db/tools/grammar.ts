@@ -31,29 +31,29 @@ export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): 
   // Positions are in bytes.
   const bytes = new TextEncoder().encode(text);
   const slice = (from: number, to?: number) => new TextDecoder().decode(bytes.subarray(from, to));
-  const lineAt = (position: number) => line + slice(0, position).split("\n").length - 1;
+  const linesIn = (from: number, to: number) => slice(from, to).split("\n").length - 1;
   let parsed;
   try {
     parsed = await parse(text);
   } catch (error) {
+    if (error instanceof RangeError) {
+      throw new GrammarError("is nested too deeply for PostgreSQL's parser", line);
+    }
     const details = (error as { sqlDetails?: { message: string; cursorPosition: number } })
       .sqlDetails;
     if (!details) throw error;
-    throw new GrammarError(details.message, lineAt(Math.max(0, details.cursorPosition)));
+    throw new GrammarError(details.message, line + linesIn(0, Math.max(0, details.cursorPosition)));
   }
-  return (parsed.stmts ?? []).map(({ stmt, stmt_location = 0, stmt_len }) => {
-    const whole = slice(
-      stmt_location,
-      stmt_len === undefined ? undefined : stmt_location + stmt_len,
-    );
+  let seen = 0;
+  let seenLine = line;
+  return (parsed.stmts ?? []).map(({ stmt, stmt_location: start = 0, stmt_len: length }) => {
+    const whole = slice(start, length === undefined ? undefined : start + length);
     // What the parser counts to a statement begins right behind the one before.
     const blank = /^(\s+|--[^\n]*\n|\/\*[^]*?\*\/)*/.exec(whole)![0];
     const [kind, fields] = Object.entries(stmt as Record<string, unknown>)[0]!;
-    return {
-      kind,
-      fields,
-      text: whole.slice(blank.length).trimEnd(),
-      line: lineAt(stmt_location + new TextEncoder().encode(blank).length),
-    };
+    const begin = start + new TextEncoder().encode(blank).length;
+    seenLine += linesIn(seen, begin);
+    seen = begin;
+    return { kind, fields, text: whole.slice(blank.length).trimEnd(), line: seenLine };
   });
 }

@@ -33,7 +33,8 @@ export async function takeLock(
 ): Promise<Lock> {
   const db = connect(settings, {
     session: true,
-    deadline: 10_000,
+    // A server that is busy with the migration may be slow to say that the lock is held.
+    deadline: 60_000,
     applicationName: "slate db lock",
   });
   try {

@@ -103,6 +103,12 @@ async function explain(
   }
   const line = result.line ?? block.line;
   const where = `${path}:${line}: ${result.message}`;
+  if (result.sqlState?.startsWith("08")) {
+    return new Failure(
+      `dbmate could not connect: ${result.message} (${result.sqlState}); a pooler in between may refuse what dbmate asks for: set DATABASE_URL to the server's own address; ${left}`,
+      exit.unreachable,
+    );
+  }
   if (result.sqlState === "55P03") {
     return new Failure(
       `${where}; ${attempts} times within ${lockTimeout} s: look in pg_stat_activity for a transaction that stays open, end it, and run this again; ${left}`,
