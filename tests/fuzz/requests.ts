@@ -82,7 +82,12 @@ export function requests({ spec }: Operation, document: Json): fc.Arbitrary<Gene
         arbitrary: anything.map((v) => [[name, typeof v === "string" ? v : JSON.stringify(v)]]),
       },
     )
-  )).map((parts) => parts.flat() as [string, string][]);
+  )).map((parts) =>
+    // An address can say no half of a surrogate pair.
+    (parts.flat() as [string, string][]).map(([name, v]) =>
+      [name, v.toWellFormed()] as [string, string]
+    )
+  );
   const headers = fc.tuple(
     ...parameters.filter((parameter) => parameter.in === "header").map(({ name }) =>
       fc.oneof(

@@ -1,0 +1,96 @@
+/**
+ * A typed client of Slate's API: `createSlateClient({ baseUrl, key })`. Every path, parameter, body
+ * and answer is typed from openapi.json. It needs `fetch` and nothing else, so it runs in Deno, in
+ * Node from 20 and in browsers.
+ */
+import createClient, { type Client, type ClientOptions } from "openapi-fetch";
+import { retrying, type RetryOptions } from "./retry.ts";
+import type { components, paths } from "./schema.ts";
+
+export type { components, paths };
+export type Schemas = components["schemas"];
+
+export interface SlateOptions {
+  /** Where Slate is, such as `https://slate.example.com`. */
+  baseUrl: string;
+  /** An API key; without one only what needs none can be asked. */
+  key?: string;
+  /** How requests are sent again; `false`: never. */
+  retry?: Partial<RetryOptions> | false;
+  /** Instead of the platform's own. */
+  fetch?: (request: Request) => Promise<Response>;
+}
+
+/** The paths whose GET answers a page. */
+export type ListPath = {
+  [Path in keyof paths]: paths[Path] extends { get: { responses: { 200: infer Answer } } }
+    ? Answer extends { content: { "application/json": { next_cursor: string | null } } } ? Path
+    : never
+    : never;
+}[keyof paths];
+
+type List<Path extends ListPath> = paths[Path]["get"];
+
+/** A row of a list. */
+export type Row<Path extends ListPath> = List<Path>["responses"][200]["content"][
+  "application/json"
+]["data"][number];
+
+/** The parameters of a list, `params` as openapi-fetch has them. */
+export type ListParams<Path extends ListPath> = Pick<List<Path>["parameters"], "query" | "path">;
+
+export interface SlateClient extends Client<paths> {
+  /**
+   * Every row of a list, page after page as they are asked for:
+   * `for await (const todo of slate.list("/api/todos", { query: { completed: false } }))`.
+   * Throws SlateError.
+   */
+  list<Path extends ListPath>(path: Path, params?: ListParams<Path>): AsyncGenerator<Row<Path>>;
+}
+
+/** An answer that is a problem (RFC 9457). `problem.code` is permanent: decide by it. */
+export class SlateError extends Error {
+  override name = "SlateError";
+  constructor(readonly problem: Schemas["Problem"]) {
+    super(`${problem.status} ${problem.code}: ${problem.detail}`);
+  }
+}
+
+/**
+ * The client. Each POST gets an Idempotency-Key unless it has one, so that it can be sent again
+ * after a broken connection and is still done once.
+ */
+export function createSlateClient({ baseUrl, key, retry, fetch }: SlateOptions): SlateClient {
+  const send = fetch ?? ((request: Request) => globalThis.fetch(request));
+  const options: ClientOptions = {
+    baseUrl,
+    headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+    fetch: retry === false ? send : retrying(send, retry),
+  };
+  const client = createClient<paths>(options);
+  client.use({
+    onRequest({ request }) {
+      if (request.method === "POST" && !request.headers.has("idempotency-key")) {
+        request.headers.set("idempotency-key", crypto.randomUUID());
+      }
+      return request;
+    },
+  });
+
+  async function* list<Path extends ListPath>(path: Path, params?: ListParams<Path>) {
+    let cursor: string | null | undefined;
+    do {
+      const query = cursor ? { ...params?.query, cursor } : params?.query;
+      // Which path it is and which parameters go with it was checked where list() was called.
+      const { data, error } = await client.GET(
+        path as "/api/todos",
+        { params: { ...params, query } } as Record<string, unknown>,
+      );
+      if (error) throw new SlateError(error);
+      yield* data.data as Row<Path>[];
+      cursor = data.next_cursor;
+    } while (cursor);
+  }
+
+  return Object.assign(client, { list });
+}
