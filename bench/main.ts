@@ -1,0 +1,41 @@
+/**
+ * `deno task bench [speed|round-trips|start|growth|memory ...]`: what Slate's speed is, beside its
+ * peers; without a name the first three. `--smoke` only shows that it runs.
+ */
+import { createBench } from "./data.ts";
+import { measureGrowth } from "./growth.ts";
+import { measureRoundTrips } from "./round_trips.ts";
+import { measureMemory } from "./memory.ts";
+import { smoke } from "./report.ts";
+import { measureSpeed } from "./speed.ts";
+import { measureStart } from "./start.ts";
+import { works } from "./works.ts";
+
+const named = Deno.args.filter((name) => name !== "--smoke");
+const wanted = named.length > 0 ? named : smoke ? ["speed"] : ["speed", "round-trips", "start"];
+
+await using bench = await createBench(10_000);
+const measurements: Record<string, () => Promise<void>> = {
+  speed: () =>
+    measureSpeed(
+      bench,
+      smoke
+        ? {
+          rounds: 1,
+          seconds: 1,
+          warmUp: 0,
+          works: works.filter(({ path }) => !path.includes("?")),
+        }
+        : { rounds: 3, seconds: 5, warmUp: 2, works },
+    ),
+  "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
+  start: () => measureStart(bench, smoke ? 1 : 5),
+  growth: () =>
+    measureGrowth(bench, smoke ? [1000, 20_000] : [10_000, 10_000_000], smoke ? 5 : 200),
+  memory: () => measureMemory(bench, smoke ? 0 : 10),
+};
+for (const name of wanted) {
+  const measure = measurements[name];
+  if (!measure) throw new Error(`${name} is not one of ${Object.keys(measurements).join(", ")}`);
+  await measure();
+}
