@@ -15,6 +15,8 @@ interface Running {
   /** What it has said so far, on both channels. */
   said(): string;
   kill(signal: Deno.Signal): void;
+  /** Waits for the condition; fails with what it said if it ends before. */
+  until(condition: () => boolean | Promise<boolean>): Promise<void>;
   /** Its exit code, 128 and the signal's number where a signal has ended it. */
   end: Promise<number>;
 }
@@ -24,7 +26,17 @@ async function denoDirectory(): Promise<string> {
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
 }
 
+/** What the image's build does: nothing is fetched when a container starts. */
+async function fetchAll() {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--frozen", "main.ts", "db/tools/db.ts", "db/tools/commands/up.ts"],
+    cwd: root,
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
 async function start(settings: DatabaseSettings | undefined, port: number): Promise<Running> {
+  await fetchAll();
   const { HOME = "/", PATH } = Deno.env.toObject();
   const child = new Deno.Command(`${root}/entrypoint.sh`, {
     cwd: "/",
@@ -43,6 +55,7 @@ async function start(settings: DatabaseSettings | undefined, port: number): Prom
     stderr: "piped",
   }).spawn();
   let text = "";
+  let over = false;
   const listen = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
   };
@@ -50,7 +63,16 @@ async function start(settings: DatabaseSettings | undefined, port: number): Prom
   return {
     said: () => text,
     kill: (signal) => child.kill(signal),
-    end: said.then(() => child.status).then(({ code }) => code),
+    async until(condition) {
+      await until(async () => {
+        assert(!over, `it ended:\n${text}`);
+        return await condition();
+      });
+    },
+    end: said.then(() => child.status).then(({ code }) => {
+      over = true;
+      return code;
+    }),
   };
 }
 
@@ -69,10 +91,12 @@ Deno.test({
     proxy.limit(0, "cut");
     const port = freePort();
     const running = await start(proxy.settings, port);
-    await until(() => Promise.resolve(proxy.accepted >= 2));
+    await running.until(() => proxy.accepted >= 2);
     assertEquals(await statusOf(`http://127.0.0.1:${port}/api/health/live`), 0);
     proxy.heal();
-    await until(async () => await statusOf(`http://127.0.0.1:${port}/api/health/live`) === 200);
+    await running.until(async () =>
+      await statusOf(`http://127.0.0.1:${port}/api/health/live`) === 200
+    );
     assertEquals(await statusOf(`http://127.0.0.1:${port}/api/health/ready`), 200);
     const [row] = await database.db.query<{ n: number }>(
       sql`select count(*)::int as n from schema_migrations`,
@@ -90,7 +114,7 @@ Deno.test({
     await using proxy = openProxy(testServer());
     proxy.limit(0, "cut");
     const running = await start(proxy.settings, freePort());
-    await until(() => Promise.resolve(proxy.accepted >= 2));
+    await running.until(() => proxy.accepted >= 2);
     running.kill("SIGTERM");
     assertEquals(await running.end, 143, running.said());
     assertNotMatch(running.said(), /listening/);

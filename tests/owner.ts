@@ -72,7 +72,8 @@ export async function startOwner(dataDir?: string, options: OwnerOptions = {}): 
 }
 
 async function childrenOf(pid: number): Promise<number[]> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=,ppid="] }).output();
+  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=", "-o", "ppid="] })
+    .output();
   const rows = new TextDecoder().decode(stdout).trim().split("\n").map((row) =>
     row.trim().split(/\s+/).map(Number)
   );
