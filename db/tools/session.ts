@@ -101,6 +101,7 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
     read_only: boolean;
     schema: string | null;
     may_create: boolean;
+    unwritable: string | null;
     role: string;
   }>(sql`
     select
@@ -109,9 +110,18 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
       current_setting('transaction_read_only') = 'on' as read_only,
       current_schema() as schema,
       coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
+      (
+        select c.oid::regclass::text from pg_class c
+        where c.oid in (to_regclass('schema_migrations'), to_regclass('migration_ledger'))
+          and not (
+            has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+            and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete')
+          )
+        limit 1
+      ) as unwritable,
       current_user as role
   `);
-  const { version, replica, read_only, schema, may_create, role } = facts!;
+  const { version, replica, read_only, schema, may_create, unwritable, role } = facts!;
   const where = describeDatabase(settings);
   const refuse = (text: string) => new Failure(`${where} ${text}`, exit.unreachable);
   if (version < 150000) {
@@ -131,6 +141,11 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
   if (!may_create) {
     throw refuse(
       `lets ${role} create nothing in the schema ${schema}: \`grant usage, create on schema ${schema} to ${role}\`, or use the owner's role; nothing was changed`,
+    );
+  }
+  if (unwritable) {
+    throw refuse(
+      `does not let ${role} write ${unwritable}: use the role that applied the migrations so far, or \`grant select, insert, update, delete on ${unwritable} to ${role}\`; nothing was changed`,
     );
   }
 }
