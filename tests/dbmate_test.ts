@@ -13,7 +13,7 @@ async function copyCheckout(folder: string, port: number) {
   }
   const example = await Deno.readTextFile(`${root}/.env.example`);
   // The port of .env.example may be in use on this machine, by a `deno task dev` for instance.
-  await Deno.writeTextFile(`${folder}/.env`, example.replaceAll("54329", String(port)));
+  await Deno.writeTextFile(`${folder}/.env`, example.replaceAll("15432", String(port)));
   return async (...args: string[]) => {
     const { success, stdout, stderr } = await new Deno.Command(await dbmateBinary(), {
       args,
@@ -72,7 +72,7 @@ Deno.test(".env.example names each setting, with the default that it really has"
   const settings = lines.map((line) => /^(?:# )?([A-Z_]+)=(.*)$/.exec(line)).filter((m) => !!m);
   const text = new Map(settings.map(([, name, value]) => [name!, value!]));
   const { database, environment, ...read } = readSettings({
-    DATABASE_URL: "postgres://slate@127.0.0.1:54329/slate",
+    DATABASE_URL: "postgres://slate@127.0.0.1:15432/slate",
   });
   assertEquals(Number(text.get("PORT")), read.port);
   assertEquals(text.get("HOST"), read.host);

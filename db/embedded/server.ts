@@ -3,7 +3,7 @@ import { type Account } from "./account.ts";
 import { EmbeddedError } from "./error.ts";
 
 /** A database of its own port: away from 5432, where another PostgreSQL may be. */
-const defaultPort = 54329;
+const defaultPort = 15432;
 
 /** What it takes to run PostgreSQL on one folder. */
 export interface Server {
