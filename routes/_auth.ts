@@ -3,6 +3,7 @@ import type { Asked, Key, Scope } from "../db/_caller.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveKey } from "../db/keys.ts";
 import type { Database } from "../db/mod.ts";
+import { isLocal } from "../db/settings.ts";
 import type { Limits } from "./_limits.ts";
 import { Problem, problemResponse, unauthorized } from "./_problem.ts";
 
@@ -28,9 +29,12 @@ export function authentication(
   },
   scope: Scope,
 ): MiddlewareHandler<{ Variables: Variables }> {
+  // Only under a name of this machine: a web page can make its own name point here (DNS rebinding).
+  const openKey = (c: Context) =>
+    devKey && isLocal(new URL(c.req.url).hostname.replace(/^\[|\]$/g, "")) ? devKey : undefined;
   return async (c, next) => {
     const header = c.req.header("authorization");
-    const token = header === undefined ? devKey : /^bearer +(\S+) *$/i.exec(header)?.[1];
+    const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const key = token === undefined ? undefined : parseKey(token, environment);
     limits.admit(c, key);
     if (key) {

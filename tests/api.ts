@@ -74,7 +74,7 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
       body = JSON.stringify(call.body);
       if (!headers.has("content-type")) headers.set("content-type", "application/json");
     }
-    const url = new URL(path, "http://slate.test");
+    const url = new URL(path, "http://localhost");
     const from = call.address && { remoteAddr: { hostname: call.address } };
     const response = await app.request(url.href, { method, headers, body }, from);
     const text = await response.text();
