@@ -31,6 +31,14 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   const block = migration[action];
   const lockTimeout = await isPatient(block) ? 0 : stepper.lockTimeout;
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
+  if (stop.aborted) {
+    throw new Failure(
+      `stopped before ${migration.path}: ${
+        interrupt.code() ? "interrupted" : "the migration lock was lost"
+      }; run it again`,
+      interrupt.code() ?? exit.locked,
+    );
+  }
   const entry = await begin(db, migration, action);
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
