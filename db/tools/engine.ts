@@ -93,16 +93,14 @@ async function spawn(
   return {
     code,
     signal: signal as keyof typeof signalNumbers ?? undefined,
-    ...understand(said, settings, migration[action].line),
+    ...understand(said, migration[action].line),
   };
 }
 
 /** Takes PostgreSQL's words out of dbmate's: `Error: line: 4, column: 3, ...: pq: <words> (42601)`. */
-function understand(said: string, { password }: DatabaseSettings, firstLine: number) {
-  const clean = [password, password && encodeURIComponent(password)].reduce<string>(
-    (text, secret) => secret ? text.replaceAll(secret, "***") : text,
-    said,
-  );
+function understand(said: string, firstLine: number) {
+  // Where dbmate repeats the URL, it repeats the password in it.
+  const clean = said.replaceAll(/\/\/[^@/\s]*@/g, "//***@");
   const [, line] = /^Error: line: (\d+),/m.exec(clean) ?? [];
   const [, words, sqlState] = /pq: ([^]*?)(?: at position [\d:]+)? \(([0-9A-Z]{5})\)/.exec(clean) ??
     [];
