@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import { sql } from "../db/mod.ts";
 import { readApplied, readLedger } from "../db/tools/ledger.ts";
-import { migration } from "./command.ts";
+import { migration, runDb } from "./command.ts";
 import { createProject } from "./project.ts";
 
 const a = migration("create table a ();", "drop table a;");
@@ -204,4 +205,15 @@ Deno.test("after a squash, a database that has all that the baseline replaces go
     "is replaced by 002_baseline.sql, and this database has not",
   );
   assertEquals(await readApplied(part.db), ["001"]);
+});
+
+Deno.test("another table for dbmate's records is refused: everything would look pending", async () => {
+  await using project = await createProject({ "001_a.sql": a });
+  const { code, stderr } = await runDb(["up"], {
+    settings: project.settings,
+    folder: join(project.dir, ".."),
+    env: { DBMATE_MIGRATIONS_TABLE: "other" },
+  });
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "DBMATE_MIGRATIONS_TABLE is other");
 });

@@ -1,4 +1,5 @@
 import { type Database, sql } from "../mod.ts";
+import { exit, Failure } from "./command.ts";
 import { environment } from "./target.ts";
 import type { Migration } from "./migration_files.ts";
 
@@ -49,8 +50,18 @@ export async function createLedger(db: Database) {
   `);
 }
 
-/** The versions that dbmate has recorded, in its order; none where its table is not there. */
+/**
+ * The versions that dbmate has recorded, in its order; none where its table is not there. Throws a
+ * Failure where dbmate is told to use another table: everything would look pending.
+ */
 export async function readApplied(db: Database): Promise<string[]> {
+  const table = environment().DBMATE_MIGRATIONS_TABLE || "schema_migrations";
+  if (table !== "schema_migrations") {
+    throw new Failure(
+      `DBMATE_MIGRATIONS_TABLE is ${table}: only schema_migrations is supported, so rename the table and unset it`,
+      exit.usage,
+    );
+  }
   if (!await exists(db, "schema_migrations")) return [];
   const rows = await db.query<{ version: string }>(
     sql`select version from schema_migrations order by version collate "C"`,
