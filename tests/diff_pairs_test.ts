@@ -42,11 +42,17 @@ async function readPairs(): Promise<Pair[]> {
 
 async function judge(pair: Pair): Promise<Verdict> {
   await using scratch = await openScratch();
-  const [before, after] = [await scratch.create(), await scratch.create()];
-  await withSession(before, (db) => db.script(pair.before));
-  await withSession(after, (db) => db.script(pair.after));
-  const catalog = await withSession(before, readCatalog);
-  const steps = (pair.notes.get("rename") ?? []).map((rename) => renameSteps(rename, catalog));
+  const state = async (script: string) => {
+    const settings = await scratch.create();
+    const objects = await withSession(settings, async (db) => {
+      await db.script(script);
+      return await readCatalog(db);
+    });
+    return { settings, objects };
+  };
+  const [before, after] = [await state(pair.before), await state(pair.after)];
+  const steps = (pair.notes.get("rename") ?? [])
+    .map((rename) => renameSteps(rename, before.objects));
   const hints = (key: string) => pair.notes.get(key)?.[0]?.split("; ") ?? [];
   const known = {
     up: [...steps.flatMap(({ up }) => up), ...hints("hint")],
@@ -54,7 +60,7 @@ async function judge(pair: Pair): Promise<Verdict> {
   };
   try {
     const parts = await draft(scratch, before, after, known);
-    const proof = await proveDraft(scratch, before, after, parts);
+    const proof = await proveDraft(before, after, parts);
     return { pair, up: proof.up, down: proof.down, loses: proof.upLoses.join(", ") };
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;

@@ -9,7 +9,7 @@ export interface ColumnData {
   digest: string;
 }
 
-/** What every column of every table holds. `db` must be a session. */
+/** What every column of every table holds, but for what PostgreSQL computes. `db` must be a session. */
 export async function readData(db: Database): Promise<ColumnData[]> {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
@@ -25,6 +25,7 @@ export async function readData(db: Database): Promise<ColumnData[]> {
           c.oid::regclass::text, a.attname)
         from pg_class c
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+          and a.attgenerated = ''
         where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
           and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
       loop

@@ -3,7 +3,7 @@ import type { DatabaseSettings } from "../settings.ts";
 import { type CatalogObject, compareCatalogs, type Difference, readCatalog } from "./catalog.ts";
 import { difference } from "./delta.ts";
 import { written } from "./draft_text.ts";
-import { corrected, inTransactions } from "./fixups.ts";
+import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
 import type { Scratch } from "./target.ts";
@@ -16,6 +16,12 @@ export interface DraftPart {
   outside: boolean;
 }
 
+/** A schema in a scratch database. */
+export interface State {
+  settings: DatabaseSettings;
+  objects: CatalogObject[];
+}
+
 /**
  * Drafts the migrations from one schema to another: what only a person can know first, then what
  * pg-delta finds, corrected, then what it does not see. Nothing here is proven yet. Throws a
@@ -23,29 +29,34 @@ export interface DraftPart {
  */
 export async function draft(
   scratch: Scratch,
-  before: DatabaseSettings,
-  after: DatabaseSettings,
+  before: State,
+  after: State,
   hint: Steps,
 ): Promise<DraftPart[]> {
-  const target = await withSession(after, readCatalog);
-  const { settings: hinted, names } = await prepared(scratch, before, hint, target);
-  const { groups, keywords } = await withSession(hinted, async (db) => ({
-    groups: inTransactions(await between(db, after)),
+  const { names, ...hinted } = await prepared(scratch, before, hint, after);
+  const { groups, keywords } = await withSession(hinted.settings, async (db) => ({
+    groups: inTransactions(await between(db, hinted, after)),
     keywords: await reserved(db),
   }));
   const write = (statements: string[]) => statements.map((text) => written(text, keywords));
 
   const parts: DraftPart[] = [];
-  let state = hinted;
   const first = [...hint.up, ...names.up];
+  let state: State = hinted;
   for (const group of groups.length > 0 ? groups : [[]]) {
-    const next = await scratch.create(state);
+    const settings = await scratch.create(state.settings);
     const statements = group.map(({ text }) => text);
-    await withSession(next, (db) => runAll(db, statements));
     const last = group === groups.at(-1) || groups.length === 0;
-    if (last) statements.push(...await withSession(next, (db) => repair(db, target)));
+    const objects = await withSession(settings, async (db) => {
+      await runAll(db, statements);
+      const repaired = last ? await repair(db, after.objects) : [];
+      statements.push(...repaired);
+      return await readCatalog(db);
+    });
+    const next = { settings, objects };
     // The last state is not needed any more: the way back may change it.
-    const down = await way(last ? next : await scratch.create(next), state);
+    const used = last ? next : { settings: await scratch.create(settings), objects };
+    const down = await way(used, state);
     parts.push({
       up: write([...parts.length === 0 ? first : [], ...statements]),
       down: write([...down, ...parts.length === 0 ? [...names.down, ...hint.down] : []]),
@@ -59,37 +70,37 @@ export async function draft(
 /** What the draft starts from: the schema after the steps that are known. */
 async function prepared(
   scratch: Scratch,
-  before: DatabaseSettings,
+  before: State,
   hint: Steps,
-  target: CatalogObject[],
-): Promise<{ settings: DatabaseSettings; names: Steps }> {
-  let settings = before;
-  if (hint.up.length > 0) {
-    settings = await scratch.create(before);
-    await withSession(settings, (db) => db.script(hint.up.join(";\n")));
+  after: State,
+): Promise<State & { names: Steps }> {
+  if (hint.up.length === 0) {
+    const names = nameOnlySteps(before.objects, after.objects);
+    if (names.up.length === 0) return { ...before, names };
   }
-  const names = nameOnlySteps(await withSession(settings, readCatalog), target);
-  if (names.up.length > 0) {
-    if (settings === before) settings = await scratch.create(before);
-    await withSession(settings, (db) => db.script(names.up.join(";\n")));
-  }
-  return { settings, names };
-}
-
-/** The statements from one state, which they are tried on, back to another, repaired as well. */
-async function way(from: DatabaseSettings, to: DatabaseSettings): Promise<string[]> {
-  const target = await withSession(to, readCatalog);
-  return await withSession(from, async (db) => {
-    const statements = (await between(db, to)).map(({ text }) => text);
-    await runAll(db, statements);
-    return [...statements, ...await repair(db, target)];
+  const settings = await scratch.create(before.settings);
+  return await withSession(settings, async (db) => {
+    for (const step of hint.up) await db.script(step);
+    const names = nameOnlySteps(await readCatalog(db), after.objects);
+    for (const step of names.up) await db.script(step);
+    return { settings, objects: await readCatalog(db), names };
   });
 }
 
-async function between(from: Database, to: DatabaseSettings) {
-  const [row] = await from.query<{ role: string }>(sql`select current_user as role`);
-  const raw = await withSession(to, (db) => difference(from, db));
-  return corrected(raw, await readCatalog(from), row!.role);
+/** The statements from one state, which they are tried on, back to another, repaired as well. */
+async function way(from: State, to: State): Promise<string[]> {
+  return await withSession(from.settings, async (db) => {
+    const statements = (await between(db, from, to)).map(({ text }) => text);
+    await runAll(db, statements);
+    return [...statements, ...await repair(db, to.objects)];
+  });
+}
+
+async function between(db: Database, from: State, to: State) {
+  const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
+  const raw = await withSession(to.settings, (other) => difference(db, other));
+  const kept = withoutReplacedColumns(raw, from.objects, to.objects);
+  return corrected(kept, from.objects, row!.role);
 }
 
 /** Runs what can be run: what fails here shows when the draft is proven. */

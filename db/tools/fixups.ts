@@ -37,16 +37,46 @@ export function corrected(
   });
 }
 
+/**
+ * A column that is dropped and added again loses its values. Where only its type or collation
+ * differs, `alter column type` keeps them.
+ */
+export function withoutReplacedColumns(
+  statements: DraftStatement[],
+  from: CatalogObject[],
+  to: CatalogObject[],
+): DraftStatement[] {
+  const drop = (text: string) => /^ALTER TABLE (.+) DROP COLUMN ("[^"]+"|\w+)$/.exec(text);
+  const add = (text: string) => /^ALTER TABLE (.+) ADD COLUMN ("[^"]+"|\w+) ([^]+)$/.exec(text);
+  const kept = new Set<string>();
+  const dropped = new Set(statements.flatMap(({ text }) => drop(text)?.slice(1).join(".") ?? []));
+  const changed = statements.map((statement) => {
+    const [, table, column, definition] = add(statement.text) ?? [];
+    const name = `${table}.${column}`;
+    if (!definition || !dropped.has(name)) return statement;
+    const [a, b] = [columnOf(from, name), columnOf(to, name)];
+    const rest = (ddl: string) => / (?:not null|default |generated )[^]*$/.exec(ddl)?.[0] ?? "";
+    if (!a || !b || rest(a) !== rest(b) || / generated /.test(a)) return statement;
+    kept.add(name);
+    const type = definition.replace(/ (?:NOT NULL|DEFAULT )[^]*$/, "");
+    return { ...statement, text: `ALTER TABLE ${table} ALTER COLUMN ${column} TYPE ${type}` };
+  });
+  return changed.filter(({ text }) => !kept.has(drop(text)?.slice(1).join(".") ?? ""));
+}
+
+function columnOf(objects: CatalogObject[], name: string): string | undefined {
+  const bare = (text: string) => text.replaceAll('"', "");
+  return objects.find((object) => object.kind === "column" && bare(object.name) === bare(name))
+    ?.ddl;
+}
+
 /** `drop default` where there is none. */
 function isIdleDropDefault(text: string, from: CatalogObject[]): boolean {
   const [, table, column] =
     /^ALTER TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) DROP DEFAULT$/.exec(text) ?? [];
   if (!table || !column) return false;
-  const bare = (name: string) => name.replaceAll('"', "");
-  const found = from.find((object) =>
-    object.kind === "column" && bare(object.name) === bare(`${table}.${column}`)
-  );
-  return found !== undefined && !/ default /.test(found.ddl);
+  const found = columnOf(from, `${table}.${column}`);
+  return found !== undefined && !/ default /.test(found);
 }
 
 /**

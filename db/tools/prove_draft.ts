@@ -1,13 +1,11 @@
-import type { DatabaseSettings } from "../settings.ts";
 import { compareCatalogs, describeDifferences, type Difference, readCatalog } from "./catalog.ts";
 import { lostData, readData } from "./data.ts";
-import { type DraftPart, withSession } from "./draft.ts";
+import { type DraftPart, type State, withSession } from "./draft.ts";
 import type { Migration } from "./migration_files.ts";
 import { type Effect, probe } from "./probe.ts";
 import { replay, ReplayFailure } from "./replay.ts";
 import { fillTables } from "./rows.ts";
 import { readShapes } from "./rows_query.ts";
-import type { Scratch } from "./target.ts";
 
 /** What became of a draft when it was run, with rows in the tables. */
 export interface Proof {
@@ -21,42 +19,38 @@ export interface Proof {
 }
 
 /**
- * Runs a draft up, down and up again on a copy of the schema that it starts from, with rows, and
- * compares the catalogs each time and the rows before and after. The order of columns is no fault:
+ * Runs a draft up, down and up again on the schema that it starts from, whose scratch database is
+ * used up by it, with rows, and compares the catalogs each time and the rows before and after. The order of columns is no fault:
  * PostgreSQL has no statement for it.
  */
 export async function proveDraft(
-  scratch: Scratch,
-  before: DatabaseSettings,
-  after: DatabaseSettings,
+  before: State,
+  after: State,
   parts: DraftPart[],
 ): Promise<Proof> {
   const proof: Proof = { up: [], down: [], effects: [], upLoses: [], downLoses: [] };
-  const [start, target] = [
-    await withSession(before, readCatalog),
-    await withSession(after, readCatalog),
-  ];
-  const future = await withSession(after, readShapes);
-  await withSession(await scratch.create(before), async (db) => {
+  const future = await withSession(after.settings, readShapes);
+  await withSession(before.settings, async (db) => {
     const migrations = parts.map(asMigration);
-    const filled = new Map<string, string>(), counter = { value: 0 };
+    const counter = { value: 0 };
     const forward = async () => {
       proof.effects = [];
       for (const migration of migrations) proof.effects.push(await probe(db, migration));
     };
-    await fillTables(db, filled, counter, future, true);
+    await fillTables(db, new Map(), counter, future, true);
     const held = await readData(db);
     if (!await succeeds(forward, proof.up)) return;
     proof.upLoses = lostData(held, await readData(db));
-    proof.up.push(...left(compareCatalogs(target, await readCatalog(db)), "up"));
-    await fillTables(db, filled, counter, future, true);
+    proof.up.push(...left(compareCatalogs(after.objects, await readCatalog(db)), "up"));
+    // All tables again: a column may have been emptied without any change of its shape.
+    await fillTables(db, new Map(), counter, future, true);
     const grown = await readData(db);
     const back = async () => {
       for (const migration of migrations.toReversed()) await replay(db, migration, "down");
     };
     if (!await succeeds(back, proof.down)) return;
     proof.downLoses = lostData(grown, await readData(db));
-    proof.down.push(...left(compareCatalogs(start, await readCatalog(db)), "down"));
+    proof.down.push(...left(compareCatalogs(before.objects, await readCatalog(db)), "down"));
     await succeeds(forward, proof.down);
   });
   return proof;

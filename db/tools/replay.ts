@@ -27,10 +27,17 @@ export async function replay(db: Database, migration: Migration, part: "up" | "d
     throw new ReplayFailure(
       `${migration.path}:${line}: ${part} fails: ${error.message}${
         error.fields.detail ? ` (${error.fields.detail})` : ""
-      }`,
+      }${serverHint(error)}`,
       error,
     );
   }
+}
+
+/** What the scratch server lacks and the real one may have. */
+function serverHint({ message }: DatabaseError): string {
+  return /^extension ".*" is not available|^role ".*" does not exist/.test(message)
+    ? "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases"
+    : "";
 }
 
 /** The line of the statement that fails: most errors carry no position. */

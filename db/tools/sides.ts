@@ -1,7 +1,8 @@
-import { connect, DatabaseError } from "../mod.ts";
+import { connect, type Database, DatabaseError } from "../mod.ts";
 import { type DatabaseSettings, describeDatabase, readDatabaseSettings } from "../settings.ts";
 import { compareCatalogs, describeDifferences, readCatalog } from "./catalog.ts";
 import { exit, Failure } from "./command.ts";
+import type { State } from "./draft.ts";
 import { schemaFile } from "./generated.ts";
 import { shownPath } from "./migration_files.ts";
 import { build } from "./replay.ts";
@@ -10,8 +11,7 @@ import { readSound } from "./sound.ts";
 import { openTarget, type Scratch } from "./target.ts";
 
 /** One side of a difference: its schema in a scratch database, and what to call it. */
-export interface Side {
-  settings: DatabaseSettings;
+export interface Side extends State {
   name: string;
 }
 
@@ -24,23 +24,26 @@ export async function openSide(scratch: Scratch, source: string): Promise<Side> 
   const settings = await scratch.create();
   const db = connect(settings, { session: true, deadline: 120_000 });
   try {
-    if (source === "migrations") {
-      await build(db, await readSound());
-      return { settings, name: "the migrations" };
-    }
-    if (/^postgres(ql)?:/.test(source) || source === "database") {
-      const name = await copySchema(source, db);
-      return { settings, name };
-    }
-    const path = source === "schema" ? schemaFile() : source;
-    await loadFile(path, db);
-    return { settings, name: shownPath(path) };
+    const name = await fill(source, db);
+    return { settings, objects: await readCatalog(db), name };
   } finally {
     await db.close();
   }
 }
 
-async function loadFile(path: string, db: ReturnType<typeof connect>) {
+/** Builds what a source names. Returns what to call it. */
+async function fill(source: string, db: Database): Promise<string> {
+  if (source === "migrations") {
+    await build(db, await readSound());
+    return "the migrations";
+  }
+  if (/^postgres(ql)?:/.test(source) || source === "database") return await copySchema(source, db);
+  const path = source === "schema" ? schemaFile() : source;
+  await loadFile(path, db);
+  return shownPath(path);
+}
+
+async function loadFile(path: string, db: Database) {
   let text;
   try {
     text = await Deno.readTextFile(path);
@@ -63,7 +66,7 @@ async function loadFile(path: string, db: ReturnType<typeof connect>) {
   }
 }
 
-async function copySchema(source: string, copy: ReturnType<typeof connect>): Promise<string> {
+async function copySchema(source: string, copy: Database): Promise<string> {
   await using target = source === "database"
     ? await openTarget()
     : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };

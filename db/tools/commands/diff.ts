@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
-import { compareCatalogs, readCatalog } from "../catalog.ts";
+import { compareCatalogs } from "../catalog.ts";
 import { type Command, type Context, exit, Failure, text } from "../command.ts";
-import { draft, type DraftPart, withSession } from "../draft.ts";
+import { draft, type DraftPart } from "../draft.ts";
 import { comment, inWords, lockLine } from "../draft_text.ts";
 import { parseBlock } from "../grammar.ts";
 import { formatFinding, parse, shownPath } from "../migration_files.ts";
@@ -43,8 +43,7 @@ deno task db diff back --from database --to migrations --stdout`,
     await using scratch = await openScratch();
     const from = await openSide(scratch, text(context, "from") ?? "migrations");
     const to = await openSide(scratch, text(context, "to") ?? "schema");
-    const before = await withSession(from.settings, readCatalog);
-    const after = await withSession(to.settings, readCatalog);
+    const [before, after] = [from.objects, to.objects];
     const differences = compareCatalogs(after, before)
       .map((d) => ({ ...d, expected: d.found, found: d.expected }));
     if (differences.every(({ kind }) => kind === "column order") && !hint) {
@@ -63,9 +62,9 @@ deno task db diff back --from database --to migrations --stdout`,
     });
     const others = differences.filter(({ name }) => !renamed.includes(name.replace("public.", "")));
     context.progress("drafting");
-    const parts = await draft(scratch, from.settings, to.settings, known);
+    const parts = await draft(scratch, from, to, known);
     context.progress("running the draft with rows in the tables");
-    const proof = await proveDraft(scratch, from.settings, to.settings, parts);
+    const proof = await proveDraft(from, to, parts);
     return await deliver(context, name, parts, proof, {
       words: [...renames.map((rename) => `renames ${rename.replace("=", " to ")}`), inWords(others)]
         .filter((words) => words !== "").join(", "),
