@@ -90,7 +90,10 @@ function texts(literals: string[], numbers: number[], n: number): string[] {
 
 /** A moment, and a day before and after it. */
 function around(text: string): string[] {
-  const time = Date.parse(text.replace(/(\d) (\d)/, "$1T$2").replace(/([+-]\d\d)$/, "$1:00"));
+  const iso = text.includes(":")
+    ? text.replace(/(\d) (\d)/, "$1T$2").replace(/([+-]\d\d)$/, "$1:00")
+    : text;
+  const time = Date.parse(iso);
   if (Number.isNaN(time)) return [];
   return [0, 86_400_000, -86_400_000].flatMap((shift) => {
     const iso = new Date(time + shift).toISOString();

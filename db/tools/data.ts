@@ -50,8 +50,9 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const lost: string[] = [];
   for (const data of before) {
     const same = now.get(key(data));
-    if (data.values === 0 || same?.digest === data.digest) continue;
-    if (arrived.some(({ digest }) => digest === data.digest)) continue;
+    if (same?.digest === data.digest || same && data.values === 0) continue;
+    // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.
+    if (data.values > 0 && arrived.some(({ digest }) => digest === data.digest)) continue;
     lost.push(
       same
         ? `values of ${key(data)}`

@@ -116,7 +116,7 @@ async function runAll(db: Database, statements: string[]) {
 
 async function repair(db: Database, target: CatalogObject[]): Promise<string[]> {
   const differences: Difference[] = compareCatalogs(target, await readCatalog(db));
-  const statements = repairs(differences, target);
+  const statements = repairs(differences);
   await runAll(db, statements);
   return statements;
 }

@@ -1,35 +1,34 @@
-import type { CatalogObject, Difference } from "./catalog.ts";
+import type { Difference } from "./catalog.ts";
 
 /** Kinds whose definition is a statement that also replaces what was there. */
-const repeatable = new Set(["comment", "setting", "grant", "view"]);
+const replacing = new Set(["comment", "setting", "view"]);
 
 /**
  * Statements for what a draft has missed: pg-delta does not see some comments, storage, statistics,
  * text search, casts and options. `found` is what the draft builds, `expected` what it should.
  * Returns nothing for what only a person can decide.
  */
-export function repairs(differences: Difference[], expected: CatalogObject[]): string[] {
-  const renamedOf = new Map(expected.map((object) => [`${object.kind} ${object.name}`, object]));
+export function repairs(differences: Difference[]): string[] {
   return differences.flatMap(({ kind, name, expected, found }) => {
-    if (kind === "column order") return [];
     const undo = found === undefined ? undefined : removal(kind, name, found);
-    if (expected === undefined) return undo === undefined ? [] : [undo];
-    const object = renamedOf.get(`${kind} ${name}`)!;
+    if (expected === undefined) return undo ?? [];
     if (kind === "view" && found !== undefined) {
-      return [expected.replace(/^create view/, "create or replace view")];
+      return expected.replace(/^create view/, "create or replace view");
     }
-    if (repeatable.has(kind)) {
-      return found !== undefined && kind === "grant" ? [undo!, expected] : [expected];
-    }
-    if (!removable.has(kind)) return [];
-    const statement = kind === "constraint"
-      ? `alter table ${object.of} add constraint ${lastName(name)} ${expected}`
-      : expected;
-    return undo === undefined ? [statement] : [undo, statement];
+    if (replacing.has(kind)) return expected;
+    return removable.has(kind) ? [...undo === undefined ? [] : [undo], expected] : [];
   });
 }
 
-const removable = new Set(["statistics", "cast", "text search", "rule", "default privileges"]);
+/** Kinds that have to go before they come again. */
+const removable = new Set([
+  "grant",
+  "statistics",
+  "cast",
+  "text search",
+  "rule",
+  "default privileges",
+]);
 
 function removal(kind: string, name: string, ddl: string): string | undefined {
   const table = /^alter table (\S+) /.exec(ddl)?.[1];
@@ -61,7 +60,7 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
         return `alter table ${table} alter column ${column} set compression default`;
       }
       if (/ options$/.test(name)) {
-        const options = [.../(\w+)=/g[Symbol.matchAll](ddl)].map(([, option]) => option);
+        const options = [...ddl.matchAll(/(\w+)=/g)].map(([, option]) => option);
         return `alter table ${table} alter column ${column} reset (${options.join(", ")})`;
       }
       if (/ replica identity$/.test(name)) return `alter table ${table} replica identity default`;
