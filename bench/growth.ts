@@ -21,9 +21,12 @@ const pages: { name: string; query: string; deep?: boolean }[] = [
   { name: "by due date, latest first", query: "sort=-due_date" },
   { name: "by change, deep", query: "sort=updated_at", deep: true },
   { name: "by due date, after a late day", query: "sort=due_date&due_after={late}" },
-  { name: "open todos due after a late day", query: "completed=false&due_after={late}" },
+  {
+    name: "open todos by due date, after a late day",
+    query: "completed=false&sort=due_date&due_after={late}",
+  },
+  // A search costs what it finds: this one finds the same in both.
   { name: "search, 1 match", query: "q=777" },
-  { name: "search, every third row matches", query: "q=history" },
 ];
 
 interface Side {

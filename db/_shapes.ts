@@ -156,12 +156,18 @@ export function assignments<Fields extends object>(
 }
 
 /**
+ * For the end of a page's rows. PostgreSQL takes a limit that is a parameter for a tenth of the table,
+ * finds the plan that it could keep too dear, and plans each page anew, which takes twice as long as
+ * reading it. The constant tells it that no page is large. Without it each page is planned for its
+ * own values, as it must be where they decide which index is right.
+ */
+export const pageSized = sql`limit 101`;
+
+/**
  * A page. `rows` gives `body`, `last_id` and `last_value` in order, as many as there are; one more
  * than the page holds is read of them, which says that there is a next page and is not shown.
  *
- * They are limited twice. PostgreSQL takes a limit that is a parameter for a tenth of the table,
- * finds the plan that it could keep too dear, and plans each page anew, which took twice as long as
- * reading it. The constant tells it that no page is large.
+ * Beside that limit, which is a parameter, they bring `pageSized`: see there.
  */
 export function getPage(
   db: Database,
@@ -176,8 +182,8 @@ export function getPage(
     numbered as (
       select rows.*, row_number() over () as n
       from (
-        select most.*
-        from (${rows} limit 101) most
+        select ordered.*
+        from (${rows}) ordered
         limit ${limit + 1}
       ) rows
     )

@@ -1,6 +1,6 @@
 import { type Asked, type Key, owned, proof, type Scope } from "./_caller.ts";
 import { createRow, fresh, type Idempotency } from "./_create.ts";
-import { deleteRow, getPage, shown, utc } from "./_shapes.ts";
+import { deleteRow, getPage, pageSized, shown, utc } from "./_shapes.ts";
 import { byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql } from "./mod.ts";
 
@@ -48,7 +48,8 @@ export function listKeys(
       select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from keys t
       where ${owned} and ${order.after}
-      order by ${order.by}`,
+      order by ${order.by}
+      ${pageSized}`,
   );
 }
 

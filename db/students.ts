@@ -5,6 +5,7 @@ import {
   deleteRow,
   getPage,
   getRow,
+  pageSized,
   shown,
   updateRow,
   utc,
@@ -54,7 +55,8 @@ export function listStudents(
       select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from students t
       where ${owned} and ${order.after}
-      order by ${order.by}`,
+      order by ${order.by}
+      ${pageSized}`,
   );
 }
 

@@ -6,6 +6,7 @@ import {
   getPage,
   getRow,
   join,
+  pageSized,
   shown,
   updateRow,
   utc,
@@ -107,14 +108,16 @@ export function deleteTodo(db: Database, key: Key, id: string, versions?: Versio
   return deleteRow(db, key, rows, id, versions);
 }
 
+const dated = sql`t.due_date is not null`;
+
 /** Each combination of filters is its own statement with its own plan, and so its own index. */
 function todoRows(
   { sort, descending, after }: TodoPageRequest,
   filter: TodoFilter,
 ): Statement {
-  const due = descending
-    ? sql`coalesce(t.due_date, '-infinity')`
-    : sql`coalesce(t.due_date, 'infinity')`;
+  // The filters by date are spelled as the index of this direction has it, where null is a date.
+  const none = descending ? sql`'-infinity'` : sql`'infinity'`;
+  const due = sql`coalesce(t.due_date, ${none})`;
   const order = {
     id: () => byId(descending, after),
     due_date: () => byExpression(due, sql`timestamptz`, descending, after),
@@ -125,18 +128,33 @@ function todoRows(
   if (filter.completed !== undefined) {
     conditions.push(filter.completed ? sql`t.completed` : sql`not t.completed`);
   }
-  if (filter.due_before) conditions.push(sql`t.due_date < ${filter.due_before}`);
-  if (filter.due_after) conditions.push(sql`t.due_date > ${filter.due_after}`);
-  if (filter.due === "none") conditions.push(sql`t.due_date is null`);
+  if (filter.due_before) conditions.push(sql`${due} < ${filter.due_before}`, dated);
+  if (filter.due_after) conditions.push(sql`${due} > ${filter.due_after}`, dated);
+  if (filter.due === "none") conditions.push(sql`${due} = ${none}`, sql`t.due_date is null`);
   if (filter.student_id) conditions.push(sql`t.student_id = ${filter.student_id}`);
   if (filter.updated_since) conditions.push(sql`t.updated_at >= ${filter.updated_since}`);
-  if (filter.q !== undefined) {
-    conditions.push(sql`
-      to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', ${filter.q})`);
-  }
+  // Whether to read in order or to gather the few that match and sort them, the values decide.
+  const { due_before, due_after, updated_since, q } = filter;
+  const planned = due_before ?? due_after ?? updated_since ?? q;
   return sql`
     select ${rows.shown}, t.id as last_id, ${order.value} as last_value
-    from todos t
+    from ${q === undefined ? sql`todos t` : searched(q)}
     where ${join(conditions, sql` and `)}
-    order by ${order.by}`;
+    order by ${order.by}
+    ${planned === undefined ? pageSized : sql``}`;
+}
+
+/**
+ * The caller's todos with these words, found before they are put in order (`offset 0`): PostgreSQL
+ * cannot know how rare a word is, and would rather read all todos in the page's order, where a
+ * search for a word that nobody wrote costs the most. It costs what it finds.
+ */
+function searched(words: string): Statement {
+  return sql`(
+      select t.*
+      from todos t
+      where ${owned}
+        and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', ${words})
+      offset 0
+    ) t`;
 }

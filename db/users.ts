@@ -5,6 +5,7 @@ import {
   deleteRow,
   getPage,
   getRow,
+  pageSized,
   shown,
   updateRow,
   utc,
@@ -61,7 +62,8 @@ export function listUsers(
       select ${rows.shown}, t.id as last_id, ${order.value} as last_value
       from users t
       where exists (select from caller where allowed) and ${order.after}
-      order by ${order.by}`,
+      order by ${order.by}
+      ${pageSized}`,
   );
 }
 
