@@ -58,6 +58,22 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
+/** The bodies on their way. One timer looks after them all: one each would cost more than reading. */
+const arriving = new Set<{ check(): void }>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function watch(body: { check(): void }) {
+  arriving.add(body);
+  timer ??= setInterval(() => arriving.forEach((body) => body.check()), 1000);
+}
+
+function unwatch(body: { check(): void }) {
+  arriving.delete(body);
+  if (arriving.size > 0) return;
+  clearInterval(timer);
+  timer = undefined;
+}
+
 /**
  * Never holds more than the limit, whatever Content-Length says or does not say. What is left of a
  * refused body is not cancelled: Deno would then take all of it, while an abandoned one stops the
@@ -72,17 +88,19 @@ async function readAll(c: Context): Promise<Uint8Array> {
   let length = 0;
   const stalled = Promise.withResolvers<never>();
   stalled.promise.catch(() => {});
-  const timer = setInterval(check, 1000);
   const start = performance.now();
   let last = start;
-  function check() {
-    const now = performance.now();
-    if (now - last < stallLimit && now - start < arrivalLimit) return;
-    const detail = `A body may pause for ${stallLimit / 1000} seconds and take ${
-      arrivalLimit / 1000
-    } in all.`;
-    stalled.reject(new Problem("request_timeout", detail, { headers: { connection: "close" } }));
-  }
+  const body = {
+    check() {
+      const now = performance.now();
+      if (now - last < stallLimit && now - start < arrivalLimit) return;
+      const detail = `A body may pause for ${stallLimit / 1000} seconds and take ${
+        arrivalLimit / 1000
+      } in all.`;
+      stalled.reject(new Problem("request_timeout", detail, { headers: { connection: "close" } }));
+    },
+  };
+  watch(body);
   try {
     while (true) {
       const { done, value } = await Promise.race([reader.read(), stalled.promise]);
@@ -96,7 +114,7 @@ async function readAll(c: Context): Promise<Uint8Array> {
     if (error instanceof Problem) throw error;
     throw new Problem("malformed_request", "The body broke off.");
   } finally {
-    clearInterval(timer);
+    unwatch(body);
   }
   return chunks.length === 1 ? chunks[0]! : concat(chunks, length);
 }

@@ -1,4 +1,5 @@
-import type { Context } from "hono";
+import type { z } from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
 import { type Fault, Problem } from "./_problem.ts";
 
 /** A zod issue as far as it is used here; the value that was sent is never in it. */
@@ -11,16 +12,41 @@ interface Issue {
   expected?: string;
 }
 
-type Result = { success: boolean; error?: { issues: readonly unknown[] }; target: string };
+/** The parts of a route's request that are checked; what it says of headers is only documented. */
+export interface Checked {
+  query?: z.ZodType;
+  params?: z.ZodType;
+  body?: { content: Record<string, { schema?: unknown } | undefined> };
+}
 
 /**
- * The hook of every validated route: throws the problem that a failed validation means. A fault of
- * a parameter is 400; a body that is JSON and breaks its schema is 422.
+ * Validates a whole request, in one step and without a promise of each part. Throws the problem
+ * that a fault means: in a parameter 400, in a body that is JSON and breaks its schema 422.
  */
-export function refuseInvalid(result: Result, _c: Context) {
-  if (result.success) return;
-  const inBody = result.target === "json";
-  const errors = (result.error!.issues as Issue[]).flatMap((issue) => faults(issue, inBody));
+export function validation({ query, params, body }: Checked): MiddlewareHandler {
+  // The media types of a body are names for one schema.
+  const schema = Object.values(body?.content ?? {})[0]?.schema as z.ZodType | undefined;
+  return async (c, next) => {
+    if (query) keep(c, "query", query, queryOf(c));
+    if (params) keep(c, "param", params, c.req.param());
+    if (schema) keep(c, "json", schema, await c.req.json());
+    await next();
+  };
+}
+
+/** A parameter that is there once is text, one that is repeated an array, which no schema takes. */
+function queryOf(c: Context): Record<string, string | string[]> {
+  if (!c.req.url.includes("?")) return {};
+  return Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, all]) => [name, all.length === 1 ? all[0]! : all]),
+  );
+}
+
+function keep(c: Context, target: "query" | "param" | "json", schema: z.ZodType, value: unknown) {
+  const { success, data, error } = schema.safeParse(value);
+  if (success) return c.req.addValidatedData(target, data as object);
+  const inBody = target === "json";
+  const errors = (error.issues as unknown as Issue[]).flatMap((issue) => faults(issue, inBody));
   throw inBody
     ? new Problem("invalid_body", "The body does not match its schema.", { errors })
     : new Problem("invalid_parameter", "A parameter does not match its schema.", { errors });
