@@ -36,7 +36,7 @@ export function authentication(
     const header = c.req.header("authorization");
     const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const key = token === undefined ? undefined : parseKey(token, environment);
-    limits.admit(c, key);
+    const counted = limits.admit(c, key);
     if (key) {
       c.set("key", key);
       await next();
@@ -49,7 +49,7 @@ export function authentication(
     } else {
       answer(c, unauthorized());
     }
-    limits.settle(c, key, c.var.callerId);
+    limits.settle(c, key, c.var.callerId, counted);
   };
 }
 

@@ -20,33 +20,47 @@ const failureLimit = 20;
 /** Counters at most. A flood of new names pushes the oldest out instead of filling the memory. */
 const most = 100_000;
 
-/** A table that is emptied every minute and never grows beyond its limit. */
-class Minute<Value> {
-  #entries = new Map<string, Value>();
-  #end = 0;
+/** A table that does not grow beyond its limit. */
+class Bounded<Value> {
+  protected readonly entries = new Map<string, Value>();
 
   get(name: string): Value | undefined {
-    this.secondsLeft();
-    return this.#entries.get(name);
+    return this.entries.get(name);
   }
 
   set(name: string, value: Value) {
-    if (this.#entries.size >= most && !this.#entries.has(name)) {
-      this.#entries.delete(this.#entries.keys().next().value!);
+    if (this.entries.size >= most && !this.entries.has(name)) {
+      this.entries.delete(this.entries.keys().next().value!);
     }
-    this.#entries.set(name, value);
+    this.entries.set(name, value);
   }
 
   delete(name: string) {
-    this.#entries.delete(name);
+    this.entries.delete(name);
+  }
+}
+
+/** Numbers that all start again every minute. */
+class Counters extends Bounded<number> {
+  #end = 0;
+
+  override get(name: string): number {
+    this.secondsLeft();
+    return super.get(name) ?? 0;
   }
 
-  /** Whole seconds until everything starts again, at least 1. */
+  increment(name: string): number {
+    const n = this.get(name) + 1;
+    this.set(name, n);
+    return n;
+  }
+
+  /** Whole seconds until they start again, at least 1. */
   secondsLeft(): number {
     const now = Date.now();
     // A clock that was set back must not make a minute of hours.
     if (now >= this.#end || this.#end > now + windowLength) {
-      this.#entries.clear();
+      this.entries.clear();
       this.#end = now + windowLength;
     }
     return Math.ceil((this.#end - now) / 1000);
@@ -57,26 +71,26 @@ export interface Limits {
   /**
    * Counts a request before its statement, when nobody knows yet whether the key is good. It is
    * counted for the key, and from the first proof on for the user whose key it is: more keys are
-   * not more requests. Throws 429.
+   * not more requests. Throws 429. Returns for whom it was counted.
    */
-  admit(c: Context, key: Key | undefined): void;
+  admit(c: Context, key: Key | undefined): string | undefined;
   /** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
-  settle(c: Context, key: Key | undefined, callerId: string | undefined): void;
+  settle(
+    c: Context,
+    key: Key | undefined,
+    callerId: string | undefined,
+    counted: string | undefined,
+  ): void;
 }
 
 /** `rateLimit` is in requests a minute and caller, 0 for any number. */
 export function createLimits(
   { rateLimit, trustedProxyHeader }: { rateLimit: number; trustedProxyHeader?: string },
 ): Limits {
-  const counts = new Minute<number>();
-  const owners = new Minute<string>();
-  const failures = new Minute<number>();
-
-  function count(name: string): number {
-    const n = (counts.get(name) ?? 0) + 1;
-    counts.set(name, n);
-    return n;
-  }
+  const counts = new Counters();
+  const failures = new Counters();
+  /** Whose each key is that was proven, until it fails. */
+  const owners = new Bounded<string>();
 
   function headers(used: number): Record<string, string> {
     return {
@@ -91,29 +105,28 @@ export function createLimits(
       const owner = name && owners.get(name);
       // Whoever shares an address with a guesser and holds a good key goes on.
       const address = addressOf(c, trustedProxyHeader);
-      if (!owner && address !== undefined && (failures.get(address) ?? 0) >= failureLimit) {
+      if (!owner && address !== undefined && failures.get(address) >= failureLimit) {
         throw tooMany("Too many requests without a valid key.", failures.secondsLeft());
       }
-      if (rateLimit === 0 || !name) return;
-      const used = count(owner ?? name);
+      if (rateLimit === 0 || !name) return undefined;
+      const used = counts.increment(owner ?? name);
       if (used > rateLimit) {
         throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
       }
+      return owner ?? name;
     },
-    settle(c, key, callerId) {
+    settle(c, key, callerId, counted) {
       if (c.res.status === 401) {
         if (key) {
           counts.delete(nameOf(key));
           owners.delete(nameOf(key));
         }
         const address = addressOf(c, trustedProxyHeader);
-        if (address !== undefined) failures.set(address, (failures.get(address) ?? 0) + 1);
+        if (address !== undefined) failures.increment(address);
       } else if (key && callerId !== undefined) {
-        const name = nameOf(key);
-        const known = owners.get(name) === callerId;
-        owners.set(name, callerId);
+        owners.set(nameOf(key), callerId);
         if (rateLimit === 0) return;
-        const used = known ? counts.get(callerId) ?? 1 : count(callerId);
+        const used = counted === callerId ? counts.get(callerId) : counts.increment(callerId);
         for (const [header, value] of Object.entries(headers(used))) {
           c.res.headers.set(header, value);
         }

@@ -60,6 +60,10 @@ Deno.test("of 30 requests at once with a limit of 10, 10 pass [36]", async () =>
   const answers = await Promise.all(Array.from({ length: 30 }, () => api.call("GET /api/me")));
   assertEquals(answers.filter(({ status }) => status === 200).length, 10);
   assertEquals(answers.filter(({ status }) => status === 429).length, 20);
+  assertEquals((await api.call("GET /api/me")).status, 429);
+  const second = await api.key("ada@example.com");
+  assertEquals((await api.call("GET /api/me", { key: second })).status, 200);
+  assertEquals((await api.call("GET /api/me", { key: second })).status, 429);
 });
 
 Deno.test("somebody who knows a key's id cannot use up its requests [36]", async () => {
@@ -96,8 +100,12 @@ Deno.test("20 failed authentications a minute from one address: 429, for others 
   assert(Number(refused.headers.get("retry-after")) >= 1);
   assertEquals((await from("192.0.2.1", good)()).status, 200);
   assertEquals((await from("192.0.2.2")()).status, 401);
+  const fresh = await api.key("ada@example.com");
+  assertEquals((await from("192.0.2.1", fresh)()).status, 429, "nobody knows it yet");
   using _ = ahead(61_000);
-  assertEquals((await from("192.0.2.1")()).status, 401);
+  assertEquals(new Set(await statuses(20, from("192.0.2.1"))), new Set([401]));
+  assertEquals((await from("192.0.2.1")()).status, 429);
+  assertEquals((await from("192.0.2.1", good)()).status, 200, "it is known from before");
 });
 
 Deno.test("the address of IPv6 is its /64 network, and a mapped IPv4 is itself [36]", async () => {
