@@ -204,3 +204,27 @@ Deno.test("the client's types are those of the document: run `deno task client` 
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("README.md's program compiles, and does what it says [31]", async () => {
+  await using api = await createApi();
+  await using server = listen(api.app);
+  const key = await api.key("ada@example.com");
+  const readme = await Deno.readTextFile(join(root, "README.md"));
+  const program = /```ts\n(.*?)```/s.exec(readme)![1]!
+    .replace("./client/mod.ts", new URL("../client/mod.ts", import.meta.url).href)
+    .replace("http://127.0.0.1:8000", server.origin);
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(folder, "program.ts");
+    await Deno.writeTextFile(path, program);
+    const config = `--config=${join(root, "deno.json")}`;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--check", "--allow-net", "--allow-env", config, path],
+      env: { SLATE_KEY: key },
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals(decoder.decode(stdout), "1\nBuy chalk\n", decoder.decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
