@@ -379,6 +379,7 @@ export interface components {
         };
         Todo: {
             id: number;
+            /** @example Buy chalk */
             description: string;
             completed: boolean;
             /**
@@ -402,6 +403,7 @@ export interface components {
             version: number;
         };
         NewTodo: {
+            /** @example Buy chalk */
             description: string;
             /** @default false */
             completed?: boolean;
@@ -418,6 +420,7 @@ export interface components {
             student_id?: number | null;
         };
         TodoChange: {
+            /** @example Buy chalk */
             description?: string;
             completed?: boolean;
             /**
@@ -435,7 +438,9 @@ export interface components {
         };
         Student: {
             id: number;
+            /** @example Ada */
             first_name: string;
+            /** @example Lovelace */
             last_name: string;
             age: number | null;
             /**
@@ -452,13 +457,17 @@ export interface components {
             version: number;
         };
         NewStudent: {
+            /** @example Ada */
             first_name: string;
+            /** @example Lovelace */
             last_name: string;
             /** @default null */
             age?: number | null;
         };
         StudentChange: {
+            /** @example Ada */
             first_name?: string;
+            /** @example Lovelace */
             last_name?: string;
             age?: number | null;
         };
@@ -469,6 +478,7 @@ export interface components {
         };
         User: {
             id: number;
+            /** @example Ada Lovelace */
             name: string;
             /** @example ada@example.com */
             email: string;
@@ -487,6 +497,7 @@ export interface components {
             version: number;
         };
         NewUser: {
+            /** @example Ada Lovelace */
             name: string;
             /** @example ada@example.com */
             email: string;
@@ -494,6 +505,7 @@ export interface components {
             years_old?: number | null;
         };
         UserChange: {
+            /** @example Ada Lovelace */
             name?: string;
             /** @example ada@example.com */
             email?: string;
@@ -506,6 +518,7 @@ export interface components {
         };
         Key: {
             id: number;
+            /** @example laptop */
             name: string;
             /**
              * @description Each holds the ones before it.
@@ -534,6 +547,7 @@ export interface components {
             /** @description The key itself, shown this once. Null in a replayed answer: it is not kept. */
             key: string | null;
             id: number;
+            /** @example laptop */
             name: string;
             /**
              * @description Each holds the ones before it.
@@ -559,6 +573,7 @@ export interface components {
             version: number;
         };
         NewKey: {
+            /** @example laptop */
             name: string;
             /**
              * @description Each holds the ones before it.

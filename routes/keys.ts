@@ -19,7 +19,7 @@ import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import { createdReply, deletedReply, idempotency } from "./_reply.ts";
 
 const fields = {
-  name: text(100),
+  name: text(100).openapi({ example: "laptop" }),
   scope: z.enum(scopes).openapi({ description: "Each holds the ones before it." }),
 };
 

@@ -15,8 +15,8 @@ import { resource } from "./_resource.ts";
 import { Todo, todoFilters } from "./todos.ts";
 
 const fields = {
-  first_name: text(100),
-  last_name: text(100),
+  first_name: text(100).openapi({ example: "Ada" }),
+  last_name: text(100).openapi({ example: "Lovelace" }),
   age: age.nullable(),
 };
 

@@ -15,7 +15,7 @@ import type { Deps } from "./_operation.ts";
 import { resource } from "./_resource.ts";
 
 const fields = {
-  description: text(10_000),
+  description: text(10_000).openapi({ example: "Buy chalk" }),
   completed: z.boolean("must be true or false"),
   due_date: instant.nullable(),
   student_id: id.nullable().openapi({ description: "A student of your own roster." }),

@@ -21,7 +21,7 @@ import { itemReply } from "./_reply.ts";
 import { resource } from "./_resource.ts";
 
 const fields = {
-  name: text(100),
+  name: text(100).openapi({ example: "Ada Lovelace" }),
   email,
   years_old: age.nullable(),
 };

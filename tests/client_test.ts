@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createSlateClient, type Schemas, SlateError } from "../client/mod.ts";
 import { root } from "../db/tools/dbmate.ts";
 import { createApi, type TestApi } from "./api.ts";
+import { bundleClient } from "./bundle.ts";
 import { listen } from "./socket.ts";
 
 const quick = { backoff: 1 };
@@ -160,7 +161,7 @@ Deno.test({
     const folder = await Deno.makeTempDir();
     try {
       const path = join(folder, "slate.mjs");
-      await bundleClient(path);
+      await Deno.writeTextFile(path, await bundleClient());
       const program = `
         const { createSlateClient } = await import(process.argv[1]);
         const slate = createSlateClient({ baseUrl: process.argv[2], key: process.argv[3] });
@@ -180,14 +181,6 @@ Deno.test({
     }
   },
 });
-
-async function bundleClient(path: string) {
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--platform=browser", "--quiet", `--output=${path}`, "client/mod.ts"],
-    cwd: root,
-  }).output();
-  assert(success, new TextDecoder().decode(stderr));
-}
 
 Deno.test("the client's types are those of the document: run `deno task client` [31]", async () => {
   const folder = await Deno.makeTempDir();

@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { createApi } from "../api.ts";
+import { listen } from "../socket.ts";
 import { visit } from "./browser.ts";
 
 /** Where a picture of the page goes, for the README; by default there is none. */
@@ -15,11 +16,8 @@ Deno.test({
     const key = await api.key("ada@example.com");
     const description = "Water the plants of room 12";
     await api.call("POST /api/todos", { key, body: { description } });
-    await using server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      (request, info) => api.app.fetch(request, info),
-    );
-    const origin = `http://127.0.0.1:${server.addr.port}`;
+    await using server = listen(api.app);
+    const { origin } = server;
     await using browser = await visit(origin);
     const { page, errors, strangers } = browser;
 
@@ -37,8 +35,19 @@ Deno.test({
     await dialog.getByText(description).first().waitFor();
     assertStringIncludes(await dialog.innerText(), "200 OK");
 
+    if (screenshot) await page.screenshot({ path: screenshot });
+
+    await page.getByRole("button", { name: "Close Client" }).click();
+    await page.getByRole("button", { name: /^Test Request.*post \/api\/todos\)$/ }).first().click();
+    const [created] = await Promise.all([
+      page.waitForResponse((response) => response.request().method() === "POST"),
+      dialog.getByRole("button", { name: /^Send post request/ }).click(),
+    ]);
+    assertEquals([created.status(), await dialog.getByText("201 Created").count() > 0], [
+      201,
+      true,
+    ]);
     assertEquals(strangers, []);
     assertEquals(errors, []);
-    if (screenshot) await page.screenshot({ path: screenshot });
   },
 });

@@ -1,0 +1,40 @@
+import { assertEquals } from "@std/assert";
+import { createApi } from "../api.ts";
+import { bundleClient } from "../bundle.ts";
+import { listen } from "../socket.ts";
+import { visit } from "./browser.ts";
+
+Deno.test({
+  name: "the client, as one file of JavaScript, works in a browser [31]",
+  // The browser is another process, whose pipes the driver lets go in its own time.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using api = await createApi();
+    await using server = listen(api.app);
+    const { origin } = server;
+    await using browser = await visit(origin);
+    const { page, errors, strangers } = browser;
+    const body = await bundleClient();
+    await page.route(
+      `${origin}/slate.js`,
+      (route) => route.fulfill({ contentType: "text/javascript", body }),
+    );
+    await page.goto(`${origin}/api/docs`);
+    const found = await page.evaluate(async ({ baseUrl, key }) => {
+      const { createSlateClient } = await import(`${baseUrl}/slate.js`);
+      const slate = createSlateClient({ baseUrl, key });
+      for (const description of ["one", "two", "three"]) {
+        await slate.POST("/api/todos", { body: { description } });
+      }
+      const rows = [];
+      for await (const { description } of slate.list("/api/todos", { query: { limit: 1 } })) {
+        rows.push(description);
+      }
+      return rows;
+    }, { baseUrl: origin, key: await api.key("ada@example.com") });
+    assertEquals(found, ["one", "two", "three"]);
+    assertEquals(strangers, []);
+    assertEquals(errors, []);
+  },
+});
