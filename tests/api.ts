@@ -3,10 +3,11 @@ import formats from "ajv-formats";
 import { newSecret } from "../db/_secret.ts";
 import { formatKey } from "../db/_secret.ts";
 import { installKey } from "../db/keys.ts";
+import { connect } from "../db/mod.ts";
 import type { Scope } from "../db/_caller.ts";
 import { openapiDocument } from "../routes/docs.ts";
 import { createApp } from "../routes/mod.ts";
-import { createDatabase, type TestDatabase } from "./database.ts";
+import { asApplication, createDatabase, type TestDatabase } from "./database.ts";
 
 // deno-lint-ignore no-explicit-any -- JSON, whose shape the checks below prove
 export type Json = any;
@@ -41,12 +42,16 @@ export interface TestApi extends AsyncDisposable {
   key(email: string, scope?: Scope): Promise<string>;
 }
 
-/** The API on a database of its own. Every answer is checked against the OpenAPI document. */
+/**
+ * The API on a database of its own, which it uses as the application's role; `database.db` is the
+ * owner's. Every answer is checked against the OpenAPI document.
+ */
 export async function createApi(options: Partial<Parameters<typeof createApp>[0]> = {}) {
   const database = await createDatabase();
   const log: string[] = [];
+  const own = options.db ? undefined : connect(await asApplication(database), { size: 4 });
   const app = createApp({
-    db: database.db,
+    db: own ?? database.db,
     environment: "test",
     corsOrigins: [],
     rateLimit: 0,
@@ -60,12 +65,12 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
     const [row] = await installKey(database.db, { email, scope, name: "test", hash });
     return formatKey("test", row!.id, secret);
   }
-  const own = await key("ada@example.com");
+  const ada = await key("ada@example.com");
 
   async function call(request: string, call: Call = {}): Promise<Answer> {
     const [method, path] = request.split(" ") as [string, string];
     const headers = new Headers(call.headers);
-    const { key = own } = call;
+    const { key = ada } = call;
     if (key !== null && !headers.has("authorization")) {
       headers.set("authorization", `Bearer ${key}`);
     }
@@ -95,7 +100,10 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
     log,
     call,
     key,
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await own?.close();
+      await database[Symbol.asyncDispose]();
+    },
   };
   return api;
 }

@@ -12,8 +12,15 @@ export function testServer(): DatabaseSettings {
 }
 
 export interface TestDatabase extends AsyncDisposable {
+  /** As the role that owns everything. */
   settings: DatabaseSettings;
   db: Database;
+}
+
+/** The same database as the application's role, which may do there what db/grants.sql says. */
+export async function asApplication({ settings, db }: TestDatabase): Promise<DatabaseSettings> {
+  await db.script(await Deno.readTextFile(new URL("../db/grants.sql", import.meta.url)));
+  return { ...settings, user: "slate_app", password: Deno.env.get("TEST_APP_PASSWORD") };
 }
 
 /**

@@ -1,12 +1,15 @@
 /**
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
- * whose role must be allowed to create databases. Further arguments go to `deno test`.
+ * whose role must be allowed to create databases and roles. Further arguments go to `deno test`.
  */
 import { migrate, root } from "../db/tools/dbmate.ts";
 import { startEmbedded } from "../db/embedded.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../db/settings.ts";
 import { administer, template } from "./database.ts";
+
+/** The application's role gets a password that only this run knows. */
+const appPassword = crypto.randomUUID();
 
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
@@ -17,6 +20,7 @@ try {
   await administer(server, `drop database if exists ${template} with (force)`);
   await administer(server, `create database ${template} template template0`);
   await migrate({ ...server, database: template });
+  await createRoles();
   code = await run(server);
 } finally {
   await administer(server, `drop database if exists ${template} with (force)`);
@@ -32,12 +36,22 @@ function settingsOf(url: string): DatabaseSettings {
   Deno.exit(2);
 }
 
+/** Roles belong to the whole server, so they are made once, before tests run side by side. */
+async function createRoles() {
+  await administer(server, await Deno.readTextFile(`${root}/db/roles.sql`));
+  await administer(server, `alter role slate_app password '${appPassword}'`);
+}
+
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--parallel", `--junit-path=${report}`, ...Deno.args],
     cwd: root,
-    env: { TEST_SERVER: databaseUrl(server), SCRATCH_DATABASE_URL: databaseUrl(server) },
+    env: {
+      TEST_SERVER: databaseUrl(server),
+      TEST_APP_PASSWORD: appPassword,
+      SCRATCH_DATABASE_URL: databaseUrl(server),
+    },
   }).spawn();
   const { code } = await child.status;
   // A module that does not even load leaves no report.

@@ -29,7 +29,9 @@ acls as (
 privileges as (
   select acls.*, 'grant' as verb, a.grantee, a.is_grantable, a.privilege_type
   from acls, aclexplode(coalesce(acl, usual)) a
-  where grantee <> owner and not exists (
+  -- What db/roles.sql and db/grants.sql give is the server's business, as the roles themselves are.
+  where grantee <> owner and pg_get_userbyid(grantee) not in ('slate_owner', 'slate_app')
+  and not exists (
     select from aclexplode(usual) u
     where u.grantee = a.grantee and u.privilege_type = a.privilege_type
   )
