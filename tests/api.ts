@@ -3,7 +3,7 @@ import formats from "ajv-formats";
 import { newSecret } from "../db/_secret.ts";
 import { formatKey } from "../db/_secret.ts";
 import { installKey } from "../db/keys.ts";
-import { connect } from "../db/mod.ts";
+import { connect, type Database } from "../db/mod.ts";
 import type { Scope } from "../db/_caller.ts";
 import { openapiDocument } from "../routes/docs.ts";
 import { createApp } from "../routes/mod.ts";
@@ -33,6 +33,8 @@ export interface Call {
 
 export interface TestApi extends AsyncDisposable {
   database: TestDatabase;
+  /** The app's own connections, as the application's role. */
+  db: Database;
   app: ReturnType<typeof createApp>;
   /** The lines that were logged. */
   log: string[];
@@ -50,8 +52,9 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
   const database = await createDatabase();
   const log: string[] = [];
   const own = options.db ? undefined : connect(await asApplication(database), { size: 4 });
+  const db = options.db ?? own!;
   const app = createApp({
-    db: own ?? database.db,
+    db,
     environment: "test",
     corsOrigins: [],
     rateLimit: 0,
@@ -96,6 +99,7 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
 
   const api: TestApi = {
     database,
+    db,
     app,
     log,
     call,

@@ -216,14 +216,13 @@ Deno.test("search takes any input: nothing that is typed is an error [25]", asyn
 
 Deno.test("a page reads its own rows and no more, first or last, in every sort [24]", async () => {
   await using api = await createApi();
-  const { db } = api.database;
   await fill(api, 20_000);
-  await db.script("vacuum analyze todos");
+  await api.database.db.script("vacuum analyze todos");
   /** Rows that a request took from the table or an index of it. */
   async function read(path: string): Promise<number> {
     const count = async () => {
-      await db.query(sql`select pg_stat_force_next_flush()`);
-      const [row] = await db.query<{ n: number }>(sql`
+      await api.db.query(sql`select pg_stat_force_next_flush()`);
+      const [row] = await api.db.query<{ n: number }>(sql`
         select (seq_tup_read + coalesce(idx_tup_fetch, 0))::int as n
         from pg_stat_user_tables where relname = 'todos'`);
       return row!.n;

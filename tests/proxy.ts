@@ -10,7 +10,9 @@ export interface Proxy extends AsyncDisposable {
   accepted: number;
   /** Lets so many bytes of the server's answers pass, then does what `fault` says. */
   limit(bytes: number, fault: Fault): void;
-  /** No limit any more. */
+  /** From now on each of the server's answers takes so many milliseconds longer. */
+  delay(milliseconds: number): void;
+  /** No limit and no delay any more. */
   heal(): void;
 }
 
@@ -23,11 +25,13 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
   const pipes = new Set<Promise<void>>();
   let left = Infinity;
   let fault: Fault = "cut";
+  let latency = 0;
 
   async function pipe(from: Deno.Conn, to: Deno.Conn, limited: boolean) {
     const buffer = new Uint8Array(16_384);
     try {
       for (let n; (n = await from.read(buffer)) !== null;) {
+        if (limited && latency > 0) await new Promise((resolve) => setTimeout(resolve, latency));
         const passing = limited ? Math.min(n, left) : n;
         if (limited) left -= passing;
         for (let at = 0; at < passing;) at += await to.write(buffer.subarray(at, passing));
@@ -57,10 +61,15 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
         close(client);
         continue;
       }
-      const upstream = await Deno.connect({ hostname: server.host, port: server.port });
-      open.add(upstream);
-      track(pipe(client, upstream, false));
-      track(pipe(upstream, client, true));
+      try {
+        const upstream = await Deno.connect({ hostname: server.host, port: server.port });
+        open.add(upstream);
+        track(pipe(client, upstream, false));
+        track(pipe(upstream, client, true));
+      } catch {
+        // No server behind it is a refused connection in front of it.
+        close(client);
+      }
     }
   }
 
@@ -74,8 +83,12 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
       left = bytes;
       fault = then;
     },
-    heal: () => {
+    delay(milliseconds) {
+      latency = milliseconds;
+    },
+    heal() {
       left = Infinity;
+      latency = 0;
     },
     async [Symbol.asyncDispose]() {
       listener.close();
