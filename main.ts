@@ -46,11 +46,19 @@ try {
 /** Lets the requests in hand finish, then ends. A second signal, or the limit, ends at once. */
 async function drain() {
   for (const signal of signals) Deno.removeSignalListener(signal, drain);
-  Deno.unrefTimer(setTimeout(() => Deno.exit(1), drainLimit));
+  Deno.unrefTimer(setTimeout(giveUp, drainLimit));
   await server.shutdown();
   await db.close();
   log.flush();
   Deno.exit(0);
+}
+
+/** Somebody sends a body that never ends, or a statement takes too long: they are cut off. */
+function giveUp() {
+  const msg = `requests were still in hand after ${drainLimit} ms and are cut off`;
+  log.write(JSON.stringify({ level: "error", msg }));
+  log.flush();
+  Deno.exit(1);
 }
 
 const signals = ["SIGINT", "SIGTERM"] as const;

@@ -17,10 +17,14 @@ export interface TestDatabase extends AsyncDisposable {
   db: Database;
 }
 
-/** The same database as the application's role, which may do there what db/grants.sql says. */
+/**
+ * The same database as the application's role, which may do there what db/grants.sql says. By way
+ * of the pooler on TEST_APP_PORT, where that is set.
+ */
 export async function asApplication({ settings, db }: TestDatabase): Promise<DatabaseSettings> {
   await db.script(await Deno.readTextFile(new URL("../db/grants.sql", import.meta.url)));
-  return { ...settings, user: "slate_app", password: Deno.env.get("TEST_APP_PASSWORD") };
+  const port = Number(Deno.env.get("TEST_APP_PORT") ?? settings.port);
+  return { ...settings, port, user: "slate_app", password: Deno.env.get("TEST_APP_PASSWORD") };
 }
 
 /**

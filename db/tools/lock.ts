@@ -55,7 +55,7 @@ export async function takeLock(
 
 const pooled = () =>
   new Failure(
-    "the database is behind a pooler in transaction mode, where a lock belongs to nobody: set DATABASE_URL to the server's own address (on Neon: the host's name without -pooler); nothing was changed",
+    "the database is behind a pooler in transaction mode, where a lock belongs to nobody: set MIGRATION_DATABASE_URL to the server's own address (on Neon: the host's name without -pooler); nothing was changed",
     exit.locked,
   );
 

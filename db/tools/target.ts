@@ -28,7 +28,10 @@ export function environment(): Environment {
   }
   // PGHOST from outside must not lose against a DATABASE_URL from the file.
   if (env.PGHOST && !env.DATABASE_URL) delete file.DATABASE_URL;
-  return { ...file, ...env };
+  const all: Environment = { ...file, ...env };
+  // The app's way in may be a pooler, or a role that may not change the schema.
+  if (all.MIGRATION_DATABASE_URL) all.DATABASE_URL = all.MIGRATION_DATABASE_URL;
+  return all;
 }
 
 /**

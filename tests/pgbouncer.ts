@@ -1,0 +1,80 @@
+import { testServer } from "./database.ts";
+import { pause } from "./pool.ts";
+import { freePort } from "./process.ts";
+
+/** Debian's package puts it there; a machine without it skips what needs it. */
+export const pgbouncer = [
+  "/usr/sbin/pgbouncer",
+  "/usr/bin/pgbouncer",
+  "/opt/homebrew/bin/pgbouncer",
+]
+  .find((path) => {
+    try {
+      return Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+
+/**
+ * A PgBouncer in transaction mode in front of every database of the tests' server, with three
+ * server connections for each: fewer than the app's pool has.
+ */
+export async function startPgbouncer() {
+  const server = testServer();
+  const folder = await Deno.makeTempDir({ prefix: "slate-pgbouncer-" });
+  const port = freePort();
+  const quoted = (text = "") => `"${text.replaceAll('"', '""')}"`;
+  await Deno.writeTextFile(
+    `${folder}/users`,
+    `"slate_app" ${quoted(Deno.env.get("TEST_APP_PASSWORD"))}\n` +
+      `${quoted(server.user)} ${quoted(server.password)}\n`,
+  );
+  await Deno.writeTextFile(
+    `${folder}/pgbouncer.ini`,
+    `[databases]
+* = host=${server.host} port=${server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = ${folder}/users
+pool_mode = transaction
+default_pool_size = 3
+max_client_conn = 500
+`,
+  );
+  // It refuses to be root.
+  const account = Deno.uid() === 0 ? { uid: 65534, gid: 65534 } : {};
+  if (Deno.uid() === 0) {
+    for (const path of [folder, `${folder}/users`]) await Deno.chown(path, 65534, 65534);
+  }
+  const child = new Deno.Command(pgbouncer!, {
+    args: [`${folder}/pgbouncer.ini`],
+    cwd: folder,
+    ...account,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const log = new Response(child.stderr).text();
+  for (;;) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      break;
+    } catch {
+      await pause(50);
+    }
+  }
+  return {
+    port,
+    /** Stops it; resolves to what it logged. */
+    async stop(): Promise<string> {
+      child.kill("SIGINT");
+      await child.status;
+      await Deno.remove(folder, { recursive: true });
+      return await log;
+    },
+  };
+}
