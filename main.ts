@@ -1,4 +1,5 @@
 import { connect } from "./db/mod.ts";
+import { traced } from "./db/trace.ts";
 import { lineWriter } from "./routes/_log.ts";
 import { createApp } from "./routes/mod.ts";
 import { readSettings, type Settings, SettingsError } from "./settings.ts";
@@ -26,7 +27,8 @@ if (settings.devKey) {
 }
 
 const { database, host, port, poolSize, deadline } = settings;
-const db = connect(database, { size: poolSize, deadline });
+const connected = connect(database, { size: poolSize, deadline });
+const db = Deno.env.get("OTEL_DENO") === "true" ? traced(connected) : connected;
 const log = lineWriter(Deno.stdout);
 const app = createApp({ ...settings, db, log: log.write });
 
