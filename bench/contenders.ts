@@ -6,7 +6,7 @@ export interface Contender {
   /** The program and its arguments, in `cwd`; it listens on PORT of the loopback. */
   command: string[];
   cwd: string;
-  /** What it takes to run it, done once; null where it is there already. */
+  /** What it takes to run it. */
   install: string[][];
   /** Prints the version of its runtime. */
   version: string[];
@@ -22,7 +22,11 @@ const python = `${built}/flask/bin`;
 
 export const slate: Contender = {
   name: "Slate",
-  command: [deno, "run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
+  command: [
+    // As `deno task start` has it.
+    ...[deno, "run", "--v8-flags=--max-semi-space-size=4"],
+    ...["--allow-net", "--allow-env", "--allow-read", "main.ts"],
+  ],
   cwd: root,
   install: [],
   version: [deno, "--version"],
