@@ -33,14 +33,19 @@ export function jsonBody(
     c.set("body", bytes);
     // The validator asks c.req.json(), which finds what is already read.
     c.req.bodyCache.json = Promise.resolve(value);
+    // And whoever asks whether there was a body at all must not be shown the {} in its place.
+    if (bytes.length === 0) c.req.bodyCache.arrayBuffer = new ArrayBuffer(0);
     await next();
   };
 }
 
 function accepted(header: string, types: string[]): boolean {
-  const [type, ...parameters] = header.split(";").map((part) => part.trim().toLowerCase());
+  // The router, which looks as well, knows no type with a space after it.
+  const [type, ...parameters] = header.toLowerCase().split(";");
   return types.includes(type!) &&
-    parameters.every((p) => !p.startsWith("charset=") || /^charset="?utf-8"?$/.test(p));
+    parameters.map((p) => p.trim()).every((p) =>
+      !p.startsWith("charset=") || /^charset="?utf-8"?$/.test(p)
+    );
 }
 
 function parse(bytes: Uint8Array): unknown {

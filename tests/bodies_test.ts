@@ -76,6 +76,40 @@ Deno.test("a body that drips is 408 after 30 seconds [14]", async () => {
   assertMatch(await answer, /^HTTP\/1\.1 408 /);
 });
 
+Deno.test("an optional body may be absent, or empty, also where the sender says that one comes", async () => {
+  await using api = await createApi();
+  const rotate = async (options: { raw?: BodyInit; headers?: Record<string, string> }) => {
+    const { json } = await api.call("POST /api/keys", { body: { name: "x", scope: "read" } });
+    return (await api.call(`POST /api/keys/${json.id}/rotate`, options)).status;
+  };
+  const type = { "content-type": "application/json" };
+  assertEquals(await rotate({}), 201);
+  assertEquals(await rotate({ raw: new Uint8Array() }), 201);
+  assertEquals(await rotate({ raw: new Blob([]).stream() }), 201);
+  assertEquals(await rotate({ headers: type }), 201);
+  assertEquals(await rotate({ headers: type, raw: new Blob([]).stream() }), 201);
+  assertEquals(await rotate({ headers: type, raw: "{}" }), 201);
+  assertEquals(await rotate({ raw: new TextEncoder().encode("{}") }), 415);
+});
+
+Deno.test("a media type is the same in capitals and with parameters; odd spaces are 415 [8]", async () => {
+  await using api = await createApi();
+  const names = [
+    "APPLICATION/JSON",
+    "application/json;charset=UTF-8;x=y",
+    'application/json; charset="utf-8"',
+    " application/json",
+  ];
+  const post = async (type: string) => {
+    const options = { headers: { "content-type": type }, raw: '{"description":"x"}' };
+    return [type, (await api.call("POST /api/todos", options)).status];
+  };
+  for (const name of names) assertEquals(await post(name), [name, 201]);
+  for (const name of ["application/json ; charset=utf-8", "application/json\t;x=y"]) {
+    assertEquals(await post(name), [name, 415]);
+  }
+});
+
 Deno.test("a body that breaks off leaves nothing behind and nothing done", async () => {
   await using api = await createApi();
   await using server = listen(api.app);

@@ -22,6 +22,8 @@ export class Checker implements AsyncDisposable {
   readonly #validators = new Map<Json, ValidateFunction>();
   readonly #ajv = new Ajv2020({ strict: false });
   #ids: number[] = [];
+  /** What the log says of answers from 500 on. */
+  readonly #errors: string[];
   #made = 0;
   #sent = 0;
 
@@ -29,10 +31,10 @@ export class Checker implements AsyncDisposable {
     api: TestApi,
     operation: Operation,
     document: Json,
-    admin: string,
-    read: string,
+    { admin, read, errors }: { admin: string; read: string; errors: string[] },
   ) {
     this.#api = api;
+    this.#errors = errors;
     this.#operation = operation;
     this.#keys = { admin, read, none: null, forged: `${admin.slice(0, -43)}${"A".repeat(43)}` };
     formats.default(this.#ajv);
@@ -40,7 +42,10 @@ export class Checker implements AsyncDisposable {
   }
 
   static async open(operation: Operation, document: Json): Promise<Checker> {
-    const api = await createApi({ log: () => {} });
+    const errors: string[] = [];
+    const api = await createApi({
+      log: (line) => void (line.includes('"level":"error"') && errors.push(line)),
+    });
     // Out of reach of the small ids that are generated: an operation must not delete who sends it.
     await api.database.db.script(
       "alter table users alter id restart 1000000; alter table keys alter id restart 1000000;",
@@ -50,7 +55,7 @@ export class Checker implements AsyncDisposable {
     await api.database.db.script(
       "alter table users alter id restart 1000; alter table keys alter id restart 1000;",
     );
-    return new Checker(api, operation, document, admin, read);
+    return new Checker(api, operation, document, { admin, read, errors });
   }
 
   async [Symbol.asyncDispose]() {
@@ -75,7 +80,7 @@ export class Checker implements AsyncDisposable {
     });
     this.statuses[answer.status] = (this.statuses[answer.status] ?? 0) + 1;
     const why = () => `${answer.status} ${answer.text.slice(0, 500)} to ${method} ${target}`;
-    assert(answer.status < 500, why());
+    assert(answer.status < 500, `${why()}: ${this.#errors.at(-1)}`);
     // An address that is no text is refused before anybody is asked who they are.
     if (!decodes(target)) return assertEquals(answer.status, 400, why());
     if (spec.security?.length > 0) {

@@ -147,6 +147,7 @@ const badTypes = [
   "application/x-www-form-urlencoded",
   "multipart/form-data; boundary=x",
   "application/json, text/plain",
+  "application/json ; charset=utf-8",
 ];
 
 function bodies(requestBody: Json, document: Json): {
