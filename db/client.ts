@@ -9,6 +9,9 @@ import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 /** What the driver says when the program handed it nonsense: a mistake, not a broken connection. */
 const mistakes = new Set(["UNDEFINED_VALUE", "MAX_PARAMETERS_EXCEEDED"]);
 
+/** SQLSTATE of a write that a replica refuses. */
+const readOnly = "25006";
+
 /** How long a cancel request may take to arrive, in milliseconds. */
 const cancelGrace = 1000;
 
@@ -103,6 +106,8 @@ export class Client {
   #explain(error: Error & { code?: string }): Error {
     if (error instanceof postgres.PostgresError && error.severity === "ERROR") {
       this.#ready = true;
+      // The primary that it was has become a replica: the next connection may find the new one.
+      if (error.code === readOnly) this.broken = true;
       const fields = error as unknown as Record<string, string>;
       return new DatabaseError(error.message, error.code, error.constraint_name, fields);
     }

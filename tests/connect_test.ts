@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotMatch, assertRejects } from "@std/assert";
-import { DeadlinePassed, sql, Unreachable } from "../db/mod.ts";
+import { DatabaseError, DeadlinePassed, sql, Unreachable } from "../db/mod.ts";
 import { createDatabase, testServer } from "./database.ts";
 import { echo, never, pause, pidOf, pool, until } from "./pool.ts";
 import { openProxy } from "./proxy.ts";
@@ -47,6 +47,19 @@ Deno.test("a backend that is terminated in flight fails its statement and no oth
     await failing;
     assertEquals(await echo(db, round), round);
   }
+});
+
+Deno.test("a connection whose server only reads is not used again: the next may find the primary", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  await database.db.script("create table t ()");
+  await db.query(sql`select set_config('default_transaction_read_only', 'on', false)`);
+  const error = await assertRejects(
+    () => db.query(sql`insert into t default values`),
+    DatabaseError,
+  );
+  assertEquals(error.code, "25006");
+  await db.query(sql`insert into t default values`);
 });
 
 Deno.test("a backend that is terminated while idle is replaced", async () => {
