@@ -1,4 +1,5 @@
 import { connect } from "./db/mod.ts";
+import { connectReplica } from "./db/replica.ts";
 import { traced } from "./db/trace.ts";
 import { lineWriter } from "./routes/_log.ts";
 import { createApp } from "./routes/mod.ts";
@@ -27,10 +28,13 @@ if (settings.devKey) {
 }
 
 const { database, host, port, poolSize, deadline } = settings;
+const log = lineWriter(Deno.stdout);
 const connected = connect(database, { size: poolSize, deadline });
 const db = Deno.env.get("OTEL_DENO") === "true" ? traced(connected) : connected;
-const log = lineWriter(Deno.stdout);
-const app = createApp({ ...settings, db, log: log.write });
+const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
+const replica = settings.replica &&
+  connectReplica(settings.replica, db, { size: poolSize, warn });
+const app = createApp({ ...settings, db, replica, log: log.write });
 
 let server: Deno.HttpServer<Deno.NetAddr>;
 try {
@@ -50,6 +54,7 @@ async function drain() {
   for (const signal of signals) Deno.removeSignalListener(signal, drain);
   Deno.unrefTimer(setTimeout(giveUp, drainLimit));
   await server.shutdown();
+  await replica?.close();
   await db.close();
   log.flush();
   Deno.exit(0);

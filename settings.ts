@@ -5,6 +5,8 @@ export interface Settings {
   host: string;
   port: number;
   database: DatabaseSettings;
+  /** A streaming replica of it, for reads that say they may be a moment behind. */
+  replica?: DatabaseSettings;
   /** The middle of every API key, `slate_<environment>_...`: a key of another one is refused. */
   environment: string;
   /** Connections to the database at most. */
@@ -35,6 +37,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
       faults.push(`${name} is unknown: known are ${known.join(", ")}`);
     }
   }
+  const replica = env.DATABASE_REPLICA_URL ? replicaOf(env, database, faults) : undefined;
   function whole(name: string, fallback: number, least: number, most: number): number {
     const text = env[name] || String(fallback);
     const value = Number(text);
@@ -56,6 +59,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     }
   }
   const settings = {
+    replica,
     host,
     port: whole("PORT", 8000, 0, 65535),
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
@@ -84,4 +88,20 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     throw new SettingsError(faults.map((fault) => `- ${fault}`).join("\n"));
   }
   return { ...settings, database };
+}
+
+function replicaOf(
+  env: Record<string, string | undefined>,
+  primary: DatabaseSettings | undefined,
+  faults: string[],
+): DatabaseSettings | undefined {
+  const named = { ...env, DATABASE_URL: env.DATABASE_REPLICA_URL };
+  const { settings, faults: own } = readDatabaseSettings(named);
+  faults.push(...own.map((fault) => fault.replaceAll("DATABASE_URL", "DATABASE_REPLICA_URL")));
+  if (settings && settings.host === primary?.host && settings.port === primary.port) {
+    faults.push(
+      "DATABASE_REPLICA_URL names the primary of DATABASE_URL: unset it, or set a replica",
+    );
+  }
+  return settings;
 }

@@ -987,7 +987,10 @@ export interface operations {
                 /** @description Only this student's. */
                 student_id?: number;
             };
-            header?: never;
+            header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1099,6 +1102,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     /** @description Where the row is. */
                     Location?: string;
                     /** @description `true`: the remembered answer of the same request. */
@@ -1223,6 +1228,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
                 /** @description Send it only if its ETag is another than this, such as `"1"`. */
                 "if-none-match"?: string;
             };
@@ -1355,6 +1362,8 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1476,6 +1485,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1620,7 +1631,10 @@ export interface operations {
                 /** @description With `-` descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
             };
-            header?: never;
+            header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1732,6 +1746,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     /** @description Where the row is. */
                     Location?: string;
                     /** @description `true`: the remembered answer of the same request. */
@@ -1856,6 +1872,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
                 /** @description Send it only if its ETag is another than this, such as `"1"`. */
                 "if-none-match"?: string;
             };
@@ -1988,6 +2006,8 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2109,6 +2129,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2265,7 +2287,10 @@ export interface operations {
                 /** @description Words to search the descriptions for. */
                 q?: string;
             };
-            header?: never;
+            header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
+            };
             path: {
                 /** @description The row's id. */
                 id: number;
@@ -2378,7 +2403,10 @@ export interface operations {
                 /** @description With `-` descending. Empty values come last. */
                 sort?: "id" | "-id";
             };
-            header?: never;
+            header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2490,6 +2518,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     /** @description Where the row is. */
                     Location?: string;
                     /** @description `true`: the remembered answer of the same request. */
@@ -2623,6 +2653,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
                 /** @description Send it only if its ETag is another than this, such as `"1"`. */
                 "if-none-match"?: string;
             };
@@ -2755,6 +2787,8 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -2876,6 +2910,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3023,6 +3059,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
                 /** @description Send it only if its ETag is another than this, such as `"1"`. */
                 "if-none-match"?: string;
             };
@@ -3247,6 +3285,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     /** @description Where the row is. */
                     Location?: string;
                     /** @description `true`: the remembered answer of the same request. */
@@ -3391,6 +3431,8 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     /** @description Where the row is. */
                     Location?: string;
                     /** @description `true`: the remembered answer of the same request. */
@@ -3535,6 +3577,8 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
+                    /** @description For a read that must see this; see there. */
+                    "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;

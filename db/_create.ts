@@ -1,8 +1,8 @@
 import { caller, type Key, type Scope } from "./_caller.ts";
-import type { Found } from "./_shapes.ts";
+import { type Found, type Written, written } from "./_shapes.ts";
 import { type Database, DatabaseError, sql, type Statement } from "./mod.ts";
 
-export interface Created extends Found {
+export interface Created extends Found, Written {
   id: string | null;
   /** The answer was remembered from an earlier request with the same idempotency key. */
   replayed: boolean;
@@ -48,7 +48,8 @@ export async function createRow(
         created.body,
         created.version,
         false as replayed,
-        false as reused
+        false as reused,
+        ${written}
       from caller left join created on true`);
   }
   const mine = sql`
@@ -98,7 +99,8 @@ export async function createRow(
       coalesce(created.body, remembered.body) as body,
       coalesce(created.version, remembered.row_version) as version,
       remembered.same is not null as replayed,
-      remembered.same is false as reused
+      remembered.same is false as reused,
+      ${written}
     from caller left join created on true left join remembered on true`;
   try {
     return await db.query(statement);

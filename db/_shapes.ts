@@ -12,7 +12,15 @@ export interface Found extends Asked {
   version: string | null;
 }
 
-export interface Changed extends Found {
+/** What a statement that writes says, for a read that must not be behind it; see replica.ts. */
+export interface Written {
+  /** The transaction's number; null where nothing was written. */
+  written: string | null;
+}
+
+export const written = sql`pg_current_xact_id_if_assigned()::text as written`;
+
+export interface Changed extends Found, Written {
   /** Whether the row is there at all: changed or not, it tells 412 from 404. */
   present: boolean;
 }
@@ -133,7 +141,8 @@ function change(
       caller.allowed,
       exists (select from ${from} where t.id = ${id} and ${visible}) as present,
       changed.body,
-      changed.version
+      changed.version,
+      ${written}
     from caller left join changed on true`);
 }
 

@@ -1,17 +1,19 @@
 import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
-import type { Handler, MiddlewareHandler } from "hono";
+import type { Context, Handler, MiddlewareHandler } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../db/mod.ts";
+import type { Replica } from "../db/replica.ts";
 import { authentication, type Variables } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";
 import type { Limits } from "./_limits.ts";
-import { type ProblemCode, problems } from "./_problem.ts";
+import { Problem, type ProblemCode, problems } from "./_problem.ts";
 import { type Checked, validation } from "./_validation.ts";
 
 /** What the routes need from outside. */
 export interface Deps {
   db: Database;
+  replica?: Replica;
   environment: string;
   /** See Settings.devKey. */
   devKey?: string;
@@ -137,8 +139,10 @@ export const ItemParams = z.strictObject({
 
 const header = (description: string) => ({ description, schema: { type: "string" as const } });
 const etag = { ETag: header("The row's version.") };
+const written = { "Slate-Written": header("For a read that must see this; see there.") };
 const created = {
   ...etag,
+  ...written,
   Location: header("Where the row is."),
   "Idempotent-Replayed": header("`true`: the remembered answer of the same request."),
 };
@@ -151,6 +155,10 @@ export function jsonReply<Schema extends z.ZodType>(description: string, schema:
 
 export function itemReplyOf<Schema extends z.ZodType>(schema: Schema) {
   return { ...jsonReply("The row.", schema), headers: etag };
+}
+
+export function changedReplyOf<Schema extends z.ZodType>(schema: Schema) {
+  return { ...jsonReply("The row.", schema), headers: { ...etag, ...written } };
 }
 
 export function createdReplyOf<Schema extends z.ZodType>(schema: Schema) {
@@ -168,7 +176,21 @@ export function pageReplyOf(name: string, row: z.ZodType) {
 }
 
 export const notModified = { description: "It is still the one you have.", headers: etag };
-export const deleted = { description: "Gone." };
+export const deleted = { description: "Gone.", headers: written };
+
+/** Where a read reads: from the replica only for whoever says that it may. */
+export function reading(c: Context, { db, replica }: Deps): Database {
+  const written = c.req.header("slate-written");
+  if (written === undefined) return db;
+  if (/^\d{1,19}$/.test(written)) return replica?.after(written) ?? db;
+  throw new Problem("invalid_parameter", "Slate-Written is not valid.", {
+    errors: [{
+      parameter: "Slate-Written",
+      code: "invalid_format",
+      detail: "must be one that a write was answered with",
+    }],
+  });
+}
 
 /** Documented here, read by ifMatch(). */
 export const IfMatch = z.object({
@@ -176,7 +198,16 @@ export const IfMatch = z.object({
     .openapi({ description: 'Change it only if it still has this ETag, such as `"1"`.' }),
 });
 
-export const IfNoneMatch = z.object({
+/** The token of a read that may come from a replica, read by reading(). */
+export const SlateWritten = z.object({
+  "slate-written": z.string().optional().openapi({
+    pattern: "^[0-9]{1,19}$",
+    description:
+      "Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers.",
+  }),
+});
+
+export const IfNoneMatch = SlateWritten.extend({
   "if-none-match": z.string().optional()
     .openapi({ description: 'Send it only if its ETag is another than this, such as `"1"`.' }),
 });

@@ -1,7 +1,7 @@
 import type { Context, TypedResponse } from "hono";
 import { digest } from "../db/_secret.ts";
 import type { Created, Idempotency } from "../db/_create.ts";
-import type { Changed, Found, Versions } from "../db/_shapes.ts";
+import type { Changed, Found, Versions, Written } from "../db/_shapes.ts";
 import { permit, type Variables } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 
@@ -44,7 +44,8 @@ export function createdReply(
   location: string,
   complete = (body: string, _id: string, _replayed: boolean) => body,
 ) {
-  const { body, id, version, replayed, reused } = permit(c, rows);
+  const row = permit(c, rows);
+  const { body, id, version, replayed, reused } = row;
   if (reused) {
     throw new Problem("idempotency_key_reused", "It was sent before, with another body.", {
       errors: [{
@@ -59,19 +60,24 @@ export function createdReply(
     location: `${location}/${id}`,
     etag: `"${version}"`,
     ...(replayed && { "idempotent-replayed": "true" }),
+    ...writtenHeader(row),
   });
 }
 
 /** PATCH: 200 with the whole row. */
 export function changedReply(c: Ctx, rows: Changed[]) {
-  const { body, version } = changed(c, rows);
-  return passThrough(c, body!, 200, { etag: `"${version}"` });
+  const row = changed(c, rows);
+  return passThrough(c, row.body!, 200, { etag: `"${row.version}"`, ...writtenHeader(row) });
 }
 
 /** DELETE: 204. */
 export function deletedReply(c: Ctx, rows: Changed[]) {
-  changed(c, rows);
-  return c.body(null, 204);
+  return c.body(null, 204, writtenHeader(changed(c, rows)));
+}
+
+/** What a read sends back, so as not to be answered by a replica that is behind this write. */
+function writtenHeader({ written }: Written): Record<string, string> {
+  return written === null ? {} : { "slate-written": written };
 }
 
 function changed(c: Ctx, rows: Changed[]): Changed {

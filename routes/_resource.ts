@@ -7,6 +7,7 @@ import type { PageRequest } from "../db/_sort.ts";
 import type { Database } from "../db/mod.ts";
 import type { Variables } from "./_auth.ts";
 import {
+  changedReplyOf,
   createdReplyOf,
   deleted,
   type Deps,
@@ -21,8 +22,10 @@ import {
   pageReplyOf,
   patchBodyOf,
   patchTypes,
+  reading,
   router,
   secured,
+  SlateWritten,
 } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import type { ProblemCode } from "./_problem.ts";
@@ -101,7 +104,10 @@ export function resource<
     path,
     operationId: `list${noun}s`,
     summary: `List ${low}s`,
-    request: { query: z.strictObject({ ...pageQuery(sorts), ...filters }) },
+    request: {
+      query: z.strictObject({ ...pageQuery(sorts), ...filters }),
+      headers: SlateWritten,
+    },
     responses: { 200: pageReplyOf(`${noun}Page`, schemas.row), ...list.problems },
   });
 
@@ -144,7 +150,7 @@ export function resource<
     summary: `Change a ${low}`,
     description: "A merge patch: what is left out stays, null clears.",
     request: { ...item, headers: IfMatch, body: patchBodyOf(schemas.change) },
-    responses: { 200: itemReplyOf(schemas.row), ...update.problems },
+    responses: { 200: changedReplyOf(schemas.row), ...update.problems },
   });
 
   const remove = secured(deps, "write", { tag, problems: changing });
@@ -162,7 +168,11 @@ export function resource<
     .openapi(listRoute, async (c) => {
       const query = valid<Record<string, string>>(c, "query");
       const { request, filter, context } = pageRequest<Sort>(query, sorts[0]);
-      return pageReply(c, await config.list(db, c.var.key, request, filter as never), context);
+      return pageReply(
+        c,
+        await config.list(reading(c, deps), c.var.key, request, filter as never),
+        context,
+      );
     })
     .openapi(postRoute, async (c) => {
       const fields = valid<z.output<New>>(c, "json");
@@ -172,7 +182,10 @@ export function resource<
         path,
       );
     })
-    .openapi(getRoute, async (c) => itemReply(c, await config.get(db, c.var.key, idOf(c))))
+    .openapi(
+      getRoute,
+      async (c) => itemReply(c, await config.get(reading(c, deps), c.var.key, idOf(c))),
+    )
     .openapi(updateRoute, async (c) => {
       const fields = valid<z.output<Change>>(c, "json");
       return changedReply(c, await config.update(db, c.var.key, idOf(c), fields, ifMatch(c)));

@@ -9,7 +9,14 @@ import {
 } from "../db/students.ts";
 import { listStudentTodos, todoSorts } from "../db/todos.ts";
 import { age, id, rowFields, text } from "./_fields.ts";
-import { type Deps, ItemParams, pageReplyOf, secured } from "./_operation.ts";
+import {
+  type Deps,
+  ItemParams,
+  pageReplyOf,
+  reading,
+  secured,
+  SlateWritten,
+} from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import { resource } from "./_resource.ts";
 import { Todo, todoFilters } from "./todos.ts";
@@ -53,6 +60,7 @@ export function studentRoutes(deps: Deps) {
       request: {
         params: ItemParams,
         query: z.strictObject({ ...pageQuery(todoSorts), ...todoFilters }),
+        headers: SlateWritten,
       },
       responses: {
         200: pageReplyOf("TodoPage", Todo),
@@ -62,7 +70,11 @@ export function studentRoutes(deps: Deps) {
     async (c) => {
       const { id } = c.req.valid("param");
       const { request, filter, context } = pageRequest(c.req.valid("query"), todoSorts[0]);
-      return pageReply(c, await listStudentTodos(deps.db, c.var.key, id, request, filter), context);
+      return pageReply(
+        c,
+        await listStudentTodos(reading(c, deps), c.var.key, id, request, filter),
+        context,
+      );
     },
   );
 }

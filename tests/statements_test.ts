@@ -82,7 +82,7 @@ const calls: Record<string, (db: Database) => Promise<unknown>[]> = {
 /** The columns that each kind of statement must return, by the type that its rows are read as. */
 const asked = { caller_id: "bigint", allowed: "boolean" };
 const found = { ...asked, body: "text", version: "bigint" };
-const changed = { ...asked, present: "boolean", body: "text", version: "bigint" };
+const changed = { ...asked, present: "boolean", body: "text", version: "bigint", written: "text" };
 const created = {
   ...asked,
   id: "bigint",
@@ -90,6 +90,7 @@ const created = {
   version: "bigint",
   replayed: "boolean",
   reused: "boolean",
+  written: "text",
 };
 const page = { ...asked, present: "boolean", data: "text", last_id: "bigint", last_value: "text" };
 
