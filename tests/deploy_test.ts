@@ -61,7 +61,7 @@ Deno.test({
     const child = new Deno.Command(join(machine.folder, "deno"), {
       ...options,
       args: ["run", "--allow-all", deploy.runtime.entrypoint],
-      env: { ...env, PORT: String(listen), POOL_SIZE: "2" },
+      env: { ...env, DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${listen}`, POOL_SIZE: "2" },
       stdout: "null",
       stderr: "null",
     }).spawn();
