@@ -22,9 +22,12 @@ export interface TestDatabase extends AsyncDisposable {
  * of the pooler on TEST_APP_PORT, where that is set.
  */
 export async function asApplication({ settings, db }: TestDatabase): Promise<DatabaseSettings> {
+  const password = Deno.env.get("TEST_APP_PASSWORD");
+  // `db check` runs the test of the statements on a server without the roles.
+  if (!password) return settings;
   await db.script(await Deno.readTextFile(new URL("../db/grants.sql", import.meta.url)));
   const port = Number(Deno.env.get("TEST_APP_PORT") ?? settings.port);
-  return { ...settings, port, user: "slate_app", password: Deno.env.get("TEST_APP_PASSWORD") };
+  return { ...settings, port, user: "slate_app", password };
 }
 
 /**
