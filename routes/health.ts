@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
-import { DatabaseError } from "../db/mod.ts";
+import { DatabaseError, DeadlinePassed, Unreachable } from "../db/mod.ts";
 import {
   type Deps,
   jsonReply,
@@ -28,6 +28,19 @@ async function expectedVersions(): Promise<string[]> {
     if (name.endsWith(".sql")) versions.push(name.split("_")[0]!);
   }
   return versions;
+}
+
+/** What is wrong, in words without an address, a name or a password: anybody may ask. */
+function notReady(error: unknown): unknown {
+  let detail;
+  if (error instanceof DeadlinePassed) detail = "The database does not answer in time.";
+  if (error instanceof Unreachable) {
+    detail = `The database cannot be reached (${error.code ?? "the connection broke"}).`;
+  }
+  if (error instanceof DatabaseError && error.code === "42501") {
+    detail = "The database's role may not read schema_migrations: run db/grants.sql.";
+  }
+  return detail ? new Problem("unavailable", detail, { headers: { "retry-after": "1" } }) : error;
 }
 
 export function healthRoutes({ db }: Deps) {
@@ -74,7 +87,7 @@ export function healthRoutes({ db }: Deps) {
         expected ??= expectedVersions();
         const applied = await listAppliedVersions(db).catch((error) => {
           if (error instanceof DatabaseError && error.code === "42P01") return [];
-          throw error;
+          throw notReady(error);
         });
         const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
         if (missing.size > 0) {

@@ -1,7 +1,9 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect } from "../db/mod.ts";
+import type { DatabaseSettings } from "../db/settings.ts";
 import { createApi } from "./api.ts";
-import { createDatabase } from "./database.ts";
+import { createDatabase, testServer } from "./database.ts";
+import { openProxy } from "./proxy.ts";
 
 /** A port on which nobody listens. */
 const nowhere = { host: "127.0.0.1", port: 1, database: "x", user: "x", tls: "off" as const };
@@ -17,6 +19,29 @@ Deno.test("live never touches the database; ready is 503 while it is away [39]",
   const todos = await api.call("GET /api/todos");
   assertEquals([todos.status, todos.json.code], [503, "unavailable"]);
   await db.close();
+});
+
+Deno.test("ready says what is wrong, and neither address nor name nor password [39]", async () => {
+  await using proxy = openProxy(testServer());
+  proxy.limit(0, "silence");
+  const secret = { user: "s3cret_user", password: "s3cret", database: "s3cret_database" };
+  await using database = await createDatabase();
+  const { TEST_APP_PASSWORD: password } = Deno.env.toObject();
+  const cases: [DatabaseSettings, RegExp][] = [
+    [{ ...nowhere, ...secret }, /cannot be reached \(ECONNREFUSED\)/],
+    [{ ...testServer(), ...secret }, /cannot be reached \((28P01|28000|3D000)\)/],
+    [{ ...proxy.settings, ...secret }, /does not answer in time/],
+    [{ ...database.settings, user: "slate_app", password }, /run db\/grants\.sql/],
+  ];
+  for (const [settings, detail] of cases) {
+    const db = connect(settings, { size: 1, deadline: 2000 });
+    await using api = await createApi({ db });
+    const ready = await api.call("GET /api/health/ready", { key: null });
+    assertEquals([ready.status, ready.json.code], [503, "unavailable"]);
+    assertMatch(ready.json.detail, detail);
+    assertEquals(/s3cret|127\.0\.0\.1/.test(ready.text), false);
+    await db.close();
+  }
 });
 
 Deno.test("ready is 503 and names the first missing migration until all are there [39]", async () => {
