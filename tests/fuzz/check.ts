@@ -130,7 +130,8 @@ export class Checker implements AsyncDisposable {
       seen.add(name);
     }
     for (const [name, value] of Object.entries(request.headers)) {
-      if (!/^[!-~]{1,255}$/.test(value) && name === "idempotency-key") faults.push(400);
+      const parameter = spec.parameters.find((p: Json) => p.in === "header" && p.name === name);
+      if (!new RegExp(parameter.schema.pattern ?? "").test(value)) faults.push(400);
       // Whether the caller has the row already is asked only where there is a row.
       if (name.startsWith("if-") && !/^(\*|((W\/)?"[^"]*"(, )?)+)$/.test(value)) {
         faults.push(400, ...(name === "if-none-match" ? [404] : []));

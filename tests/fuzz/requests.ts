@@ -58,12 +58,14 @@ const badHeaders: Record<string, string[]> = {
   "idempotency-key": ["two words", "x".repeat(256), "ümlaut"],
   "if-match": ["1", '"', '"1', "x, y"],
   "if-none-match": ["1", '"', '"1', "x, y"],
+  "slate-written": ["x", "-1", "1.5", "12345678901234567890", "1, 2"],
 };
 
 const goodHeaders: Record<string, string[]> = {
   "idempotency-key": ["a", "b", "9b2f6f0c-7f7d-4a55-8f0f-1c1d1f0a3f55", "!~".repeat(100)],
   "if-match": ["*", '"1"', '"2"', 'W/"1"', '"1", "2"', '"x"', '""', '"99999999999999999999"'],
   "if-none-match": ["*", '"1"', '"2"', 'W/"1"', '"1", "2"', '"x"'],
+  "slate-written": ["0", "1", "745", "9999999999999999999"],
 };
 
 /** Requests of an operation, most of them good in most of their parts. */
