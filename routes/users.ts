@@ -15,6 +15,7 @@ import {
   itemReplyOf,
   NoQuery,
   notModified,
+  reading,
   secured,
 } from "./_operation.ts";
 import { itemReply } from "./_reply.ts";
@@ -62,6 +63,6 @@ export function userRoutes(deps: Deps) {
         ...me.problems,
       },
     }),
-    async (c) => itemReply(c, await getMe(deps.db, c.var.key)),
+    async (c) => itemReply(c, await getMe(reading(c, deps), c.var.key)),
   );
 }

@@ -1,7 +1,7 @@
 /** What becomes of requests while main.ts is told to stop [40]. */
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { connect, sql } from "../db/mod.ts";
-import { databaseUrl } from "../db/settings.ts";
+import { type DatabaseSettings, databaseUrl } from "../db/settings.ts";
 import { asApplication, createDatabase, type TestDatabase } from "./database.ts";
 import { createWriters, startLoad } from "./faults/load.ts";
 import { pause, until } from "./pool.ts";
@@ -13,9 +13,13 @@ interface Instance {
   process: Process;
 }
 
-async function startInstance(database: TestDatabase, port = freePort()): Promise<Instance> {
+async function startInstance(database: TestDatabase): Promise<Instance> {
+  return await startOn(await asApplication(database), freePort());
+}
+
+async function startOn(settings: DatabaseSettings, port: number): Promise<Instance> {
   const process = startProcess(["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"], {
-    DATABASE_URL: databaseUrl(await asApplication(database)),
+    DATABASE_URL: databaseUrl(settings),
     PORT: String(port),
     RATE_LIMIT: "0",
   });
@@ -84,7 +88,8 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 Deno.test("drain: three instances are restarted one after the other behind a proxy, and nobody notices", async () => {
   await using database = await createDatabase();
   const ports = [freePort(), freePort(), freePort()];
-  const instances = await Promise.all(ports.map((port) => startInstance(database, port)));
+  const settings = await asApplication(database);
+  const instances = await Promise.all(ports.map((port) => startOn(settings, port)));
   let turn = 0;
   // As any proxy does: whom it cannot reach, it passes over. What was sent may be sent again, since
   // each write has its idempotency key.
@@ -113,7 +118,7 @@ Deno.test("drain: three instances are restarted one after the other behind a pro
     await until(() => Promise.resolve(load.acknowledged.size > before + 10));
     instances[i]!.process.interrupt("SIGTERM");
     assertEquals(await instances[i]!.process.ended, 0);
-    instances[i] = await startInstance(database, port);
+    instances[i] = await startOn(settings, port);
   }
   await pause(200);
   await load.stop();
