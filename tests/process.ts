@@ -1,6 +1,6 @@
 import { root } from "../db/tools/dbmate.ts";
 
-/** A program of ours that runs beside the test. Disposing kills its whole process group. */
+/** A program of ours that runs beside the test. Disposing ends its whole process group. */
 export interface Process extends AsyncDisposable {
   pid: number;
   /** Resolves when the output so far matches; fails when the program ends before. */
@@ -70,8 +70,11 @@ export function startProcess(
     ended,
     output: () => text,
     async [Symbol.asyncDispose]() {
-      interrupt("SIGKILL");
+      // Asked first, so that `deno task dev` stops its database; killed, it could not.
+      interrupt();
+      const timer = setTimeout(() => interrupt("SIGKILL"), 10_000);
       await ended;
+      clearTimeout(timer);
     },
   };
 }
