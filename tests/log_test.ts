@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { assertSpyCalls, spy } from "@std/testing/mock";
 import { FakeTime } from "@std/testing/time";
 import { lineWriter } from "../routes/_log.ts";
+import { createApi } from "./api.ts";
 
 const decoder = new TextDecoder();
 
@@ -40,4 +41,23 @@ Deno.test("a write that takes only a part is gone on with, and flush leaves noth
   assertEquals(text(), "first line\n");
   log.flush();
   assertSpyCalls(writeSync, 4);
+});
+
+Deno.test("a request leaves one line: route pattern, status, time, caller; nothing of its content [41]", async () => {
+  await using api = await createApi();
+  const created = await api.call("POST /api/todos", { body: { description: "s3cret" } });
+  const { id } = created.json;
+  api.log.length = 0;
+  await api.call(`GET /api/todos/${id}?x=s3cret`, { headers: { "x-request-id": "r1" } });
+  await api.call(`GET /api/todos/${id}`, { headers: { "x-request-id": "r2" } });
+  await api.call("GET /nowhere", { key: null });
+  assertEquals(api.log.length, 3);
+  const [refused, line, nowhere] = api.log.map((text) => JSON.parse(text));
+  assertEquals([refused.status, refused.request_id], [400, "r1"]);
+  assertEquals(line.route, "/api/todos/:id");
+  assertEquals([line.status, line.level, line.request_id, line.method], [200, "info", "r2", "GET"]);
+  assertEquals(line.caller_id, "1");
+  assertLess(line.ms, 10_000);
+  assertEquals([nowhere.route, nowhere.status], [undefined, 404]);
+  assertEquals(api.log.some((text) => /s3cret|ada@|slate_test_/.test(text)), false);
 });
