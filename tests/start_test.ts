@@ -2,6 +2,7 @@ import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { databaseUrl } from "../db/settings.ts";
 import { connect, sql } from "../db/mod.ts";
 import { createDatabase, type TestDatabase } from "./database.ts";
+import { until } from "./pool.ts";
 import { freePort, startProcess } from "./process.ts";
 
 const main = ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"];
@@ -115,13 +116,13 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const held = holder.script(
       "begin; select from students where id = 1 for update; select pg_sleep(1.5); commit",
     );
-    await until(database, "pg_sleep");
+    await underWay(database, "pg_sleep");
     const patch = fetch(`${url}/api/students/1`, {
       method: "PATCH",
       headers,
       body: JSON.stringify({ age: 7 }),
     });
-    await until(database, "update students");
+    await underWay(database, "update students");
     const started = performance.now();
     child.interrupt(signal);
     const answer = await patch;
@@ -138,14 +139,12 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 
 /** Waits until a statement with this text is under way. */
-async function until(database: TestDatabase, text: string) {
-  for (let attempt = 0; attempt < 500; attempt++) {
-    const found = await database.db.query(sql`
+function underWay({ db }: TestDatabase, text: string): Promise<void> {
+  return until(async () => {
+    const found = await db.query(sql`
       select from pg_stat_activity
       where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
         and position(${text} in query) > 0`);
-    if (found.length > 0) return;
-    await database.db.query(sql`select pg_sleep(0.01)`);
-  }
-  throw new Error(`no statement with ${text} was under way`);
+    return found.length > 0;
+  });
 }
