@@ -1,11 +1,29 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { networkInterfaces } from "node:os";
-import { dirname } from "node:path";
+import { dirname, isAbsolute } from "node:path";
+import { succeeds } from "../db/embedded/account.ts";
+import { copyPrograms, packageFolder } from "../db/embedded/binaries.ts";
 import { EmbeddedError, runningEmbedded, startEmbedded } from "../db/embedded.ts";
 import { connect, sql, Unreachable } from "../db/mod.ts";
 import type { DatabaseSettings } from "../db/settings.ts";
 import { gone, note, notes, postmaster, runs, startOwner, temporaryFolder } from "./owner.ts";
 import { until } from "./pool.ts";
+
+Deno.test("embedded: a copy of the programs does without the folder it was made of", async () => {
+  await using folder = await temporaryFolder("slate-programs-");
+  const source = `${folder.path}/package`;
+  const copy = `${folder.path}/copy`;
+  // Twice: the second time from a folder that holds the links already, as the package does.
+  await copyPrograms(source, await packageFolder());
+  await copyPrograms(copy, source);
+  const links = Array.from(Deno.readDirSync(`${copy}/lib`)).filter((entry) => entry.isSymlink);
+  assert(links.length > 0);
+  for (const { name } of links) {
+    assert(!isAbsolute(await Deno.readLink(`${copy}/lib/${name}`)), name);
+  }
+  await Deno.remove(source, { recursive: true });
+  assert(await succeeds(`${copy}/bin/postgres`, ["--version"]));
+});
 
 Deno.test("embedded: data, port and password survive a stop and a start", async () => {
   await using folder = await temporaryFolder("slate with spaces & 'quotes' ");

@@ -19,11 +19,12 @@ export async function binaries(dataDir: string, account: Account | undefined): P
     succeeds(join(folder, "bin", "postgres"), ["--version"], account);
   if (linked && await usable(source)) return join(source, "bin");
   const copy = join(account ? shared : dataDir, `postgresql-${version}`);
-  if (!await usable(copy)) await copyTo(copy, source);
+  if (!await usable(copy)) await copyPrograms(copy, source);
   return join(copy, "bin");
 }
 
-async function packageFolder(): Promise<string> {
+/** The package's folder of this platform, fetched where it is missing. */
+export async function packageFolder(): Promise<string> {
   const { os, arch } = Deno.build;
   const platform = `${os}-${arch === "aarch64" ? "arm64" : "x64"}`;
   try {
@@ -46,10 +47,12 @@ function refused(error: Error): boolean {
   throw error;
 }
 
-async function copyTo(copy: string, source: string) {
+/** Copies the programs so that they do without their source, which the server's account cannot see. */
+export async function copyPrograms(copy: string, source: string) {
   const unfinished = `${copy}.${crypto.randomUUID()}`;
   await Deno.mkdir(dirname(copy), { recursive: true });
-  await cp(source, unfinished, { recursive: true });
+  // The source's links as they are: cp would make them lead to the source.
+  await cp(source, unfinished, { recursive: true, verbatimSymlinks: true });
   await linkLibraries(unfinished);
   // A strict umask, or a cache of root's own, must not keep the server's account out.
   await succeeds("chmod", ["-R", "a+rX", unfinished]);
