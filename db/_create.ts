@@ -12,6 +12,8 @@ export interface Created extends Found, Written {
 
 /** A request that may be sent twice and must be done once. */
 export interface Idempotency {
+  /** The same key may be sent to each operation. */
+  operation: string;
   key: string;
   /** SHA-256 of the request's body in hexadecimal. */
   hash: string;
@@ -19,22 +21,26 @@ export interface Idempotency {
 
 /**
  * Creates a row, once: with an idempotency key the answer is remembered in the same statement.
- * `created` is an insert from `caller` that returns id, body and version, and must hold `fresh` in
- * its where. Two requests at once: the second waits for the first, fails on the primary key of the
- * remembered answers, which undoes all of it, and is run again to find the answer.
+ * `insert` ends after its `from caller`; `shown` is what it returns of the row. Two requests at once:
+ * the second waits for the first, fails on the primary key of the remembered answers, which undoes
+ * all of it, and is run again to find the answer.
  */
 export async function createRow(
   db: Database,
   options: {
     key: Key;
     scope: Scope;
-    operation: string;
     idempotency: Idempotency | undefined;
-    before?: Statement; // a CTE that `created` reads, with its comma
+    before?: Statement; // a CTE that `insert` reads, with its comma
   },
-  created: Statement,
+  insert: Statement,
+  shown: Statement,
 ): Promise<Created[]> {
-  const { key, scope, operation, idempotency, before = sql`` } = options;
+  const { key, scope, idempotency, before = sql`` } = options;
+  const created = sql`
+    ${insert}
+    where caller.allowed and not exists (select from remembered)
+    returning t.id, ${shown}`;
   if (!idempotency) {
     return await db.query(sql`
       with ${caller(key, scope)},
@@ -54,7 +60,7 @@ export async function createRow(
   }
   const mine = sql`
     r.owner_id = (select id from caller where allowed)
-      and r.route = ${operation}
+      and r.route = ${idempotency.operation}
       and r.key = ${idempotency.key}`;
   const statement = sql`
     with ${caller(key, scope)},
@@ -86,7 +92,7 @@ export async function createRow(
       insert into idempotency_keys
         (owner_id, route, key, request_hash, row_id, row_version, body)
       select
-        caller.id, ${operation}, ${idempotency.key}, decode(${idempotency.hash}, 'hex'),
+        caller.id, ${idempotency.operation}, ${idempotency.key}, decode(${idempotency.hash}, 'hex'),
         created.id, created.version, created.body
       from caller, created
       -- After the old answer is gone, which this reads.
@@ -110,6 +116,3 @@ export async function createRow(
     return await db.query(statement);
   }
 }
-
-/** For the `where` of the insert that `createRow` takes. */
-export const fresh = sql`caller.allowed and not exists (select from remembered)`;

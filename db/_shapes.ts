@@ -1,4 +1,5 @@
 import { type Asked, caller, type Key, type Scope } from "./_caller.ts";
+import type { Order } from "./_sort.ts";
 import { type Database, sql, type Statement } from "./mod.ts";
 
 /*
@@ -41,6 +42,12 @@ export type Versions = "*" | string[];
 export function utc(column: Statement): Statement {
   return sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
+
+/** What every row shows beside its own columns: when it was made and changed, and its version. */
+export const stamps = sql`
+  ${utc(sql`t.created_at`)} as created_at,
+  ${utc(sql`t.updated_at`)} as updated_at,
+  t.version`;
 
 /** The columns of table `t` as JSON text `body`, with the `version` beside it. */
 export function shown(columns: Statement): Statement {
@@ -152,47 +159,51 @@ function matching(versions: Versions | undefined): Statement {
   return sql`t.version = any (string_to_array(${versions.join(",")}, ',')::bigint[])`;
 }
 
-/** `a = $1, b = $2` for the fields that are there; the names come from `setters`, never from a caller. */
-export function assignments<Fields extends object>(
-  fields: Fields,
-  setters: { [Name in keyof Fields]-?: (value: Fields[Name]) => Statement },
-): Statement {
-  const parts = Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => setters[name as keyof Fields](value));
-  // Nothing to change: the trigger sees equal rows and keeps the version.
-  return parts.length === 0 ? sql`version = t.version` : join(parts, sql`, `);
-}
-
 /**
  * For the end of a page's rows. PostgreSQL takes a limit that is a parameter for a tenth of the table,
  * finds the plan that it could keep too dear, and plans each page anew, which takes twice as long as
  * reading it. The constant tells it that no page is large. Without it each page is planned for its
  * own values, as it must be where they decide which index is right.
  */
-export const pageSized = sql`limit 101`;
+const pageSized = sql`limit 101`;
+
+/** What a filter adds to the statement of a page. */
+export interface Filtered {
+  where: Statement[];
+  /** Instead of the table itself: what is under the name `t`. */
+  from?: Statement;
+  /** Whether the values decide which index is right; see `pageSized`. */
+  planned?: boolean;
+}
 
 /**
- * A page. `rows` gives `body`, `last_id` and `last_value` in order, as many as there are; one more
- * than the page holds is read of them, which says that there is a next page and is not shown.
- *
- * Beside that limit, which is a parameter, they bring `pageSized`: see there.
+ * A page, in order. One row more than it holds is read, which says that there is a next page and is
+ * not shown. `present` is a condition without which there is no such list at all.
  */
 export function getPage(
   db: Database,
   key: Key,
   scope: Scope,
+  { from, shown, visible }: Rows,
+  order: Order,
   limit: number,
-  rows: Statement,
+  filtered: Filtered = { where: [] },
   present: Statement = sql`true`,
 ): Promise<Page[]> {
+  const conditions = [visible, order.after, ...filtered.where];
   return db.query(sql`
     with ${caller(key, scope)},
     numbered as (
       select rows.*, row_number() over () as n
       from (
         select ordered.*
-        from (${rows}) ordered
+        from (
+          select ${shown}, t.id as last_id, ${order.value} as last_value
+          from ${filtered.from ?? from}
+          where ${join(conditions, sql` and `)}
+          order by ${order.by}
+          ${filtered.planned ? sql`` : pageSized}
+        ) ordered
         limit ${limit + 1}
       ) rows
     )

@@ -23,32 +23,64 @@ export interface Order {
   by: Statement;
 }
 
-/** By id, which is by age. */
-export function byId(descending: boolean, after: After | undefined): Order {
-  const beyond = descending ? sql`t.id < ${after?.id ?? null}` : sql`t.id > ${after?.id ?? null}`;
-  return {
-    value: sql`null::text`,
-    after: after ? beyond : sql`true`,
-    by: descending ? sql`t.id desc` : sql`t.id`,
-  };
+const day = String.raw`\d{4,}-\d\d-\d\d`;
+const clock = String.raw`\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d)*`;
+
+/**
+ * The types to sort by, and what a cursor's value of each looks like, as PostgreSQL writes it: one
+ * that somebody made up must not reach it.
+ */
+const types = {
+  text: { name: sql`text`, pattern: /^[^\0]*$/ },
+  integer: { name: sql`integer`, pattern: /^-?\d{1,10}$/ },
+  date: { name: sql`date`, pattern: new RegExp(`^(-?infinity|${day}( BC)?)$`) },
+  timestamptz: {
+    name: sql`timestamptz`,
+    pattern: new RegExp(`^(-?infinity|${day} ${clock}( BC)?)$`),
+  },
+};
+
+/** One way to sort a table's pages. */
+export interface SortKey {
+  /** Whether this is the value of a cursor that it gave. */
+  accepts(value: unknown): boolean;
+  order(descending: boolean, after: After | undefined): Order;
 }
+
+/** By id, which is by age. */
+export const byId: SortKey = {
+  accepts: (value) => value === null,
+  order(descending, after) {
+    const beyond = descending ? sql`t.id < ${after?.id ?? null}` : sql`t.id > ${after?.id ?? null}`;
+    return {
+      value: sql`null::text`,
+      after: after ? beyond : sql`true`,
+      by: descending ? sql`t.id desc` : sql`t.id`,
+    };
+  },
+};
 
 /**
  * By an expression that is never null and that an index (owner_id, expression, id) holds, the id
- * breaking ties. `type` is the expression's, to read the cursor's text back.
+ * breaking ties. It may be another one in each direction.
  */
-export function byExpression(
-  expression: Statement,
-  type: Statement,
-  descending: boolean,
-  after: After | undefined,
-): Order {
-  const place = sql`(${expression}, t.id)`;
-  const position = sql`(${after?.value ?? null}::text::${type}, ${after?.id ?? null}::bigint)`;
-  const beyond = descending ? sql`${place} < ${position}` : sql`${place} > ${position}`;
+export function by(
+  type: keyof typeof types,
+  expression: Statement | ((descending: boolean) => Statement),
+): SortKey {
+  const { name, pattern } = types[type];
   return {
-    value: sql`(${expression})::text`,
-    after: after ? beyond : sql`true`,
-    by: descending ? sql`${expression} desc, t.id desc` : sql`${expression}, t.id`,
+    accepts: (value) => typeof value === "string" && value.isWellFormed() && pattern.test(value),
+    order(descending, after) {
+      const key = typeof expression === "function" ? expression(descending) : expression;
+      const place = sql`(${key}, t.id)`;
+      const position = sql`(${after?.value ?? null}::text::${name}, ${after?.id ?? null}::bigint)`;
+      const beyond = descending ? sql`${place} < ${position}` : sql`${place} > ${position}`;
+      return {
+        value: sql`(${key})::text`,
+        after: after ? beyond : sql`true`,
+        by: descending ? sql`${key} desc, t.id desc` : sql`${key}, t.id`,
+      };
+    },
   };
 }

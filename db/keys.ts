@@ -1,6 +1,6 @@
 import { type Asked, type Key, owned, proof, type Scope } from "./_caller.ts";
-import { createRow, fresh, type Idempotency } from "./_create.ts";
-import { deleteRow, getPage, pageSized, shown, utc } from "./_shapes.ts";
+import { createRow, type Idempotency } from "./_create.ts";
+import { deleteRow, getPage, shown, stamps, utc } from "./_shapes.ts";
 import { byId, type PageRequest } from "./_sort.ts";
 import { type Database, sql } from "./mod.ts";
 
@@ -17,9 +17,9 @@ export const keyColumns = sql`
   t.name,
   t.scope,
   ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
-  ${utc(sql`t.created_at`)} as created_at,
-  ${utc(sql`t.updated_at`)} as updated_at,
-  t.version`;
+  ${stamps}`;
+
+export const keySorts = { id: byId };
 
 const rows = {
   from: sql`keys t`,
@@ -38,19 +38,9 @@ export function listKeys(
   key: Key,
   { descending, after, limit }: PageRequest<"id">,
 ) {
-  const order = byId(descending, after);
-  return getPage(
-    db,
-    key,
-    "read",
-    limit,
-    sql`
-      select ${rows.shown}, t.id as last_id, ${order.value} as last_value
-      from keys t
-      where ${owned} and ${order.after}
-      order by ${order.by}
-      ${pageSized}`,
-  );
+  // All of one's own, the mightier ones as well.
+  const own = { ...rows, visible: owned };
+  return getPage(db, key, "read", own, byId.order(descending, after), limit);
 }
 
 /** `hash` is the new secret's SHA-256 in hexadecimal. Only an admin key makes admin keys. */
@@ -63,20 +53,14 @@ export function createKey(
 ) {
   return createRow(
     db,
-    {
-      key,
-      scope: fields.scope === "admin" ? "admin" : "write",
-      operation: "createKey",
-      idempotency,
-    },
+    { key, scope: fields.scope === "admin" ? "admin" : "write", idempotency },
     sql`
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         caller.id, ${fields.name}, ${fields.scope}, decode(${hash}, 'hex'),
         ${fields.expires_at}::timestamptz
-      from caller
-      where ${fresh}
-      returning t.id, ${rows.shown}`,
+      from caller`,
+    rows.shown,
   );
 }
 
@@ -97,7 +81,6 @@ export function rotateKey(
     {
       key,
       scope: "write",
-      operation: `rotateKey/${id}`,
       idempotency,
       before: sql`
         old as (
@@ -112,9 +95,8 @@ export function rotateKey(
       select
         old.owner_id, old.name, old.scope, decode(${hash}, 'hex'),
         now() + (old.expires_at - old.created_at)
-      from caller, old
-      where ${fresh}
-      returning t.id, ${rows.shown}`,
+      from caller, old`,
+    rows.shown,
   );
 }
 

@@ -106,3 +106,28 @@ export const rowFields = {
 /** `true` or `false` in a query. */
 export const flag = z.enum(["true", "false"]).transform((text) => text === "true")
   .openapi({ type: "boolean" });
+
+/** What the schemas of one resource are made of. */
+interface Differences<Fields extends z.ZodRawShape> {
+  /** What a new row has where its field is left out. */
+  defaults?: { [Name in keyof Fields]?: z.output<Fields[Name]> };
+  /** The fields that are answered in another form than they are sent in. */
+  answered?: { [Name in keyof Fields]?: z.ZodType };
+}
+
+/** The schemas of a resource: the row, a new one, and a change of one. */
+export function schemas<Fields extends z.ZodRawShape>(
+  noun: string,
+  fields: Fields,
+  { defaults = {}, answered = {} }: Differences<Fields> = {},
+) {
+  const withDefaults = Object.entries(fields).map(([name, field]) => [
+    name,
+    name in defaults ? (field as z.ZodType).default(defaults[name]) : field,
+  ]);
+  return {
+    row: z.strictObject({ id, ...fields, ...answered, ...rowFields }).openapi(noun),
+    new: z.strictObject(Object.fromEntries(withDefaults) as Fields).openapi(`New${noun}`),
+    change: z.strictObject(fields).partial().openapi(`${noun}Change`),
+  };
+}

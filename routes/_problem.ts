@@ -58,21 +58,18 @@ export class Problem extends Error {
   }
 }
 
-/** What the name of a violated constraint means to the caller. One that is not here is a bug. */
-const constraints: Record<string, () => Problem> = {
-  users_email_key: () =>
-    new Problem("email_taken", "Emails are unique without regard to case.", {
-      errors: [{ pointer: "/email", code: "taken", detail: "is another user's" }],
-    }),
-  todos_student_id_fkey: () =>
-    new Problem("student_not_found", "A todo can be assigned to a student of your own roster.", {
-      errors: [{ pointer: "/student_id", code: "not_found", detail: "is not a student of yours" }],
-    }),
-  // The caller was deleted while the request was under way.
-  todos_owner_id_fkey: unauthorized,
-  students_owner_id_fkey: unauthorized,
-  keys_owner_id_fkey: unauthorized,
-  idempotency_keys_owner_id_fkey: unauthorized,
+/** What a violated constraint means to the caller. One that is not here is a bug. */
+const constraints: Record<string, { code: ProblemCode; field: string; fault: [string, string] }> = {
+  users_email_key: {
+    code: "email_taken",
+    field: "email",
+    fault: ["taken", "is another user's, without regard to case"],
+  },
+  todos_student_id_fkey: {
+    code: "student_not_found",
+    field: "student_id",
+    fault: ["not_found", "is not a student of yours"],
+  },
 };
 
 /** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
@@ -96,8 +93,15 @@ export function toProblem(error: unknown, method: string): Problem {
   }
   if (error instanceof Unreachable) return unavailable();
   if (error instanceof DatabaseError) {
-    const meaning = error.constraint && constraints[error.constraint];
-    if (meaning) return meaning();
+    const name = error.constraint ?? "";
+    // The caller was deleted while the request was under way.
+    if (name.endsWith("_owner_id_fkey")) return unauthorized();
+    if (name in constraints) {
+      const { code, field, fault: [fault, detail] } = constraints[name]!;
+      return new Problem(code, `The field ${field} ${detail}.`, {
+        errors: [{ pointer: `/${field}`, code: fault, detail }],
+      });
+    }
     // Data exceptions: a value that passed the schema and that PostgreSQL cannot hold.
     if (error.code.startsWith("22")) {
       if (method === "GET") {

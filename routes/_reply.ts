@@ -132,10 +132,10 @@ function tagsOf(header: string, name: string): string[] {
 }
 
 /** The request's idempotency key, with the digest of its body. */
-export function idempotency(c: Ctx): Idempotency | undefined {
+export function idempotency(c: Ctx, operation: string): Idempotency | undefined {
   const key = c.req.header("idempotency-key");
   if (key === undefined) return undefined;
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return { key, hash: digest(c.var.body ?? "") };
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return { operation, key, hash: digest(c.var.body ?? "") };
   throw new Problem("invalid_parameter", "Idempotency-Key is not valid.", {
     errors: [{
       parameter: "Idempotency-Key",

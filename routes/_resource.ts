@@ -1,10 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Key, Scope } from "../db/_caller.ts";
-import type { Created, Idempotency } from "../db/_create.ts";
-import type { Changed, Found, Page, Versions } from "../db/_shapes.ts";
-import type { PageRequest } from "../db/_sort.ts";
-import type { Database } from "../db/mod.ts";
+import type { Table } from "../db/_table.ts";
 import type { Variables } from "./_auth.ts";
 import {
   changedReplyOf,
@@ -40,64 +36,39 @@ import {
 
 /** What makes one resource different from another. */
 interface Resource<
-  New extends z.ZodType,
-  Change extends z.ZodType,
-  Filters extends z.ZodRawShape,
+  Fields extends z.ZodRawShape,
   Sort extends string,
+  Filters extends z.ZodRawShape,
 > {
   /** The operations are named after it: getTodo, and listTodos in the plural. */
   noun: string;
   path: `/api/${string}`;
-  /** The whole row, a new one and a change of one. */
-  schemas: { row: z.ZodType; new: New; change: Change };
-  /** The first is the default. */
-  sorts: readonly [Sort, ...Sort[]];
-  filters: Filters;
-  /** Where it is not read for the list and write for the creation. */
-  scopes?: { list: Scope; create: Scope };
-  /** Beside those that every operation has. */
-  problems?: { create?: ProblemCode[]; update?: ProblemCode[] };
-  list(
-    db: Database,
-    key: Key,
-    request: PageRequest<Sort>,
-    filter: z.output<z.ZodObject<Filters>>,
-  ): Promise<Page[]>;
-  get(db: Database, key: Key, id: string): Promise<Found[]>;
-  create(
-    db: Database,
-    key: Key,
-    fields: z.output<New>,
-    idempotency?: Idempotency,
-  ): Promise<Created[]>;
-  update(
-    db: Database,
-    key: Key,
-    id: string,
-    fields: z.output<Change>,
-    versions?: Versions,
-  ): Promise<Changed[]>;
-  remove(db: Database, key: Key, id: string, versions?: Versions): Promise<Changed[]>;
+  table: Table<z.output<z.ZodObject<Fields>>, Sort, z.output<z.ZodObject<Filters>>>;
+  schemas: { row: z.ZodType; new: z.ZodObject<Fields>; change: z.ZodType };
+  /** The query parameters that the table's filter takes. */
+  filters?: Filters;
+  /** What a new row or a change can break, beside what every one can. */
+  problems?: ProblemCode[];
 }
 
 /**
- * The five operations that every resource has: list, create, get, change, delete. Each handler
- * hands the validated request to one statement and its row to one reply.
+ * The operations that every resource has: list, create, get, change, delete; without the change
+ * where the table's rows cannot be. Each handler hands the validated request to one statement and
+ * its row to one reply.
  */
 export function resource<
-  New extends z.ZodType,
-  Change extends z.ZodType,
-  Filters extends z.ZodRawShape,
-  const Sort extends string,
->(deps: Deps, config: Resource<New, Change, Filters, Sort>) {
+  Fields extends z.ZodRawShape,
+  Sort extends string,
+  Filters extends z.ZodRawShape = Record<never, never>,
+>(deps: Deps, config: Resource<Fields, Sort, Filters>) {
   const { db } = deps;
-  const { noun, path, schemas, sorts, filters, scopes, problems } = config;
+  const { noun, path, table, schemas, filters, problems = [] } = config;
   const tag = `${noun}s`;
   const low = noun.toLowerCase();
   const item = { params: ItemParams, query: NoQuery };
   const changing: ProblemCode[] = ["not_found", "precondition_failed"];
 
-  const list = secured(deps, scopes?.list ?? "read", { tag, problems: ["invalid_cursor"] });
+  const list = secured(deps, table.scopes.list, { tag, problems: ["invalid_cursor"] });
   const listRoute = createRoute({
     ...list.shared,
     method: "get",
@@ -105,16 +76,16 @@ export function resource<
     operationId: `list${noun}s`,
     summary: `List ${low}s`,
     request: {
-      query: z.strictObject({ ...pageQuery(sorts), ...filters }),
+      query: z.strictObject({ ...pageQuery(table.sorts), ...filters }),
       headers: SlateWritten,
     },
     responses: { 200: pageReplyOf(`${noun}Page`, schemas.row), ...list.problems },
   });
 
-  const create = secured(deps, scopes?.create ?? "write", {
+  const create = secured(deps, table.scopes.create, {
     tag,
     body: {},
-    problems: ["idempotency_key_reused", ...problems?.create ?? []],
+    problems: ["idempotency_key_reused", ...problems],
   });
   const postRoute = createRoute({
     ...create.shared,
@@ -140,7 +111,7 @@ export function resource<
   const update = secured(deps, "write", {
     tag,
     body: { types: patchTypes },
-    problems: [...changing, ...problems?.update ?? []],
+    problems: [...changing, ...problems],
   });
   const updateRoute = createRoute({
     ...update.shared,
@@ -164,36 +135,32 @@ export function resource<
     responses: { 204: deleted, ...remove.problems },
   });
 
-  return router()
+  const routes = router()
     .openapi(listRoute, async (c) => {
       const query = valid<Record<string, string>>(c, "query");
-      const { request, filter, context } = pageRequest<Sort>(query, sorts[0]);
-      return pageReply(
-        c,
-        await config.list(reading(c, deps), c.var.key, request, filter as never),
-        context,
-      );
+      const { request, filter, context } = pageRequest<Sort>(query, table.sorts);
+      const page = await table.list(reading(c, deps), c.var.key, request, filter as never);
+      return pageReply(c, page, context);
     })
     .openapi(postRoute, async (c) => {
-      const fields = valid<z.output<New>>(c, "json");
-      return createdReply(
-        c,
-        await config.create(db, c.var.key, fields, idempotency(c)),
-        path,
-      );
+      const fields = valid<z.output<z.ZodObject<Fields>>>(c, "json");
+      const once = idempotency(c, `create${noun}`);
+      return createdReply(c, await table.create(db, c.var.key, fields, once), path);
     })
     .openapi(
       getRoute,
-      async (c) => itemReply(c, await config.get(reading(c, deps), c.var.key, idOf(c))),
-    )
-    .openapi(updateRoute, async (c) => {
-      const fields = valid<z.output<Change>>(c, "json");
-      return changedReply(c, await config.update(db, c.var.key, idOf(c), fields, ifMatch(c)));
-    })
-    .openapi(
-      deleteRoute,
-      async (c) => deletedReply(c, await config.remove(db, c.var.key, idOf(c), ifMatch(c))),
+      async (c) => itemReply(c, await table.get(reading(c, deps), c.var.key, idOf(c))),
     );
+  if (table.changeable.length > 0) {
+    routes.openapi(updateRoute, async (c) => {
+      const fields = valid<Partial<z.output<z.ZodObject<Fields>>>>(c, "json");
+      return changedReply(c, await table.update(db, c.var.key, idOf(c), fields, ifMatch(c)));
+    });
+  }
+  return routes.openapi(
+    deleteRoute,
+    async (c) => deletedReply(c, await table.remove(db, c.var.key, idOf(c), ifMatch(c))),
+  );
 }
 
 /** What a validator left; its type is lost where the schema is a parameter. */

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
-import { createKey, deleteKey, listKeys, rotateKey } from "../db/keys.ts";
+import { createKey, deleteKey, keySorts, listKeys, rotateKey } from "../db/keys.ts";
 import { id, instant, rowFields, text, timestamp } from "./_fields.ts";
 import {
   createdReplyOf,
@@ -79,14 +79,14 @@ export function keyRoutes(deps: Deps) {
         path: "/api/keys",
         operationId: "listKeys",
         summary: "List your keys",
-        request: { query: z.strictObject(pageQuery(["id"])) },
+        request: { query: z.strictObject(pageQuery(keySorts)) },
         responses: {
           200: pageReplyOf("KeyPage", Key),
           ...list.problems,
         },
       }),
       async (c) => {
-        const { request, context } = pageRequest(c.req.valid("query"), "id");
+        const { request, context } = pageRequest(c.req.valid("query"), keySorts);
         return pageReply(c, await listKeys(db, c.var.key, request), context);
       },
     )
@@ -110,7 +110,8 @@ export function keyRoutes(deps: Deps) {
       }),
       async (c) => {
         const { secret, hash } = newSecret();
-        const rows = await createKey(db, c.var.key, c.req.valid("json"), hash, idempotency(c));
+        const once = idempotency(c, "createKey");
+        const rows = await createKey(db, c.var.key, c.req.valid("json"), hash, once);
         return createdReply(c, rows, "/api/keys", withKey(deps, secret));
       },
     )
@@ -139,7 +140,8 @@ export function keyRoutes(deps: Deps) {
         const { id } = c.req.valid("param");
         // Without a body nothing is validated, and so no default is filled in.
         const { overlap_seconds = 0 } = c.req.valid("json") ?? {};
-        const rows = await rotateKey(db, c.var.key, id, overlap_seconds, hash, idempotency(c));
+        const once = idempotency(c, `rotateKey/${id}`);
+        const rows = await rotateKey(db, c.var.key, id, overlap_seconds, hash, once);
         return createdReply(c, rows, "/api/keys", withKey(deps, secret));
       },
     )

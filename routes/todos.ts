@@ -1,12 +1,12 @@
 import { z } from "@hono/zod-openapi";
-import { createTodo, deleteTodo, getTodo, listTodos, todoSorts, updateTodo } from "../db/todos.ts";
+import { todos } from "../db/todos.ts";
 import {
   flag,
   id,
   idParameter,
   instant,
   instantParameter,
-  rowFields,
+  schemas,
   text,
   timestamp,
   words,
@@ -21,21 +21,10 @@ const fields = {
   student_id: id.nullable().openapi({ description: "A student of your own roster." }),
 };
 
-export const Todo = z.strictObject({
-  id,
-  ...fields,
-  due_date: timestamp.nullable(),
-  ...rowFields,
-}).openapi("Todo");
-
-const NewTodo = z.strictObject({
-  description: fields.description,
-  completed: fields.completed.default(false),
-  due_date: fields.due_date.default(null),
-  student_id: fields.student_id.default(null),
-}).openapi("NewTodo");
-
-const TodoChange = z.strictObject(fields).partial().openapi("TodoChange");
+export const todoSchemas = schemas("Todo", fields, {
+  defaults: { completed: false, due_date: null, student_id: null },
+  answered: { due_date: timestamp.nullable() },
+});
 
 /** The filters of a list of todos; a student's own list has all but the student. */
 export const todoFilters = {
@@ -56,17 +45,12 @@ export function todoRoutes(deps: Deps) {
   return resource(deps, {
     noun: "Todo",
     path: "/api/todos",
-    schemas: { row: Todo, new: NewTodo, change: TodoChange },
-    sorts: todoSorts,
+    table: todos,
+    schemas: todoSchemas,
     filters: {
       ...todoFilters,
       student_id: idParameter.optional().openapi({ description: "Only this student's." }),
     },
-    problems: { create: ["student_not_found"], update: ["student_not_found"] },
-    list: listTodos,
-    get: getTodo,
-    create: createTodo,
-    update: updateTodo,
-    remove: deleteTodo,
+    problems: ["student_not_found"],
   });
 }

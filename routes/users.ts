@@ -1,14 +1,6 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import {
-  createUser,
-  deleteUser,
-  getMe,
-  getUser,
-  listUsers,
-  updateUser,
-  userSorts,
-} from "../db/users.ts";
-import { age, email, id, rowFields, text } from "./_fields.ts";
+import { createRoute } from "@hono/zod-openapi";
+import { getMe, users } from "../db/users.ts";
+import { age, email, schemas, text } from "./_fields.ts";
 import {
   type Deps,
   IfNoneMatch,
@@ -27,28 +19,16 @@ const fields = {
   years_old: age.nullable(),
 };
 
-export const User = z.strictObject({ id, ...fields, ...rowFields }).openapi("User");
-
-const NewUser = z.strictObject({ ...fields, years_old: fields.years_old.default(null) })
-  .openapi("NewUser");
-
-const UserChange = z.strictObject(fields).partial().openapi("UserChange");
+const userSchemas = schemas("User", fields, { defaults: { years_old: null } });
 
 export function userRoutes(deps: Deps) {
   const me = secured(deps, "read", { tag: "Users" });
   return resource(deps, {
     noun: "User",
     path: "/api/users",
-    schemas: { row: User, new: NewUser, change: UserChange },
-    sorts: userSorts,
-    filters: {},
-    scopes: { list: "admin", create: "admin" },
-    problems: { create: ["email_taken"], update: ["email_taken"] },
-    list: listUsers,
-    get: getUser,
-    create: createUser,
-    update: updateUser,
-    remove: deleteUser,
+    table: users,
+    schemas: userSchemas,
+    problems: ["email_taken"],
   }).openapi(
     createRoute({
       ...me.shared,
@@ -58,7 +38,7 @@ export function userRoutes(deps: Deps) {
       summary: "Get the user whose key this is",
       request: { query: NoQuery, headers: IfNoneMatch },
       responses: {
-        200: itemReplyOf(User),
+        200: itemReplyOf(userSchemas.row),
         304: notModified,
         ...me.problems,
       },

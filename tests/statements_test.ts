@@ -3,10 +3,10 @@
  * the migrated schema, and every row that is shown is compared with the schema that documents it.
  */
 import { assert, assertEquals } from "@std/assert";
+import { type Table } from "../db/_table.ts";
 import * as health from "../db/health.ts";
 import * as keys from "../db/keys.ts";
 import { type Database, sql, type Statement } from "../db/mod.ts";
-import * as students from "../db/students.ts";
 import * as todos from "../db/todos.ts";
 import * as users from "../db/users.ts";
 import { openapiDocument } from "../routes/docs.ts";
@@ -14,12 +14,12 @@ import { createApi, type Json } from "./api.ts";
 import { createDatabase } from "./database.ts";
 
 const key = { id: "1", hash: "00".repeat(32) };
-const once = { key: "k", hash: "00".repeat(32) };
+const once = { operation: "o", key: "k", hash: "00".repeat(32) };
 const after = { id: "1", value: "2030-01-01 00:00:00+00" };
 const versions = ["1", "2"];
 
-const pages = <Sort extends string>(sorts: readonly Sort[]) =>
-  sorts.flatMap((sort) =>
+const pages = <Sort extends string>(sorts: Record<Sort, unknown>) =>
+  (Object.keys(sorts) as Sort[]).flatMap((sort) =>
     [true, false].flatMap((descending) =>
       [undefined, after].map((after) => ({ sort, descending, after, limit: 20 }))
     )
@@ -32,40 +32,18 @@ const filters: todos.TodoFilter[] = [
   { updated_since: after.value, q: "chalk -board" },
 ];
 
-const todo = { description: "x", completed: false, due_date: null, student_id: null };
-const student = { first_name: "A", last_name: "B", age: null };
-const user = { name: "A", email: "a@b", years_old: null };
+/** A value for whatever field is asked for: PostgreSQL parses the statement and never sees it. */
+const anyFields = new Proxy({}, { get: () => "1" });
 
 /** Each exported query, called in each of the shapes that its statement can take. */
 const calls: Record<string, (db: Database) => Promise<unknown>[]> = {
-  listTodos: (db) =>
-    pages(todos.todoSorts).flatMap((p) => filters.map((f) => todos.listTodos(db, key, p, f))),
+  "todos.list": (db) =>
+    pages(todos.todos.sorts).flatMap((p) => filters.map((f) => todos.todos.list(db, key, p, f))),
   listStudentTodos: (db) =>
-    pages(todos.todoSorts).map((p) => todos.listStudentTodos(db, key, "1", p, {})),
-  getTodo: (db) => [todos.getTodo(db, key, "1")],
-  createTodo: (db) => [todos.createTodo(db, key, todo), todos.createTodo(db, key, todo, once)],
-  updateTodo: (db) => [
-    todos.updateTodo(db, key, "1", {}),
-    todos.updateTodo(db, key, "1", todo, versions),
-    todos.updateTodo(db, key, "1", { completed: true }, "*"),
-  ],
-  deleteTodo: (db) => [todos.deleteTodo(db, key, "1"), todos.deleteTodo(db, key, "1", versions)],
-  listStudents: (db) => pages(students.studentSorts).map((p) => students.listStudents(db, key, p)),
-  getStudent: (db) => [students.getStudent(db, key, "1")],
-  createStudent: (db) => [
-    students.createStudent(db, key, student),
-    students.createStudent(db, key, student, once),
-  ],
-  updateStudent: (db) => [students.updateStudent(db, key, "1", student, versions)],
-  deleteStudent: (db) => [students.deleteStudent(db, key, "1", versions)],
-  listUsers: (db) => pages(users.userSorts).map((p) => users.listUsers(db, key, p)),
+    pages(todos.todos.sorts).map((p) => todos.listStudentTodos(db, key, "1", p, {})),
   getMe: (db) => [users.getMe(db, key)],
-  getUser: (db) => [users.getUser(db, key, "1")],
-  createUser: (db) => [users.createUser(db, key, user), users.createUser(db, key, user, once)],
-  updateUser: (db) => [users.updateUser(db, key, "1", user, versions)],
-  deleteUser: (db) => [users.deleteUser(db, key, "1", versions)],
   proveKey: (db) => [keys.proveKey(db, key, "read")],
-  listKeys: (db) => pages(["id"]).map((p) => keys.listKeys(db, key, p)),
+  listKeys: (db) => pages(keys.keySorts).map((p) => keys.listKeys(db, key, p)),
   createKey: (db) =>
     (["read", "admin"] as const).flatMap((scope) => {
       const fields = { name: "x", scope, expires_at: null };
@@ -78,6 +56,35 @@ const calls: Record<string, (db: Database) => Promise<unknown>[]> = {
   ],
   listAppliedVersions: (db) => [health.listAppliedVersions(db)],
 };
+
+/** What is not a file of queries in db/, where every other file is one. */
+const notQueries = /^(_.*|client|deadlines|embedded|errors|mod|replica|settings|sql|trace)\.ts$/;
+
+/** The tables that db/ exports, by name, and the names of the other queries. */
+const tables: Record<string, Table<Json, string, Json>> = {};
+const queries: string[] = [];
+const folder = new URL("../db/", import.meta.url);
+for (const { name, isFile } of Deno.readDirSync(folder)) {
+  if (!isFile || !name.endsWith(".ts") || notQueries.test(name)) continue;
+  for (const [exported, value] of Object.entries<Json>(await import(`${folder}${name}`))) {
+    if (typeof value === "function") queries.push(exported);
+    else if (value.columns) tables[exported] = value;
+  }
+}
+
+for (const [name, table] of Object.entries(tables)) {
+  const { get, list, create, update, remove, sorts, changeable } = table;
+  calls[`${name}.get`] = (db) => [get(db, key, "1")];
+  calls[`${name}.list`] ??= (db) =>
+    pages(sorts).flatMap((p) => [{}, anyFields].map((f) => list(db, key, p, f)));
+  calls[`${name}.create`] = (db) => [undefined, once].map((o) => create(db, key, anyFields, o));
+  calls[`${name}.remove`] = (db) =>
+    [undefined, "*" as const, versions].map((v) => remove(db, key, "1", v));
+  if (changeable.length === 0) continue;
+  const each = changeable.map((field) => ({ [field]: null }));
+  calls[`${name}.update`] = (db) =>
+    [{}, ...each, Object.assign({}, ...each)].map((some) => update(db, key, "1", some, versions));
+}
 
 /** The columns that each kind of statement must return, by the type that its rows are read as. */
 const asked = { caller_id: "bigint", allowed: "boolean" };
@@ -98,9 +105,9 @@ function expected(name: string): Record<string, string> {
   if (name === "proveKey") return asked;
   if (name === "installKey") return { id: "bigint" };
   if (name === "listAppliedVersions") return { version: "character varying" };
-  if (name.startsWith("get")) return found;
-  if (name.startsWith("list")) return page;
-  if (name.startsWith("create") || name === "rotateKey") return created;
+  if (/get/.test(name)) return found;
+  if (/list/.test(name)) return page;
+  if (/create|rotate/.test(name)) return created;
   return changed;
 }
 
@@ -122,10 +129,8 @@ function describing(db: Database, described: (columns: string[]) => void): Datab
 }
 
 Deno.test("every exported query is described here", () => {
-  const exported = [health, keys, students, todos, users].flatMap((module) =>
-    Object.entries(module).filter(([, value]) => typeof value === "function").map(([n]) => n)
-  );
-  assertEquals(exported.sort(), Object.keys(calls).sort());
+  assert(Object.keys(tables).length > 0);
+  assertEquals(queries.filter((name) => !(name in calls)), []);
 });
 
 for (const [name, call] of Object.entries(calls)) {
@@ -147,19 +152,19 @@ const jsonTypes: Record<string, string> = {
   boolean: "boolean",
 };
 
-const shown: Record<string, [table: string, select: Statement]> = {
-  Todo: ["todos", sql`select ${todos.todoColumns} from todos t`],
-  Student: ["students", sql`select ${students.studentColumns} from students t`],
-  User: ["users", sql`select ${users.userColumns} from users t`],
-  Key: ["keys", sql`select ${keys.keyColumns} from keys t`],
+/** What each table shows, and how the document names it: todos are Todo. */
+const shown: Record<string, { columns: Statement; from: Statement }> = {
+  keys: { columns: keys.keyColumns, from: sql`keys t` },
+  ...tables,
 };
 
-for (const [name, [table, select]] of Object.entries(shown)) {
+for (const [table, { columns, from }] of Object.entries(shown)) {
+  const name = `${table[0]!.toUpperCase()}${table.slice(1, -1)}`;
   Deno.test(`${name}: the row that is shown has the fields, types and nulls of the document`, async () => {
     await using api = await createApi();
     const { db } = api.database;
     const schema: Json = (openapiDocument(api.app) as Json).components.schemas[name];
-    const { columns: described } = await db.describe(select);
+    const { columns: described } = await db.describe(sql`select ${columns} from ${from}`);
     const attributes = await db.query<{ name: string; required: boolean }>(sql`
       select attname as name, attnotnull as required
       from pg_attribute

@@ -38,8 +38,9 @@ async function tryOperation(operation: Operation, document: Json, numRuns: numbe
     );
     return checker.statuses;
   } catch (error) {
-    throw new Error(`${operationId}, --seed=${seed}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    // What was generated can be long; the seed makes it again.
+    const told = [(error as Error).message, ((error as Error).cause as Error | undefined)?.message]
+      .map((text) => text?.slice(0, 2000)).join("\n");
+    throw new Error(`${operationId}, --seed=${seed}: ${told}`);
   }
 }
