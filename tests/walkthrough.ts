@@ -1,0 +1,177 @@
+/**
+ * Runs a text that tells a person what to type: its code blocks, from top to bottom, in a copy of
+ * the project. What a block is, the words after its language say:
+ *
+ *     sh                   commands, a line each; a `text`, `json` or `http` block after them is
+ *                          what the last one answers
+ *     ts db/courses.ts     the whole file
+ *     sql db/schema.sql +  what comes at the end of the file
+ *     diff routes/mod.ts   lines to add and to take away, with the lines around them
+ *
+ * A `*` in a file's name stands for what differs from run to run, such as a time; `...` in an answer
+ * for any lines.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { dirname, join } from "node:path";
+import { root } from "../db/tools/dbmate.ts";
+import { freePort, type Process, startProcess } from "./process.ts";
+
+export interface Block {
+  language: string;
+  file?: string;
+  append: boolean;
+  text: string;
+}
+
+/** The code blocks of a text of the project. */
+export async function blocksOf(path: string): Promise<Block[]> {
+  const text = await Deno.readTextFile(join(root, path));
+  return Array.from(
+    text.matchAll(/^```(\w+)(?: (\S+))?( \+)?\n([\s\S]*?)^```/gm),
+    ([, language, file, plus, text]) => ({
+      language: language!,
+      file,
+      append: plus !== undefined,
+      text: text!,
+    }),
+  );
+}
+
+/** A copy of the project, in which a text is run. Disposing ends what it started and removes it. */
+export class Walkthrough implements AsyncDisposable {
+  readonly #port = freePort();
+  #dev: Process | undefined;
+
+  private constructor(readonly folder: string) {}
+
+  /** With the files that a clone would have, uncommitted changes included. */
+  static async open(): Promise<Walkthrough> {
+    const folder = await Deno.makeTempDir({ prefix: "slate walk " });
+    const script = "git ls-files -z --cached --others --exclude-standard | " +
+      'tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$1"';
+    const { success } = await new Deno.Command("sh", {
+      args: ["-c", script, "sh", folder],
+      cwd: root,
+      stderr: "null",
+    }).output();
+    assert(success);
+    return new Walkthrough(folder);
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.#dev?.[Symbol.asyncDispose]();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+
+  /** Runs the text. `instead` does what has to be done otherwise here, and says whether it did. */
+  async run(path: string, instead: (line: string) => boolean | Promise<boolean> = () => false) {
+    const blocks = await blocksOf(path);
+    for (const [i, block] of blocks.entries()) {
+      if (block.file) await this.#edit(block);
+      if (block.language !== "sh") continue;
+      const lines = block.text.trim().split("\n");
+      const answer = blocks[i + 1];
+      for (const [n, line] of lines.entries()) {
+        if (await instead(line)) continue;
+        const output = await this.type(line);
+        if (n === lines.length - 1 && answer && !answer.file) compare(line, output, answer);
+      }
+    }
+  }
+
+  /** Types a command and gives what it says; `deno task dev` goes on in the background. */
+  async type(line: string): Promise<string> {
+    if (line === "deno task dev") {
+      this.#dev = startProcess(["task", "dev"], this.#env(), this.folder);
+      await this.#dev.says(/"listening"/);
+      return this.#dev.output();
+    }
+    const here = line.replace(/^curl /, "curl --silent --show-error ")
+      .replaceAll(":8000", `:${this.#port}`);
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", here],
+      cwd: this.folder,
+      env: this.#env(),
+      stdin: "null",
+    }).output();
+    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    const output = decode(stdout) + decode(stderr);
+    assertEquals(code, 0, `${line}:\n${output}`);
+    return output;
+  }
+
+  #env() {
+    return {
+      NO_COLOR: "1",
+      PORT: String(this.#port),
+      HOST: "127.0.0.1",
+      SLATE_DATA_DIR: join(this.folder, ".data"),
+      // The copy's tests run on a server of their own.
+      TEST_DATABASE_URL: "",
+    };
+  }
+
+  async #edit({ language, file, append, text }: Block) {
+    const path = await this.#find(file!);
+    if (language === "diff") {
+      const before = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, patched(before, text, file!));
+    } else {
+      await Deno.mkdir(dirname(path), { recursive: true });
+      await Deno.writeTextFile(path, append ? `\n${text}` : text, { append });
+    }
+  }
+
+  /** The path of a file, whose name may hold a `*` if it is there. */
+  async #find(file: string): Promise<string> {
+    const path = join(this.folder, file);
+    if (!file.includes("*")) return path;
+    const [start, end] = path.split("*") as [string, string];
+    const found =
+      (await Array.fromAsync(Deno.readDir(dirname(path)), ({ name }) => join(dirname(path), name)))
+        .filter((name) => name.startsWith(start) && name.endsWith(end));
+    assertEquals(found.length, 1, `${file} is ${found.join(" and ") || "nowhere"}`);
+    return found[0]!;
+  }
+}
+
+/** The text with a diff's lines changed, each of its parts found by the lines around it. */
+function patched(before: string, diff: string, file: string): string {
+  let text = before;
+  for (const part of diff.split(/^@@.*\n/m).filter((part) => part.trim())) {
+    const lines = part.trimEnd().split("\n");
+    const side = (gone: string) =>
+      lines.filter((line) => line[0] !== gone).map((line) => line.slice(1)).join("\n");
+    const old = side("+");
+    assertEquals(text.split(old).length, 2, `${file} does not have these lines, once:\n${old}`);
+    text = text.replace(old, () => side("-"));
+  }
+  return text;
+}
+
+/** Requires the answer that the text shows. */
+function compare(line: string, output: string, { language, text }: Block) {
+  if (language === "json") {
+    return assertEquals(JSON.parse(masked(output)), JSON.parse(masked(text)));
+  }
+  if (language === "http") {
+    for (const part of text.trim().split("\n")) assertStringIncludes(masked(output), masked(part));
+  }
+  if (language !== "text") return;
+  let rest = masked(output);
+  for (const part of masked(text).split(/^\.\.\.\n/m).map((part) => part.trim()).filter(Boolean)) {
+    const at = rest.indexOf(part);
+    assert(at >= 0, `${line} does not say\n${part}\nbut\n${rest}`);
+    rest = rest.slice(at + part.length);
+  }
+}
+
+/** What differs from run to run. */
+function masked(text: string): string {
+  return text
+    .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>")
+    .replaceAll(/\b20\d{12}\b/g, "<version>")
+    .replaceAll(/\d+(\.\d+)? ?m?s\b/g, "<duration>")
+    .replaceAll(/"request_id":\s*"[^"]+"/g, '"request_id":"<id>"')
+    .replaceAll(/[ \t]+$/gm, "");
+}
