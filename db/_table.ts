@@ -13,6 +13,10 @@ import {
 import type { PageRequest, SortKey } from "./_sort.ts";
 import { type Database, sql, type Statement } from "./mod.ts";
 
+export { owned } from "./_caller.ts";
+export { stamps, utc } from "./_shapes.ts";
+export { by, byId } from "./_sort.ts";
+
 /** The SQL in which one table differs from another. The table goes by the name `t` in all of it. */
 export interface Parts<Fields extends object, Sort extends string, Filter> {
   from: Statement;

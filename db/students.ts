@@ -1,7 +1,4 @@
-import { owned } from "./_caller.ts";
-import { stamps } from "./_shapes.ts";
-import { by, byId } from "./_sort.ts";
-import { table } from "./_table.ts";
+import { by, byId, owned, stamps, table } from "./_table.ts";
 import { sql } from "./mod.ts";
 
 export interface StudentFields {

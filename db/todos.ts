@@ -1,7 +1,7 @@
-import { type Key, owned } from "./_caller.ts";
-import { type Filtered, stamps, utc } from "./_shapes.ts";
-import { by, byId, type PageRequest } from "./_sort.ts";
-import { table } from "./_table.ts";
+import type { Key } from "./_caller.ts";
+import type { Filtered } from "./_shapes.ts";
+import type { PageRequest } from "./_sort.ts";
+import { by, byId, owned, stamps, table, utc } from "./_table.ts";
 import { type Database, sql, type Statement } from "./mod.ts";
 
 export interface TodoFields {

@@ -1,7 +1,5 @@
 import type { Key } from "./_caller.ts";
-import { stamps } from "./_shapes.ts";
-import { byId } from "./_sort.ts";
-import { table } from "./_table.ts";
+import { byId, stamps, table } from "./_table.ts";
 import { type Database, sql } from "./mod.ts";
 
 export interface UserFields {

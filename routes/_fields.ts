@@ -76,12 +76,25 @@ export const instantParameter = z.string()
 /** The same in a body. In a query the docs page would fill the example in, and send it. */
 export const instant = instantParameter.openapi({ example: "2030-01-31T09:00:00Z" });
 
-function exists(text: string): boolean {
+/** A day of the calendar, in the years 0001 to 9999. */
+export const date = z.string()
+  .regex(/^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, {
+    message: "must be a day such as 2030-01-31",
+    abort: true,
+  })
+  .refine(inCalendar, "must be a day that exists")
+  .openapi({ format: "date", example: "2030-01-31" });
+
+/** Whether the month has the day with which this text begins. */
+function inCalendar(text: string): boolean {
   const [year, month, day] = text.slice(0, 10).split("-").map(Number) as [number, number, number];
   // Day 0 of the next month; 2000 + n mod 400 has the same leap day and no two-digit trap.
-  const days = new Date(Date.UTC(2000 + year % 400, month, 0)).getUTCDate();
+  return day <= new Date(Date.UTC(2000 + year % 400, month, 0)).getUTCDate();
+}
+
+function exists(text: string): boolean {
   const moment = Date.parse(text.toUpperCase());
-  return day <= days && moment >= Date.parse("0001-01-01T00:00:00Z") &&
+  return inCalendar(text) && moment >= Date.parse("0001-01-01T00:00:00Z") &&
     moment < Date.parse("9999-01-01T00:00:00Z");
 }
 

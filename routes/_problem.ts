@@ -58,18 +58,13 @@ export class Problem extends Error {
   }
 }
 
-/** What a violated constraint means to the caller. One that is not here is a bug. */
-const constraints: Record<string, { code: ProblemCode; field: string; fault: [string, string] }> = {
-  users_email_key: {
-    code: "email_taken",
-    field: "email",
-    fault: ["taken", "is another user's, without regard to case"],
-  },
-  todos_student_id_fkey: {
-    code: "student_not_found",
-    field: "student_id",
-    fault: ["not_found", "is not a student of yours"],
-  },
+/**
+ * What a violated constraint means to the caller: the problem, the field, and what is wrong with
+ * it. A conflict is `taken`, a reference to nothing `not_found`. One that is not here is a bug.
+ */
+const constraints: Record<string, [code: ProblemCode, field: string, detail: string]> = {
+  users_email_key: ["email_taken", "email", "is another user's, without regard to case"],
+  todos_student_id_fkey: ["student_not_found", "student_id", "is not a student of yours"],
 };
 
 /** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
@@ -97,7 +92,8 @@ export function toProblem(error: unknown, method: string): Problem {
     // The caller was deleted while the request was under way.
     if (name.endsWith("_owner_id_fkey")) return unauthorized();
     if (name in constraints) {
-      const { code, field, fault: [fault, detail] } = constraints[name]!;
+      const [code, field, detail] = constraints[name]!;
+      const fault = problems[code][0] === 409 ? "taken" : "not_found";
       return new Problem(code, `The field ${field} ${detail}.`, {
         errors: [{ pointer: `/${field}`, code: fault, detail }],
       });

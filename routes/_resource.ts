@@ -34,6 +34,8 @@ import {
   itemReply,
 } from "./_reply.ts";
 
+export type { Deps };
+
 /** What makes one resource different from another. */
 interface Resource<
   Fields extends z.ZodRawShape,

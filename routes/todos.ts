@@ -11,8 +11,7 @@ import {
   timestamp,
   words,
 } from "./_fields.ts";
-import type { Deps } from "./_operation.ts";
-import { resource } from "./_resource.ts";
+import { type Deps, resource } from "./_resource.ts";
 
 const fields = {
   description: text(10_000).openapi({ example: "Buy chalk" }),
