@@ -168,8 +168,8 @@ for (const [table, { columns, from }] of Object.entries(shown)) {
     const { db } = api.database;
     const schema: Json = (openapiDocument(api.app) as Json).components.schemas[name];
     const { columns: described } = await db.describe(sql`select ${columns} from ${from}`);
-    const attributes = await db.query<{ name: string; required: boolean }>(sql`
-      select attname as name, attnotnull as required
+    const attributes = await db.query<{ name: string; number: number; required: boolean }>(sql`
+      select attname as name, attnum as number, attnotnull as required
       from pg_attribute
       where attrelid = ${table}::regclass and attnum > 0 and not attisdropped`);
     assertEquals(described.map((c) => c.name).sort(), Object.keys(schema.properties).sort());
@@ -177,8 +177,10 @@ for (const [table, { columns, from }] of Object.entries(shown)) {
     for (const column of described) {
       const [type] = await db.query<{ name: string }>(sql`
         select format_type(${column.type}::oid, null) as name`);
-      // A time is an expression over the column of its name, which decides whether it can be null.
-      const { required } = attributes.find((a) => a.name === column.name)!;
+      // An expression, such as a time's, is over the column of its name; another may be renamed.
+      const { required } = attributes.find((a) =>
+        column.table ? a.number === column.number : a.name === column.name
+      )!;
       const json = jsonTypes[type!.name] ?? "string";
       const documented = [schema.properties[column.name].type].flat().sort();
       assertEquals(documented, required ? [json] : [json, "null"].sort(), column.name);
