@@ -1,6 +1,8 @@
-import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { databaseUrl } from "../db/settings.ts";
 import { connect, sql } from "../db/mod.ts";
+import { root } from "../db/tools/dbmate.ts";
+import type { Json } from "./api.ts";
 import { createDatabase, type TestDatabase } from "./database.ts";
 import { until } from "./pool.ts";
 import { freePort, startProcess } from "./process.ts";
@@ -51,6 +53,27 @@ Deno.test("main.ts: letting everybody in is refused but with the embedded databa
     assertEquals(await child.ended, 1);
     assertStringIncludes(child.output(), why);
   }
+});
+
+Deno.test("main.ts: the docs page's viewer is not loaded at the start, but on first use [42]", async () => {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "main.ts"],
+    cwd: root,
+  });
+  const { modules, roots } = JSON.parse(new TextDecoder().decode((await command.output()).stdout));
+  const loaded = new Set<string>(roots);
+  for (const name of loaded) {
+    const { dependencies = [] } = modules.find((m: Json) => m.specifier === name) ?? {};
+    for (const { code, isDynamic } of dependencies as Json[]) {
+      if (code && !isDynamic) loaded.add(code.specifier);
+    }
+  }
+  const viewer = (name: string) => name.includes("@scalar/");
+  assert(
+    modules.some((m: Json) => m.dependencies?.some((d: Json) => viewer(d.code?.specifier ?? ""))),
+  );
+  assert(loaded.size > 30);
+  assertEquals([...loaded].filter(viewer), []);
 });
 
 Deno.test("main.ts: starts while the database is away, answers 503, and serves when it is there", async () => {
