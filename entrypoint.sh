@@ -1,22 +1,17 @@
 #!/bin/sh
-# The container's way up: wait for the database, migrate under the lock, serve. Replicas may start at
-# once. A stop is obeyed in every phase; serving, Deno itself is process 1 and gets the signals.
-set -eu
+# The container's way up: check the settings, wait for the database, migrate under the lock, serve.
+# Replicas may start at once. A stop is obeyed in every phase; serving, Deno itself is process 1 and
+# gets the signals.
+set -euf
 cd "$(dirname "$0")"
+trap 'exit 143' TERM INT
 
-# Static imports need no permission; what is read besides is the app's folder and its secrets. All
-# names of the environment: a setting that is unknown is named, so the app has to see it. The small
-# nursery for new objects (MB) keeps the process at 134 MB under load instead of 190, as fast.
-serve() {
-  exec deno run --v8-flags=--max-semi-space-size=4 --cached-only --frozen --no-prompt \
-    --allow-net --allow-env --allow-read="$PWD,/run/secrets" main.ts
-}
+# Static imports need no permission. This one sees every name of the environment, to say which of
+# Slate's are unknown; the process that serves gets exactly what it prints.
+permissions=$(deno run --cached-only --frozen --no-prompt --allow-env --allow-read permissions.ts)
 
-# Without a database to migrate, the app says what is missing.
-[ -n "${DATABASE_URL:-}${PGHOST:-}" ] || serve
-
-deno run --cached-only --frozen --no-prompt --allow-net --allow-env --allow-sys \
-  --allow-read="$PWD,/run/secrets,/tmp,$DENO_DIR" --allow-write=/tmp --allow-run="$DBMATE_BIN" \
+deno run --cached-only --frozen --no-prompt --allow-net --allow-env \
+  --allow-read --allow-write="${TMPDIR:-/tmp}" --allow-run="$DBMATE_BIN" \
   db/tools/db.ts up --wait &
 migration=$!
 stopped=
@@ -32,4 +27,12 @@ done
 [ -z "$stopped" ] || exit 143
 [ "$code" -eq 0 ] || exit "$code"
 trap - TERM INT
-serve
+
+# The right to change the schema ends here. The small nursery for new objects (MB) keeps the process
+# at 134 MB under load instead of 190, as fast.
+unset MIGRATION_DATABASE_URL
+IFS='
+'
+# shellcheck disable=SC2086 # a flag a line
+exec deno run --v8-flags=--max-semi-space-size=4 --cached-only --frozen --no-prompt \
+  $permissions main.ts

@@ -3,7 +3,7 @@ import { connectReplica } from "./db/replica.ts";
 import { traced } from "./db/trace.ts";
 import { lineWriter } from "./routes/_log.ts";
 import { createApp } from "./routes/mod.ts";
-import { readSettings, type Settings, SettingsError } from "./settings.ts";
+import { requireSettings } from "./settings.ts";
 
 const drainLimit = 4000;
 
@@ -12,13 +12,7 @@ function fail(message: string): never {
   Deno.exit(1);
 }
 
-let settings: Settings;
-try {
-  settings = readSettings(Deno.env.toObject());
-} catch (error) {
-  if (!(error instanceof SettingsError)) throw error;
-  fail(`Slate cannot start:\n${error.message}`);
-}
+const settings = requireSettings();
 if (settings.devKey) {
   const { runningEmbedded, defaultDataDir } = await import("./db/embedded.ts");
   const embedded = await runningEmbedded(defaultDataDir());

@@ -1,4 +1,9 @@
-import { type DatabaseSettings, isLocal, readDatabaseSettings } from "./db/settings.ts";
+import {
+  databaseNames,
+  type DatabaseSettings,
+  isLocal,
+  readDatabaseSettings,
+} from "./db/settings.ts";
 
 /** What the environment decides. README.md lists the names. */
 export interface Settings {
@@ -27,10 +32,35 @@ export class SettingsError extends Error {
   override name = "SettingsError";
 }
 
+type Environment = Record<string, string | undefined>;
+
 const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
 
+/** Every name of the environment that the process which serves looks at. */
+export const names = [
+  ...databaseNames,
+  ...["DATABASE_REPLICA_URL", "HOST", "PORT", "POOL_SIZE", "REQUEST_DEADLINE_MS", "CORS_ORIGINS"],
+  ...["RATE_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", ...known],
+];
+
+/** The settings of this process; one that cannot have them says why and ends. */
+export function requireSettings(): Settings {
+  // In the container only those names may be read; unknown ones were looked for by permissions.ts.
+  const all = Deno.permissions.querySync({ name: "env" }).state === "granted";
+  const env = all
+    ? Deno.env.toObject()
+    : Object.fromEntries(names.map((name) => [name, Deno.env.get(name)]));
+  try {
+    return readSettings(env);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(`Slate cannot start:\n${error.message}`);
+    Deno.exit(1);
+  }
+}
+
 /** Throws SettingsError, which names all that is missing, malformed or unknown at once. */
-export function readSettings(env: Record<string, string | undefined>): Settings {
+export function readSettings(env: Environment): Settings {
   const { settings: database, faults } = readDatabaseSettings(env);
   for (const name of Object.keys(env)) {
     if (name.startsWith("SLATE_") && !known.includes(name)) {
@@ -91,7 +121,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
 }
 
 function replicaOf(
-  env: Record<string, string | undefined>,
+  env: Environment,
   primary: DatabaseSettings | undefined,
   faults: string[],
 ): DatabaseSettings | undefined {

@@ -17,6 +17,13 @@ export interface DatabaseSettings {
 
 type Environment = Record<string, string | undefined>;
 
+/** What of the environment is looked at, here and by the driver. */
+export const databaseNames = [
+  ...["DATABASE_URL", "PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGPASSFILE"],
+  ...["PGSSLMODE", "PGSSLROOTCERT", "PGSERVICE", "PGHOSTADDR", "PGTARGETSESSIONATTRS"],
+  ...["PGTARGET_SESSION_ATTRS", "PGAPPNAME", "PGPUBLICATIONS"],
+];
+
 const sslModes = new Map<string, DatabaseSettings["tls"]>([
   ["disable", "off"],
   // libpq's require and verify-ca accept another host's certificate. Here they verify in full;

@@ -23,7 +23,14 @@ async function denoDirectory(): Promise<string> {
 /** What the image's build does, to be done first: nothing is fetched when a container starts. */
 export async function fetchAll() {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--frozen", "main.ts", "db/tools/db.ts", "db/tools/commands/up.ts"],
+    args: [
+      "cache",
+      "--frozen",
+      "main.ts",
+      "permissions.ts",
+      "db/tools/db.ts",
+      "db/tools/commands/up.ts",
+    ],
     cwd: root,
   }).output();
   assert(success, new TextDecoder().decode(stderr));

@@ -5,6 +5,7 @@ import { root } from "../db/tools/dbmate.ts";
 /** Which rooms each room may open: main -> routes -> db, and db/tools -> db. */
 const allowed: Record<string, string[]> = {
   "main.ts": ["settings.ts", "routes", "db"],
+  "permissions.ts": ["settings.ts"],
   "settings.ts": ["db"],
   "routes": ["routes", "db"],
   "db": ["db"],

@@ -1,0 +1,32 @@
+/**
+ * Prints what the process that serves may do with the settings of this environment, a flag a line:
+ * listen and reach its databases, read the names of its settings and its files, and nothing else.
+ * Where the settings are wrong it names every fault instead and exits 1.
+ */
+import { names, requireSettings } from "./settings.ts";
+
+const { host, port, database, replica } = requireSettings();
+const files = [`${import.meta.dirname}/db/migrations`, Deno.env.get("PGPASSFILE")];
+const net = [address(host, port)];
+const sockets: string[] = [];
+for (const { host, port, rootCertificate } of replica ? [database, replica] : [database]) {
+  files.push(rootCertificate);
+  if (!host.startsWith("/")) net.push(address(host, port));
+  else sockets.push(`${host}/.s.PGSQL.${port}`);
+}
+
+allow("net", [...net, ...sockets.map((path) => `unix:${path}`)]);
+allow("env", names);
+allow("read", [...files, ...sockets]);
+// To connect to a socket is to write to it.
+allow("write", sockets);
+
+function address(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function allow(kind: string, values: (string | undefined)[]) {
+  // A comma in a path is written twice.
+  const given = values.filter((value) => value).map((value) => value!.replaceAll(",", ",,"));
+  if (given.length > 0) console.log(`--allow-${kind}=${[...new Set(given)].join()}`);
+}
