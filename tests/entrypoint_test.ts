@@ -82,3 +82,17 @@ Deno.test("container: each base is pinned, and no file says a password", async (
   assertMatch(dockerfile, /^USER deno$/m);
   assertNotMatch(compose, /PASSWORD: |:\/\/\w+:\w+@/);
 });
+
+Deno.test("container: the image leaves out the packages that neither the app nor its tools import", async () => {
+  const [, list] = /RUN deno remove ([^&]*)/.exec(await Deno.readTextFile(`${root}/Dockerfile`))!;
+  const { imports } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+  const script = "cat *.ts routes/*.ts db/*.ts db/*/*.ts db/*/*/*.ts";
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", script], cwd: root }).output();
+  const sources = new TextDecoder().decode(stdout);
+  const unused = Object.keys(imports).filter((name) =>
+    imports[name].startsWith("npm:") && !sources.includes(`"${name}"`)
+  );
+  // @hono/zod-openapi asks for zod as its peer.
+  const wanted = unused.filter((name) => name !== "zod");
+  assertEquals(list!.split(/[\s\\]+/).filter((name) => name).sort(), wanted.sort());
+});
