@@ -1,7 +1,12 @@
 /** The flags of the process that serves in a container. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { databaseUrl } from "../db/settings.ts";
 import { root } from "../db/tools/dbmate.ts";
 import { names, readSettings } from "../settings.ts";
+import { createDatabase } from "./database.ts";
+import { statusOf } from "./entrypoint.ts";
+import { freePort, startProcess } from "./process.ts";
+import { openProxy } from "./proxy.ts";
 
 async function permissions(env: Record<string, string>) {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -76,4 +81,45 @@ Deno.test("permissions: every name that the settings are read from is among the 
   readSettings(recording({ PGHOST: "db.example.com", PGUSER: "app", PGDATABASE: "slate" }));
   assertEquals([...read].filter((name) => !names.includes(name)), []);
   for (const name of read) assertMatch(name, /^[A-Z_]+$/);
+});
+
+Deno.test({
+  name: "permissions: main.ts needs no more, by a host's name, by a Unix socket, and traced",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    let spans = 0;
+    await using collector = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      async (request) => {
+        const { resourceSpans = [] } = await request.json();
+        spans += resourceSpans.length;
+        return Response.json({});
+      },
+    );
+    const folder = await Deno.makeTempDir();
+    await using database = await createDatabase();
+    await using socket = openProxy(database.settings, folder);
+    await using proxy = openProxy(database.settings);
+    for (const settings of [{ ...proxy.settings, host: "localhost" }, socket.settings]) {
+      const port = freePort();
+      const env = {
+        DATABASE_URL: databaseUrl(settings),
+        PORT: String(port),
+        OTEL_DENO: "true",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+        OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
+      };
+      const { flags } = await permissions(env);
+      {
+        await using child = startProcess(["run", "--no-prompt", ...flags, "main.ts"], env);
+        await child.says(/"listening"/);
+        for (const path of ["health/ready", "docs", "openapi.json"]) {
+          assertEquals(await statusOf(`http://127.0.0.1:${port}/api/${path}`), 200, path);
+        }
+      }
+      assert(spans > 0, "no trace was sent");
+      spans = 0;
+    }
+    await Deno.remove(folder, { recursive: true });
+  },
 });
