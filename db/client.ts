@@ -19,6 +19,8 @@ const cancelGrace = 1000;
 export class Client {
   /** It saw something that is not a plain error of its statement: never to be used again. */
   broken = false;
+  /** When its last unit of work began, on the clock that performance.now() reads. */
+  usedAt = 0;
   readonly sql: postgres.Sql;
   readonly #settings: DatabaseSettings;
   readonly #deadline: number;
@@ -49,7 +51,8 @@ export class Client {
       fetch_types: session,
       prepare: true,
       max_pipeline: 1,
-      idle_timeout: 60,
+      // A timer of its own for each statement; the pool closes what idles.
+      idle_timeout: null,
       connect_timeout: 0,
       max_lifetime: null,
       keep_alive: 60,

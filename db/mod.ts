@@ -38,6 +38,8 @@ export interface ConnectOptions {
   size?: number;
   /** Milliseconds a call may take, the wait for a connection and the retries included. */
   deadline?: number;
+  /** Milliseconds until a connection that nobody uses is closed; by default a minute. */
+  idleLimit?: number;
   applicationName?: string;
   /**
    * One connection for everything, so that a transaction or a temporary table that a script opens
@@ -59,7 +61,7 @@ const attemptsOnConflict = 3;
  * client that saw anything but a plain error of its statement is never used again.
  */
 export function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Database {
-  const { session = false, applicationName = "slate" } = options;
+  const { session = false, idleLimit = 60_000, applicationName = "slate" } = options;
   const size = session ? 1 : options.size ?? 10;
   const deadlines = new Deadlines(options.deadline ?? 10_000);
   const idle: Client[] = [];
@@ -68,6 +70,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   let open = 0;
   let inHand = 0;
   let closing = false;
+  let sweeper: ReturnType<typeof setTimeout> | undefined;
   const drained = Promise.withResolvers<void>();
 
   function acquire(deadline: Deadline): Client | Promise<Client> {
@@ -91,17 +94,36 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
 
   function release(client: Client) {
     if (client.broken) {
-      const left: Promise<void> = client.discard().finally(() => leaving.delete(left));
-      leaving.add(left);
+      leave(client.discard());
       open--;
       if (waiting.size === 0) return;
       open++;
       client = new Client(settings, applicationName, deadlines.length, session);
     }
     const [next] = waiting;
-    if (!next) return void idle.push(client);
+    if (!next) {
+      idle.push(client);
+      // One timer for them all; a tool's session stays, and what it holds with it.
+      if (!session) sweeper ??= setTimeout(sweep, idleLimit);
+      return;
+    }
     waiting.delete(next);
     next.resolve(client);
+  }
+
+  /** Closes the connections that have idled long enough: the first ones, since the last is used first. */
+  function sweep() {
+    const before = performance.now() - idleLimit;
+    while (idle[0] && idle[0].usedAt <= before) {
+      open--;
+      leave(idle.shift()!.end());
+    }
+    sweeper = idle[0] && setTimeout(sweep, idle[0].usedAt - before);
+  }
+
+  function leave(end: Promise<void>) {
+    const left: Promise<void> = end.finally(() => leaving.delete(left));
+    leaving.add(left);
   }
 
   async function unit<Raw, Result>(
@@ -116,6 +138,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       for (let attempt = 1;; attempt++) {
         const acquired = acquire(deadline);
         const client = acquired instanceof Client ? acquired : await acquired;
+        client.usedAt = deadline.at - deadlines.length;
         try {
           return await client.run(work, finish, deadline);
         } catch (error) {
@@ -148,6 +171,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       for (const { reject } of waiting) reject(new Unreachable("the database is closing"));
       waiting.clear();
       if (inHand > 0) await drained.promise;
+      clearTimeout(sweeper);
       await Promise.all([...idle.splice(0).map((client) => client.end()), ...leaving]);
     },
   };

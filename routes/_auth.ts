@@ -40,7 +40,7 @@ export function authentication(
     if (key) {
       c.set("key", key);
       await next();
-      if (c.var.callerId === undefined && c.res.status < 500 && c.res.status !== 401) {
+      if (c.get("callerId") === undefined && c.res.status < 500 && c.res.status !== 401) {
         const asked = (await proveKey(db, key, scope))[0];
         const refused = refusal(asked);
         if (asked) c.set("callerId", asked.caller_id);
@@ -49,7 +49,7 @@ export function authentication(
     } else {
       answer(c, unauthorized());
     }
-    limits.settle(c, key, c.var.callerId, counted);
+    limits.settle(c, key, c.get("callerId"), counted);
   };
 }
 

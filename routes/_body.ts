@@ -12,7 +12,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /**
  * Reads the JSON body before it is validated, because Hono's own reader knows no limits, takes any
  * charset and answers text. `optional` admits a request without a body, which counts as `{}`.
- * Leaves the bytes in `c.var.body`, for the hash of an idempotent request.
+ * Leaves the bytes in `c.get("body")`, for the hash of an idempotent request.
  */
 export function jsonBody(
   { types = ["application/json"], optional = false } = {},

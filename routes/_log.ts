@@ -21,7 +21,7 @@ export function requestLog(
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");
     // What an answer to a key says is nobody else's, not even after the key is gone.
-    if (c.var.key || status === 401) headers.set("cache-control", "no-store");
+    if (c.get("key") || status === 401) headers.set("cache-control", "no-store");
     const route = routePath(c, -1);
     const line: Record<string, unknown> = {
       time: new Date().toISOString(),
@@ -32,7 +32,7 @@ export function requestLog(
       route: route.endsWith("*") ? undefined : route,
       status,
       ms: Math.round((performance.now() - start) * 100) / 100,
-      caller_id: c.var.callerId,
+      caller_id: c.get("callerId"),
     };
     if (status >= 500 && c.error) line.error = describe(c.error);
     log(JSON.stringify(line));

@@ -135,7 +135,9 @@ function tagsOf(header: string, name: string): string[] {
 export function idempotency(c: Ctx, operation: string): Idempotency | undefined {
   const key = c.req.header("idempotency-key");
   if (key === undefined) return undefined;
-  if (/^[\x21-\x7e]{1,255}$/.test(key)) return { operation, key, hash: digest(c.var.body ?? "") };
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) {
+    return { operation, key, hash: digest(c.get("body") ?? "") };
+  }
   throw new Problem("invalid_parameter", "Idempotency-Key is not valid.", {
     errors: [{
       parameter: "Idempotency-Key",

@@ -141,27 +141,27 @@ export function resource<
     .openapi(listRoute, async (c) => {
       const query = valid<Record<string, string>>(c, "query");
       const { request, filter, context } = pageRequest<Sort>(query, table.sorts);
-      const page = await table.list(reading(c, deps), c.var.key, request, filter as never);
+      const page = await table.list(reading(c, deps), c.get("key"), request, filter as never);
       return pageReply(c, page, context);
     })
     .openapi(postRoute, async (c) => {
       const fields = valid<z.output<z.ZodObject<Fields>>>(c, "json");
       const once = idempotency(c, `create${noun}`);
-      return createdReply(c, await table.create(db, c.var.key, fields, once), path);
+      return createdReply(c, await table.create(db, c.get("key"), fields, once), path);
     })
     .openapi(
       getRoute,
-      async (c) => itemReply(c, await table.get(reading(c, deps), c.var.key, idOf(c))),
+      async (c) => itemReply(c, await table.get(reading(c, deps), c.get("key"), idOf(c))),
     );
   if (table.changeable.length > 0) {
     routes.openapi(updateRoute, async (c) => {
       const fields = valid<Partial<z.output<z.ZodObject<Fields>>>>(c, "json");
-      return changedReply(c, await table.update(db, c.var.key, idOf(c), fields, ifMatch(c)));
+      return changedReply(c, await table.update(db, c.get("key"), idOf(c), fields, ifMatch(c)));
     });
   }
   return routes.openapi(
     deleteRoute,
-    async (c) => deletedReply(c, await table.remove(db, c.var.key, idOf(c), ifMatch(c))),
+    async (c) => deletedReply(c, await table.remove(db, c.get("key"), idOf(c), ifMatch(c))),
   );
 }
 

@@ -87,7 +87,7 @@ export function keyRoutes(deps: Deps) {
       }),
       async (c) => {
         const { request, context } = pageRequest(c.req.valid("query"), keySorts);
-        return pageReply(c, await listKeys(db, c.var.key, request), context);
+        return pageReply(c, await listKeys(db, c.get("key"), request), context);
       },
     )
     .openapi(
@@ -111,7 +111,7 @@ export function keyRoutes(deps: Deps) {
       async (c) => {
         const { secret, hash } = newSecret();
         const once = idempotency(c, "createKey");
-        const rows = await createKey(db, c.var.key, c.req.valid("json"), hash, once);
+        const rows = await createKey(db, c.get("key"), c.req.valid("json"), hash, once);
         return createdReply(c, rows, "/api/keys", withKey(deps, secret));
       },
     )
@@ -141,7 +141,7 @@ export function keyRoutes(deps: Deps) {
         // Without a body nothing is validated, and so no default is filled in.
         const { overlap_seconds = 0 } = c.req.valid("json") ?? {};
         const once = idempotency(c, `rotateKey/${id}`);
-        const rows = await rotateKey(db, c.var.key, id, overlap_seconds, hash, once);
+        const rows = await rotateKey(db, c.get("key"), id, overlap_seconds, hash, once);
         return createdReply(c, rows, "/api/keys", withKey(deps, secret));
       },
     )
@@ -156,6 +156,6 @@ export function keyRoutes(deps: Deps) {
         request: { params: ItemParams, query: NoQuery },
         responses: { 204: deleted, ...remove.problems },
       }),
-      async (c) => deletedReply(c, await deleteKey(db, c.var.key, c.req.valid("param").id)),
+      async (c) => deletedReply(c, await deleteKey(db, c.get("key"), c.req.valid("param").id)),
     );
 }

@@ -50,7 +50,7 @@ export function studentRoutes(deps: Deps) {
     async (c) => {
       const { id } = c.req.valid("param");
       const { request, filter, context } = pageRequest(c.req.valid("query"), todos.sorts);
-      const page = await listStudentTodos(reading(c, deps), c.var.key, id, request, filter);
+      const page = await listStudentTodos(reading(c, deps), c.get("key"), id, request, filter);
       return pageReply(c, page, context);
     },
   );

@@ -43,6 +43,6 @@ export function userRoutes(deps: Deps) {
         ...me.problems,
       },
     }),
-    async (c) => itemReply(c, await getMe(reading(c, deps), c.var.key)),
+    async (c) => itemReply(c, await getMe(reading(c, deps), c.get("key"))),
   );
 }

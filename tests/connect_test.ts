@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotMatch, assertRejects } from "@std/assert";
-import { DatabaseError, DeadlinePassed, sql, Unreachable } from "../db/mod.ts";
+import { connect, DatabaseError, DeadlinePassed, sql, Unreachable } from "../db/mod.ts";
 import { createDatabase, testServer } from "./database.ts";
 import { echo, never, pause, pidOf, pool, until } from "./pool.ts";
 import { openProxy } from "./proxy.ts";
@@ -60,6 +60,23 @@ Deno.test("a connection whose server only reads is not used again: the next may 
   );
   assertEquals(error.code, "25006");
   await db.query(sql`insert into t default values`);
+});
+
+Deno.test("a connection that nobody uses is closed, and a session's stays with what it holds", async () => {
+  await using database = await createDatabase();
+  const name = "idles";
+  const open = async (applicationName: string) =>
+    (await database.db.query(sql`
+      select from pg_stat_activity where application_name = ${applicationName}`)).length;
+  const db = connect(database.settings, { size: 3, idleLimit: 20, applicationName: name });
+  const session = connect(database.settings, { session: true, idleLimit: 20 });
+  await session.script("create temporary table held (n integer)");
+  await Promise.all([1, 2, 3].map(() => db.query(sql`select pg_sleep(0.01)`)));
+  await until(async () => await open(name) === 0);
+  assertEquals(await db.query(sql`select 1 as one`), [{ one: 1 }]);
+  assertEquals(await session.query(sql`select * from held`), []);
+  await db.close();
+  await session.close();
 });
 
 Deno.test("a backend that is terminated while idle is replaced", async () => {
