@@ -126,7 +126,7 @@ export async function openScratch(): Promise<Scratch> {
 
 async function startScratch() {
   const { startEmbedded } = await import("../embedded.ts");
-  return await startEmbedded();
+  return await startEmbedded({ small: true });
 }
 
 function scratchSettings(url: string): DatabaseSettings {
