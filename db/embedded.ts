@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { homeOf, serverAccount } from "./embedded/account.ts";
 import { binaries, major } from "./embedded/binaries.ts";
 import { EmbeddedError } from "./embedded/error.ts";
@@ -66,9 +66,17 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       },
     };
   } catch (error) {
+    if (ephemeral) await discard(dataDir);
     lock.close();
     throw error;
   }
+}
+
+/** Removes what a server for once would have removed at its end, had it come so far. */
+async function discard(dataDir: string) {
+  const data = await Deno.readLink(join(dataDir, "postgres")).catch(() => undefined);
+  if (data) await Deno.remove(dirname(data), { recursive: true }).catch(() => {});
+  await Deno.remove(dataDir, { recursive: true }).catch(() => {});
 }
 
 /**

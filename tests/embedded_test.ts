@@ -148,25 +148,42 @@ Deno.test("embedded: a server without a folder leaves nothing behind, even if it
   assertEquals(await runningEmbedded(killed), undefined);
 });
 
-Deno.test("embedded: an owner who is killed while the server starts leaves nothing behind", async () => {
-  await using folder = await temporaryFolder("slate-embedded-");
-  const parent = `${folder.path}/once`;
+/** A process that starts a server for once, and the folder that it has for temporary ones. */
+async function startOnce(folder: string, limits = "") {
+  const parent = `${folder}/once`;
   await Deno.mkdir(parent);
-  await Deno.chmod(folder.path, 0o711);
+  await Deno.chmod(folder, 0o711);
   await Deno.chmod(parent, 0o1777);
   const module = import.meta.resolve("../db/embedded.ts");
-  const owner = new Deno.Command(Deno.execPath(), {
-    args: ["eval", `(await import("${module}")).startEmbedded()`],
+  const owner = new Deno.Command("sh", {
+    args: ["-c", `${limits} exec "$@"`, "sh", Deno.execPath(), "eval"].concat(
+      `(await import("${module}")).startEmbedded().catch(({ name }) => console.log(name))`,
+    ),
     cwd: root,
     env: { TMPDIR: parent },
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
   }).spawn();
+  return { owner, parent };
+}
+
+Deno.test("embedded: a server for once that cannot be set up leaves nothing behind", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  // No file of more than a megabyte, as on a full disk.
+  const { owner, parent } = await startOnce(folder.path, "trap '' XFSZ; ulimit -f 2000;");
+  const { stdout } = await owner.output();
+  assertEquals(new TextDecoder().decode(stdout), "EmbeddedError\n");
+  assertEquals([...Deno.readDirSync(parent)], []);
+});
+
+Deno.test("embedded: an owner who is killed while the server starts leaves nothing behind", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const { owner, parent } = await startOnce(folder.path);
   const once = () => Array.from(Deno.readDirSync(parent), ({ name }) => `${parent}/${name}`);
   await until(() => Promise.resolve(once().some((path) => startedIn(path) !== undefined)));
   const pid = startedIn(once()[0]!)!;
   owner.kill("SIGKILL");
-  await owner.status;
+  await owner.output();
   await until(() => Promise.resolve(once().length === 0));
   await until(async () => !await runs(pid));
 });
