@@ -1,4 +1,5 @@
-import { join, resolve } from "node:path";
+import { statfs } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { homeOf, serverAccount } from "./embedded/account.ts";
 import { binaries, major } from "./embedded/binaries.ts";
 import { EmbeddedError } from "./embedded/error.ts";
@@ -10,13 +11,14 @@ import {
   stopLeftover,
   supervise,
 } from "./embedded/server.ts";
+import { keepTemplate, restoreTemplate } from "./embedded/template.ts";
 import { connect, sql, Unreachable } from "./mod.ts";
 import type { DatabaseSettings } from "./settings.ts";
 
 export { EmbeddedError };
 
 export interface EmbeddedServer {
-  /** The database `slate` on it. */
+  /** The database `slate` on it; for a server for once `postgres`, which is there anyway. */
   settings: DatabaseSettings;
   stop(): Promise<void>;
 }
@@ -27,6 +29,8 @@ export interface EmbeddedOptions {
    * is for once: nothing is synced to the disk, and all of it is removed when it stops.
    */
   dataDir?: string;
+  /** A server for once will hold little: it may be in memory. */
+  small?: boolean;
   /** What the owner is called in the message to whoever comes second. */
   owner?: string;
 }
@@ -49,7 +53,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
   }
   const { owner = "another Slate command" } = options;
   const ephemeral = options.dataDir === undefined;
-  const dataDir = resolve(options.dataDir ?? await Deno.makeTempDir({ prefix: "slate-" }));
+  const dataDir = resolve(options.dataDir ?? await temporaryFolder(options.small));
   const lock = await own(dataDir, owner);
   try {
     const { settings, stop } = await start(dataDir, ephemeral);
@@ -62,9 +66,28 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       },
     };
   } catch (error) {
+    if (ephemeral) await discard(dataDir);
     lock.close();
     throw error;
   }
+}
+
+/** Removes what a server for once would have removed at its end, had it come so far. */
+async function discard(dataDir: string) {
+  const data = await Deno.readLink(join(dataDir, "postgres")).catch(() => undefined);
+  if (data) await Deno.remove(dirname(data), { recursive: true }).catch(() => {});
+  await Deno.remove(dataDir, { recursive: true }).catch(() => {});
+}
+
+/**
+ * Where there is plenty of it, a small server is in memory: a disk takes several times as long for
+ * the thousands of files that come and go with a schema. TMPDIR goes before.
+ */
+async function temporaryFolder(small = false): Promise<string> {
+  const memory = "/dev/shm";
+  const free = await statfs(memory).then(({ bavail, bsize }) => bavail * bsize, () => 0);
+  const dir = small && !Deno.env.get("TMPDIR") && free > 2 ** 30 ? memory : undefined;
+  return await Deno.makeTempDir({ dir, prefix: "slate-" });
 }
 
 /** What startEmbedded does once the folder is ours. */
@@ -74,12 +97,17 @@ async function start(dataDir: string, ephemeral: boolean): Promise<EmbeddedServe
   const home = await homeOf(dataDir, account);
   const data = join(home, "postgres");
   const server: Server = { bin: await binaries(dataDir, account), home, data, account, ephemeral };
+  if (ephemeral) await restoreTemplate(server, dataDir);
   const password = await passwordOf(dataDir);
-  if (!await exists(join(data, "PG_VERSION"))) await initialise(server, password);
+  if (!await exists(join(data, "PG_VERSION"))) {
+    await initialise(server, password);
+    if (ephemeral) await keepTemplate(server, dataDir);
+  }
   if (await runningEmbedded(dataDir)) await stopLeftover(server);
   const port = ephemeral ? freePort() : await preferredPort(dataDir);
   const stop = await supervise(server, port);
   const settings = serverSettings(port, password);
+  if (ephemeral) return { settings: { ...settings, database: "postgres" }, stop };
   try {
     await createDatabase(settings, dataDir);
   } catch (error) {

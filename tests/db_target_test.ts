@@ -1,10 +1,11 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { startEmbedded } from "../db/embedded.ts";
-import { sql } from "../db/mod.ts";
+import { connect, sql } from "../db/mod.ts";
+import { dbmateBinary } from "../db/tools/dbmate.ts";
 import { readApplied } from "../db/tools/ledger.ts";
 import { administer } from "./database.ts";
-import { migration, outcome, runDbmate } from "./command.ts";
+import { dbCommand, migration, outcome, runDbmate } from "./command.ts";
 import { createProject, until } from "./project.ts";
 
 const files = { "001_a.sql": migration("create table a ();", "drop table a;") };
@@ -24,6 +25,27 @@ Deno.test("H18: dbmate up makes a new database of a mistyped name; up refuses it
   await administer(project.settings, `drop database ${mistyped.database}`);
 });
 
+Deno.test("H29: dbmate goes to a database elsewhere at once, and reverts and drops what it reaches, without a question", async () => {
+  await using project = await createProject(files);
+  const { settings } = project;
+  const folder = join(project.dir, "..");
+  const elsewhere = { ...settings, host: "db.invalid", database: "slate" };
+  for (const command of ["rollback", "drop"]) {
+    const { code, stderr } = await runDbmate([command], { settings: elsewhere, folder });
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "lookup db.invalid");
+  }
+  await project.dbmate("migrate");
+  assertEquals((await project.dbmate("rollback")).code, 0);
+  assertEquals(await readApplied(project.db), []);
+  await project.db.close();
+  assertEquals((await project.dbmate("drop")).code, 0);
+  const server = connect({ ...settings, database: "postgres" }, { size: 1 });
+  const find = sql`select from pg_database where datname = ${settings.database}`;
+  assertEquals(await server.query(find), []);
+  await server.close();
+});
+
 Deno.test("H29: down, reset, seed and branch at a database elsewhere want its name, before they say a word to it", async () => {
   await using project = await createProject(files);
   const elsewhere = { ...project.settings, host: "db.invalid", database: "slate" };
@@ -37,6 +59,25 @@ Deno.test("H29: down, reset, seed and branch at a database elsewhere want its na
   }
   const named = await project.runAt(elsewhere, "down", "--confirm", "db.invalid/slate");
   assertEquals(named.code, 3);
+});
+
+Deno.test("H30: of a URL with an unquoted character dbmate prints the password; every command says what is wrong with it, without", async () => {
+  await using project = await createProject(files);
+  for (const password of ["s3cr3t#x", "s3 cr3t", "s3cr3t/x"]) {
+    const DATABASE_URL = `postgres://slate:${password}@127.0.0.1:1/slate`;
+    const dbmate = new Deno.Command(await dbmateBinary(), {
+      args: ["--env-file", "", "status"],
+      env: { DATABASE_URL, DBMATE_MIGRATIONS_DIR: project.dir },
+    });
+    const alone = outcome(await dbmate.output());
+    assertEquals(alone.code, 2);
+    assertStringIncludes(alone.stderr, password.slice(0, 6));
+    for (const command of ["up", "status", "drift"]) {
+      const ours = outcome(await dbCommand([command], { env: { DATABASE_URL } }).output());
+      assertEquals([ours.code, password], [password === "s3 cr3t" ? 3 : 2, password], ours.stderr);
+      assertEquals((ours.stdout + ours.stderr).includes("cr3t"), false, ours.stderr);
+    }
+  }
 });
 
 Deno.test("H30: no command prints the password, whatever goes wrong", async () => {

@@ -92,3 +92,22 @@ Deno.test("drift: finds the one index among 300 tables that is not as it was", a
   assertEquals(code, 1);
   assertMatch(stdout, /^~ index public\.t217_at_idx\n.*\(at, name\)\n.*\(name, at\)\n$/);
 });
+
+Deno.test("drift: a scratch server of its own serves a database of any version, every kind of object in it, and leaves nothing behind", async () => {
+  await using database = await createDatabase({ empty: true });
+  const kinds = await Deno.readTextFile(new URL("fixtures/every_kind.sql", import.meta.url));
+  await using folder = await createFolder({
+    "1_kinds.sql": migration(kinds.replaceAll(/^set /gm, "set local ")),
+  });
+  const place = { settings: database.settings, folder: folder.path };
+  assertEquals((await runDbmate(["up"], place)).code, 0);
+  const temporary = `${folder.path}/tmp`;
+  await Deno.mkdir(temporary);
+  // For the account that root's servers run as.
+  await Deno.chmod(folder.path, 0o711);
+  await Deno.chmod(temporary, 0o1777);
+  const env = { SCRATCH_DATABASE_URL: "", TMPDIR: temporary };
+  const { code, stdout, stderr } = await runDb(["drift"], { ...place, env });
+  assertEquals([code, stdout], [0, ""], stderr);
+  assertEquals([...Deno.readDirSync(temporary)], []);
+});

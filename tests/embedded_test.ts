@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { networkInterfaces } from "node:os";
 import { dirname, isAbsolute } from "node:path";
-import { succeeds } from "../db/embedded/account.ts";
-import { copyPrograms, packageFolder } from "../db/embedded/binaries.ts";
+import { homeOf, serverAccount, succeeds } from "../db/embedded/account.ts";
+import { binaries, copyPrograms, packageFolder } from "../db/embedded/binaries.ts";
+import { freePort, initialise, supervise } from "../db/embedded/server.ts";
+import { keepTemplate, restoreTemplate, templateFolder } from "../db/embedded/template.ts";
 import { EmbeddedError, runningEmbedded, startEmbedded } from "../db/embedded.ts";
 import { connect, sql, Unreachable } from "../db/mod.ts";
 import type { DatabaseSettings } from "../db/settings.ts";
+import { root } from "../db/tools/dbmate.ts";
 import { gone, note, notes, postmaster, runs, startOwner, temporaryFolder } from "./owner.ts";
 import { until } from "./pool.ts";
 
@@ -144,6 +147,94 @@ Deno.test("embedded: a server without a folder leaves nothing behind, even if it
   await gone(killed);
   assertEquals(await runningEmbedded(killed), undefined);
 });
+
+/** A process that starts a server for once, and the folder that it has for temporary ones. */
+async function startOnce(folder: string, limits = "") {
+  const parent = `${folder}/once`;
+  await Deno.mkdir(parent);
+  await Deno.chmod(folder, 0o711);
+  await Deno.chmod(parent, 0o1777);
+  const module = import.meta.resolve("../db/embedded.ts");
+  const owner = new Deno.Command("sh", {
+    args: ["-c", `${limits} exec "$@"`, "sh", Deno.execPath(), "eval"].concat(
+      `(await import("${module}")).startEmbedded().catch(({ name }) => console.log(name))`,
+    ),
+    cwd: root,
+    env: { TMPDIR: parent },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  return { owner, parent };
+}
+
+Deno.test("embedded: a server for once that cannot be set up leaves nothing behind", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  // No file of more than a megabyte, as on a full disk.
+  const { owner, parent } = await startOnce(folder.path, "trap '' XFSZ; ulimit -f 2000;");
+  const { stdout } = await owner.output();
+  assertEquals(new TextDecoder().decode(stdout), "EmbeddedError\n");
+  assertEquals([...Deno.readDirSync(parent)], []);
+});
+
+Deno.test("embedded: an owner who is killed while the server starts leaves nothing behind", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const { owner, parent } = await startOnce(folder.path);
+  const once = () => Array.from(Deno.readDirSync(parent), ({ name }) => `${parent}/${name}`);
+  await until(() => Promise.resolve(once().some((path) => startedIn(path) !== undefined)));
+  const pid = startedIn(once()[0]!)!;
+  owner.kill("SIGKILL");
+  await owner.output();
+  await until(() => Promise.resolve(once().length === 0));
+  await until(async () => !await runs(pid));
+});
+
+/** The server's process, as soon as it says so itself. */
+function startedIn(dataDir: string): number | undefined {
+  try {
+    return Number(Deno.readTextFileSync(`${dataDir}/postgres/postmaster.pid`).split("\n")[0]) ||
+      undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+Deno.test("embedded: the first server for once leaves a template, private and whole, and the next starts from it", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  await Deno.chmod(folder.path, 0o711);
+  // The same programs by a path of the test's own, beside which there is no template.
+  const first = await prepare(folder.path, "first");
+  const bin = await binaries(first.dataDir, first.server.account);
+  await Deno.symlink(dirname(bin), `${folder.path}/programs`);
+  const template = templateFolder(first.server);
+  await Deno.mkdir(`${template}.unfinished/of somebody who was killed`, { recursive: true });
+  await Deno.writeTextFile(`${first.dataDir}/pgpass`, "127.0.0.1:*:*:slate:secret\n");
+  await initialise(first.server, "secret");
+  await keepTemplate(first.server, first.dataDir);
+  assertEquals((await Deno.stat(template)).mode! & 0o777, 0o700);
+  assertEquals(Array.from(Deno.readDirSync(template), ({ name }) => name).sort(), [
+    "pgpass",
+    "postgres",
+  ]);
+
+  const second = await prepare(folder.path, "second");
+  await restoreTemplate(second.server, second.dataDir);
+  const stop = await supervise(second.server, freePort());
+  const settings = (await runningEmbedded(second.dataDir))!;
+  assertEquals(settings.password, "secret");
+  const db = connect({ ...settings, database: "postgres" }, { size: 1 });
+  assertEquals(await db.query(sql`select current_user::text as name`), [{ name: "slate" }]);
+  await db.close();
+  await stop();
+});
+
+async function prepare(folder: string, name: string) {
+  const dataDir = `${folder}/${name}`;
+  await Deno.mkdir(dataDir, { mode: 0o700 });
+  const account = await serverAccount(`${dataDir}/postgres`);
+  const home = await homeOf(dataDir, account);
+  const bin = `${folder}/programs/bin`;
+  return { dataDir, server: { bin, home, data: `${home}/postgres`, account, ephemeral: true } };
+}
 
 Deno.test("embedded: the data of another major is refused, and nothing is changed", async () => {
   await using folder = await temporaryFolder("slate-embedded-");

@@ -1,4 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { sql } from "../db/mod.ts";
 import { readApplied } from "../db/tools/ledger.ts";
 import { migration } from "./command.ts";
 import { createProject, type Project } from "./project.ts";
@@ -81,13 +82,52 @@ Deno.test("a missing block, and a statement before the first one, are named", as
   await refuses(early, "001_a.sql:2", "a statement before the up block");
 });
 
-Deno.test("H26: a checkout with Windows line ends is not an edited one", async () => {
+const twoLines = migration(
+  "create function a() returns int language sql as $$\nselect 1\n$$;",
+  "drop function a;",
+);
+
+async function bodyOf({ db }: Project): Promise<string> {
+  const [row] = await db.query<{ prosrc: string }>(sql`
+    select prosrc from pg_proc where oid = to_regproc('a')
+  `);
+  return row!.prosrc;
+}
+
+Deno.test("H26: dbmate writes Windows line ends into the schema; up builds the same from any checkout, without drift", async () => {
+  const windows = { "001_a.sql": twoLines.replaceAll("\n", "\r\n") };
+  await using alone = await createProject(windows);
+  assertEquals((await alone.dbmate("migrate")).code, 0);
+  assertEquals(await bodyOf(alone), "\r\nselect 1\r\n");
+  const drift = await alone.run("drift");
+  assertEquals(drift.code, 1);
+  assertStringIncludes(drift.stdout, "~ function public.a()");
+
+  await using project = await createProject(windows);
+  assertEquals((await project.run("up")).code, 0);
+  assertEquals(await bodyOf(project), "\nselect 1\n");
+  await project.write("001_a.sql", twoLines);
+  for (const command of ["status", "drift"]) {
+    const { code, stderr } = await project.run(command);
+    assertEquals([code, command], [0, command], stderr);
+  }
+});
+
+Deno.test("H26: a checkout with Windows line ends is not an edited one, and an edit among them is; dbmate takes both for nothing", async () => {
   const text = migration("create table a ();\n-- a comment", "drop table a;");
   await using project = await createProject({ "001_a.sql": text });
   assertEquals((await project.run("up")).code, 0);
   await project.write("001_a.sql", text.replaceAll("\n", "\r\n"));
   const { code, stdout } = await project.run("status");
   assertEquals([code, stdout.split(" ")[0]], [0, "applied"]);
+  assertEquals((await project.dbmate("status", "--exit-code")).code, 0);
+
+  await project.write("001_a.sql", text.replace("a ()", "a (b int)").replaceAll("\n", "\r\n"));
+  assertEquals((await project.dbmate("status", "--exit-code")).code, 0);
+  const edited = await project.run("status");
+  assertEquals([edited.code, edited.stdout.split(" ")[0]], [1, "edited"]);
+
+  await project.write("001_a.sql", text.replaceAll("\n", "\r\n"));
   assertEquals((await project.run("down")).code, 0);
 });
 

@@ -53,6 +53,33 @@ async function count({ db }: Project): Promise<number> {
   return (await db.query(sql`select from a`)).length;
 }
 
+Deno.test("H2: a killed dbmate leaves its session and its locks at the server, on which the next one fails", async () => {
+  await using project = await createProject({
+    "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
+  });
+  const command = await dbmateCommand(project.settings, ["migrate"], {
+    env: { DBMATE_MIGRATIONS_DIR: project.dir, PGOPTIONS: "-c lock_timeout=500ms" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const dbmate = command.spawn();
+  await until(() => asleep(project));
+  dbmate.kill("SIGKILL");
+  assertEquals((await dbmate.output()).signal, "SIGKILL");
+  const next = outcome(await command.output());
+  assertEquals(next.code, 2);
+  assertStringIncludes(next.stderr, "canceling statement due to lock timeout");
+  assertEquals((await asleep(project)).length, 1);
+});
+
+/** The statements that sleep in the project's database. */
+function asleep({ db }: Project): Promise<unknown[]> {
+  return db.query(sql`
+    select from pg_stat_activity where query ilike '%pg_sleep(60)%' and state = 'active'
+      and datname = current_database() and pid <> pg_backend_pid()
+  `);
+}
+
 Deno.test("H2: dbmate killed inside a transaction: up ends with 137, nothing is left, and the next up does it", async () => {
   await using project = await createProject({
     "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
@@ -87,15 +114,10 @@ Deno.test("H3: a killed dbmate leaves its statement running at the server; a SIG
     stdout: "null",
     stderr: "null",
   })).spawn();
-  const asleep = () =>
-    alone.db.query(sql`
-      select from pg_stat_activity where query ilike '%pg_sleep(60)%' and state = 'active'
-        and datname = current_database() and pid <> pg_backend_pid()
-    `);
-  await until(asleep);
+  await until(() => asleep(alone));
   dbmate.kill("SIGTERM");
   await dbmate.status;
-  assertEquals((await asleep()).length, 1);
+  assertEquals((await asleep(alone)).length, 1);
 
   for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
     await using project = await createProject(files);

@@ -13,7 +13,7 @@ const appPassword = crypto.randomUUID();
 
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
-const embedded = given ? undefined : await startEmbedded();
+const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
 let code = 1;
 try {

@@ -17,6 +17,17 @@ export interface Server {
   ephemeral: boolean;
 }
 
+/** Beside the folder and the password, this is all that makes one of its results differ. */
+export const initdbOptions = [
+  "--username=slate",
+  "--auth=scram-sha-256",
+  "--encoding=UTF8",
+  // The same order of names on every machine.
+  "--locale=C",
+  "--locale-provider=builtin",
+  "--builtin-locale=C.UTF-8",
+];
+
 /** Makes an empty PostgreSQL whose one role, `slate`, has this password. */
 export async function initialise(server: Server, password: string) {
   const { bin, home, data, account, ephemeral } = server;
@@ -29,14 +40,8 @@ export async function initialise(server: Server, password: string) {
   const initdb = new Deno.Command(join(bin, "initdb"), {
     args: [
       `--pgdata=${unfinished}`,
-      "--username=slate",
       `--pwfile=${passwordFile}`,
-      "--auth=scram-sha-256",
-      "--encoding=UTF8",
-      // The same order of names on every machine.
-      "--locale=C",
-      "--locale-provider=builtin",
-      "--builtin-locale=C.UTF-8",
+      ...initdbOptions,
       ...(ephemeral ? ["--no-sync"] : []),
     ],
     cwd: home,
@@ -60,7 +65,8 @@ export async function initialise(server: Server, password: string) {
  * group, so the shell ignores them and leaves the order of stopping to us.
  */
 const supervisor = `
-trap '' INT HUP TERM
+# An owner who is gone must not end the shell by its own answer, before the server is stopped.
+trap '' INT HUP TERM PIPE
 attempt=0
 # After a kill -9 the old server, or its memory, can be there for a moment still.
 until pg_ctl start -s -w -t 60 -D "$PGDATA" -l "$LOG" -o "$OPTIONS"; do
@@ -74,10 +80,10 @@ read -r _
 # Not by pg_ctl, which would wait for the server that a new owner has started since.
 attempt=0
 while [ "$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null)" = "$started" ]; do
-  [ $attempt -gt 0 ] || kill -INT "$started"
+  [ $attempt -gt 0 ] || kill "-$STOP" "$started"
   attempt=$((attempt + 1))
-  kill -0 "$started" 2>/dev/null && [ $attempt -lt 1200 ] || break
-  sleep 0.05
+  kill -0 "$started" 2>/dev/null && [ $attempt -lt 6000 ] || break
+  sleep 0.01
 done
 [ -z "$REMOVE" ] || rm -rf "$REMOVE"
 `;
@@ -91,7 +97,14 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     port,
     unix_socket_directories: "",
     ...(ephemeral
-      ? { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: 200 }
+      ? {
+        fsync: "off",
+        synchronous_commit: "off",
+        full_page_writes: "off",
+        max_connections: 200,
+        // No workers to be started, for what is in memory anyway.
+        io_method: "sync",
+      }
       : {}),
   };
   const child = new Deno.Command("sh", {
@@ -104,6 +117,8 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
       PGDATA: data,
       LOG: log,
       OPTIONS: Object.entries(options).map(([name, value]) => `-c ${name}='${value}'`).join(" "),
+      // Immediately, where nothing is to be kept.
+      STOP: ephemeral ? "QUIT" : "INT",
       REMOVE: ephemeral ? home : "",
     },
     stdin: "piped",
@@ -112,15 +127,27 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     ...account,
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let said: string | undefined;
+  reader.read().then(({ value = "" }) => said = value);
   async function stop() {
     await child.stdin.close();
     await Promise.all([reader.cancel(), child.status]);
   }
-  const { value } = await reader.read();
-  if (value?.startsWith("started")) return stop;
+  while (said === undefined) {
+    // pg_ctl looks only ten times a second. In another folder the line may be the last server's.
+    if (ephemeral && await isReady(data)) return stop;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  if (said.startsWith("started")) return stop;
   await stop();
   const tail = (await Deno.readTextFile(log).catch(() => "")).trim().split("\n").slice(-5);
   throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
+}
+
+/** Whether the server says so, in the eighth line of its file. */
+async function isReady(data: string): Promise<boolean> {
+  const pidFile = await Deno.readTextFile(join(data, "postmaster.pid")).catch(() => "");
+  return pidFile.split("\n")[7]?.trim() === "ready";
 }
 
 /** Stops the server that an owner who was killed has left running. */

@@ -110,17 +110,24 @@ export async function main(args: string[]): Promise<number> {
   } catch (error) {
     const code = exitCode(error);
     if (code === undefined) throw error;
-    console.error((error as Error).message);
+    const remedy = error instanceof DatabaseError ? remedies[error.code] : undefined;
+    console.error((error as Error).message + (remedy ? `: ${remedy}` : ""));
     return code;
   }
 }
+
+/** What to do where the server refuses not the statement, but who sent it or where. */
+const remedies: Record<string, string> = {
+  "42501": "use the role that applied the migrations, or grant this one the right",
+  "25006": "set DATABASE_URL to the primary, or use a role that does not only read",
+};
 
 /** The exit code of an expected failure; undefined for a defect. */
 export function exitCode(error: unknown): number | undefined {
   if (error instanceof Failure) return error.code;
   if (error instanceof EmbeddedError || error instanceof Unreachable) return exit.unreachable;
   if (error instanceof DeadlinePassed) return exit.unreachable;
-  if (error instanceof DatabaseError) return exit.found;
+  if (error instanceof DatabaseError) return remedies[error.code] ? exit.unreachable : exit.found;
 }
 
 function unknown(what: string, name: string, candidates: string[], help: string): Failure {

@@ -80,6 +80,16 @@ async function provenSession(db: Database, settings: DatabaseSettings): Promise<
   }
 }
 
+/** Throws a Failure where no session could hold the lock, before anything else is done. */
+export async function requireSession(settings: DatabaseSettings) {
+  const db = connect(settings, { session: true, applicationName: "slate db lock" });
+  try {
+    await provenSession(db, settings);
+  } finally {
+    await db.close();
+  }
+}
+
 async function backend(db: Database): Promise<number> {
   const [row] = await db.query<{ pid: number }>(sql`select pg_backend_pid() as pid`);
   return row!.pid;

@@ -184,15 +184,18 @@ export function parse(
 
 type Report = (line: number, message: string, remedy: string) => void;
 
-function decode(bytes: Uint8Array, report: Report): string | undefined {
+/** The text with line feeds only; undefined where it is none, which is reported with its line. */
+export function decode(bytes: Uint8Array, report: Report): string | undefined {
+  let text: string;
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    const nul = text.indexOf("\0");
-    if (nul === -1) return text.replaceAll("\r\n", "\n");
-    report(text.slice(0, nul).split("\n").length, "holds a NUL byte", "save it as plain UTF-8");
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     report(firstBadLine(bytes), "is not UTF-8", "save it as plain UTF-8");
+    return;
   }
+  const nul = text.indexOf("\0");
+  if (nul === -1) return text.replaceAll("\r\n", "\n");
+  report(text.slice(0, nul).split("\n").length, "holds a NUL byte", "save it as plain UTF-8");
 }
 
 /** The line of the first byte that is not UTF-8. No character spans a line feed. */

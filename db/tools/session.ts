@@ -61,6 +61,11 @@ async function explain(error: unknown, settings: DatabaseSettings): Promise<Fail
         exit.unreachable,
       );
     }
+    case "42501":
+      return new Failure(
+        `${settings.user} may not connect (${said}): \`grant connect on database ${settings.database} to ${settings.user}\`, or use another role`,
+        exit.unreachable,
+      );
     case "28P01":
     case "28000":
       return new Failure(

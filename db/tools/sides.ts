@@ -4,7 +4,7 @@ import { compareCatalogs, describeDifferences, readCatalog } from "./catalog.ts"
 import { exit, Failure } from "./command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "./generated.ts";
-import { shownPath } from "./migration_files.ts";
+import { decode, formatFinding, shownPath } from "./migration_files.ts";
 import { build } from "./replay.ts";
 import { schemaText } from "./schema_text.ts";
 import { readSound } from "./sound.ts";
@@ -44,9 +44,9 @@ async function fill(source: string, db: Database): Promise<string> {
 }
 
 async function loadFile(path: string, db: Database) {
-  let text;
+  let bytes;
   try {
-    text = await Deno.readTextFile(path);
+    bytes = await Deno.readFile(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new Failure(
@@ -54,15 +54,21 @@ async function loadFile(path: string, db: Database) {
       exit.usage,
     );
   }
+  const refuse = (line: number, message: string, remedy: string) => {
+    const finding = { path: shownPath(path), line, message, remedy };
+    throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
+  };
+  const text = decode(bytes, refuse)!;
+  if (text.startsWith("\ufeff")) {
+    refuse(1, "begins with a byte-order mark", "save it as plain UTF-8");
+  }
   try {
     await db.script(text);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     const position = Number(error.fields.position ?? 0);
-    const line = position > 0 ? `:${text.slice(0, position).split("\n").length}` : "";
-    throw new Failure(
-      `${shownPath(path)}${line}: ${error.message}; correct it, nothing was drafted`,
-    );
+    const line = position > 0 ? text.slice(0, position).split("\n").length : 0;
+    refuse(line, error.message, "correct it");
   }
 }
 

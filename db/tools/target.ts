@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
-import { connect } from "../mod.ts";
+import { connect, DatabaseError } from "../mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../settings.ts";
 import { exit, Failure } from "./command.ts";
 import { root } from "./dbmate.ts";
@@ -104,7 +104,17 @@ export async function openScratch(): Promise<Scratch> {
   return {
     async create(template) {
       const database = `slate_scratch_${crypto.randomUUID().replaceAll("-", "")}`;
-      await db.script(`create database ${database} template ${template?.database ?? "template0"}`);
+      try {
+        await db.script(
+          `create database ${database} template ${template?.database ?? "template0"}`,
+        );
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || error.code !== "42501") throw error;
+        throw new Failure(
+          `SCRATCH_DATABASE_URL: ${error.message}: \`alter role ${server.user} createdb\`, or unset it for a server of its own`,
+          exit.unreachable,
+        );
+      }
       created.push(database);
       // The same long questions again and again, of small catalogs: planned once, never compiled.
       await db.script(`alter database ${database} set plan_cache_mode = force_generic_plan`);
@@ -126,7 +136,7 @@ export async function openScratch(): Promise<Scratch> {
 
 async function startScratch() {
   const { startEmbedded } = await import("../embedded.ts");
-  return await startEmbedded();
+  return await startEmbedded({ small: true });
 }
 
 function scratchSettings(url: string): DatabaseSettings {

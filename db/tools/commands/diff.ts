@@ -168,7 +168,10 @@ async function readHint(path: string): Promise<Steps> {
   }
   // A hint needs no number of its own.
   const { migration, findings } = parse(join(dirname(path), `0_${basename(path)}`), bytes);
-  if (!migration) throw new Failure(findings.map(formatFinding).join("\n"), exit.usage);
+  if (!migration) {
+    const named = findings.map((finding) => formatFinding({ ...finding, path: shownPath(path) }));
+    throw new Failure(named.join("\n"), exit.usage);
+  }
   const statements = async (part: "up" | "down") =>
     (await parseBlock(migration[part])).map((statement) => statement.text.replace(/;\s*$/, ""));
   return { up: await statements("up"), down: await statements("down") };

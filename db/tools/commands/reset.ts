@@ -1,6 +1,11 @@
 import { changeOptions, confirmOption, requireConfirmation } from "../change.ts";
-import { type Command, exit } from "../command.ts";
+import type { DatabaseSettings } from "../../settings.ts";
+import { type Command, exit, Failure } from "../command.ts";
 import { maintenance, quoteName } from "../databases.ts";
+import { checkForm } from "../form.ts";
+import { requireSession } from "../lock.ts";
+import { formatFinding } from "../migration_files.ts";
+import { readSound } from "../sound.ts";
 import { openTarget } from "../target.ts";
 
 export const command: Command = {
@@ -21,6 +26,7 @@ export const command: Command = {
     await using target = await openTarget();
     const { settings } = target;
     requireConfirmation(context, settings);
+    await requireUp(settings);
     const name = quoteName(settings.database);
     await maintenance(settings, async (db) => {
       await db.script(`drop database if exists ${name} with (force)`);
@@ -34,3 +40,13 @@ export const command: Command = {
     return await seed.run(context);
   },
 };
+
+/** Whatever `up` would refuse is refused while the data is still there. */
+async function requireUp(settings: DatabaseSettings) {
+  const findings = [];
+  for (const migration of await readSound()) findings.push(...await checkForm(migration));
+  if (findings.length > 0) {
+    throw new Failure(`${findings.map(formatFinding).join("\n")}\nnothing was dropped`);
+  }
+  await requireSession({ ...settings, database: "postgres" });
+}

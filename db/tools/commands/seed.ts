@@ -1,5 +1,6 @@
 import { confirmOption, requireConfirmation } from "../change.ts";
-import { type Command, exit } from "../command.ts";
+import { DatabaseError } from "../../mod.ts";
+import { type Command, exit, Failure } from "../command.ts";
 import { seed } from "../seed.ts";
 import { openSession } from "../session.ts";
 import { openTarget } from "../target.ts";
@@ -17,6 +18,11 @@ export const command: Command = {
     const db = await openSession(target.settings);
     try {
       await seed(db);
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || !/^42(P01|703)$/.test(error.code)) throw error;
+      throw new Failure(
+        `the database has not the tables of this checkout (${error.message}): \`deno task db up\` first; nothing was put in`,
+      );
     } finally {
       await db.close();
     }
