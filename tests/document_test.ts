@@ -1,9 +1,9 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { root } from "../db/tools/dbmate.ts";
 import { problems } from "../routes/_problem.ts";
 import { openapiDocument } from "../routes/docs.ts";
-import { createApi, type Json } from "./api.ts";
+import { contract, createApi, type Json } from "./api.ts";
 
 Deno.test("the committed openapi.json is the generated one: run `deno task openapi` [27]", async () => {
   await using api = await createApi();
@@ -16,6 +16,26 @@ Deno.test("GET /api/openapi.json is the document, and no key is needed [27]", as
   const served = await api.call("GET /api/openapi.json", { key: null });
   assertEquals(served.json, JSON.parse(JSON.stringify(openapiDocument(api.app))));
   assertEquals(served.json.openapi, "3.1.0");
+});
+
+Deno.test("no test passes with an answer that the document does not declare [28]", async () => {
+  await using api = await createApi();
+  const check = contract(openapiDocument(api.app));
+  const { json: todo } = await api.call("POST /api/todos", { body: { description: "x" } });
+  const { id: _, ...withoutId } = todo;
+  const headers = new Headers({ "content-type": "application/json" });
+  const answer = { status: 200, headers, text: "{}", json: todo };
+  check("GET", "/api/todos/1", answer);
+  const undeclared: Record<string, typeof answer> = {
+    "a field more": { ...answer, json: { ...todo, owner_id: 1 } },
+    "a field less": { ...answer, json: withoutId },
+    "another type of a field": { ...answer, json: { ...todo, id: "1" } },
+    "another status": { ...answer, status: 202 },
+    "another media type": { ...answer, headers: new Headers({ "content-type": "text/html" }) },
+  };
+  for (const answer of Object.values(undeclared)) {
+    assertThrows(() => check("GET", "/api/todos/1", answer), Error, "GET /api/todos/1 answered");
+  }
 });
 
 Deno.test("no undocumented route exists, and each operation has a name of its own [27]", async () => {
