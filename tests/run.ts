@@ -42,12 +42,20 @@ async function createRoles() {
   await administer(server, `alter role slate_app password '${appPassword}'`);
 }
 
+/** A test that types what a person types must not find the database that this person works on. */
+function withoutDatabase(env: Record<string, string>): Record<string, string> {
+  for (const name of ["DATABASE_URL", "MIGRATION_DATABASE_URL", "PGHOST"]) delete env[name];
+  return env;
+}
+
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "--allow-all", "--parallel", `--junit-path=${report}`, ...Deno.args],
     cwd: root,
+    clearEnv: true,
     env: {
+      ...withoutDatabase(Deno.env.toObject()),
       TEST_SERVER: databaseUrl(server),
       TEST_APP_PASSWORD: appPassword,
       SCRATCH_DATABASE_URL: databaseUrl(server),

@@ -3,7 +3,8 @@
  * the project. What a block is, the words after its language say:
  *
  *     sh                   commands, a line each; a `text`, `json` or `http` block after them is
- *                          what the last one answers
+ *                          what the last one answers. One that ends with another code than 0 says
+ *                          so: `# exit 1`
  *     ts db/courses.ts     the whole file
  *     sql db/schema.sql +  what comes at the end of the file
  *     diff routes/mod.ts   lines to add and to take away, with the lines around them
@@ -22,6 +23,9 @@ export interface Block {
   append: boolean;
   text: string;
 }
+
+export type Instead = (line: string) => Answer | Promise<Answer>;
+type Answer = string | boolean;
 
 /** The code blocks of a text of the project. */
 export async function blocksOf(path: string): Promise<Block[]> {
@@ -59,12 +63,15 @@ export class Walkthrough implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose]() {
-    await this.#dev?.[Symbol.asyncDispose]();
+    await this.interrupt();
     await Deno.remove(this.folder, { recursive: true });
   }
 
-  /** Runs the text. `instead` does what has to be done otherwise here, and says whether it did. */
-  async run(path: string, instead: (line: string) => boolean | Promise<boolean> = () => false) {
+  /**
+   * Runs the text. `instead` does what has to be done otherwise here, and gives what it answers, or
+   * true where that is not shown, or false where it did nothing.
+   */
+  async run(path: string, instead: Instead = () => false) {
     const blocks = await blocksOf(path);
     for (const [i, block] of blocks.entries()) {
       if (block.file) await this.#edit(block);
@@ -72,12 +79,13 @@ export class Walkthrough implements AsyncDisposable {
       const lines = block.text.trim().split("\n");
       const answer = blocks[i + 1];
       for (const [n, line] of lines.entries()) {
-        if (await instead(line)) continue;
+        const done = await instead(line);
+        if (done === true) continue;
         const shown = n === lines.length - 1 && !answer?.file ? answer : undefined;
         // The API restarts when a file changes, and a person takes longer to type than that.
         for (let tries = this.#dev && line.startsWith("curl ") ? 50 : 1; tries > 0; tries--) {
           try {
-            const output = await this.type(line);
+            const output = done || await this.type(line);
             if (shown) compare(line, output, shown);
             break;
           } catch (error) {
@@ -105,9 +113,16 @@ export class Walkthrough implements AsyncDisposable {
       stdin: "null",
     }).output();
     const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    const output = decode(stdout) + decode(stderr);
-    assertEquals(code, 0, `${line}:\n${output}`);
+    const output = decode(stdout) + decode(stderr).replace(/^Task .*\n/gm, "");
+    const expected = Number(/ # exit (\d+)$/.exec(line)?.[1] ?? 0);
+    assertEquals(code, expected, `${line}:\n${output}`);
     return output;
+  }
+
+  /** Presses Ctrl-C where `deno task dev` runs. */
+  async interrupt() {
+    await this.#dev?.[Symbol.asyncDispose]();
+    this.#dev = undefined;
   }
 
   #env() {
@@ -181,6 +196,7 @@ function masked(text: string): string {
   return text
     .replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "<time>")
     .replaceAll(/(?<!\d)20\d{12}(?!\d)/g, "<version>")
+    .replaceAll(/\b127\.0\.0\.1:\d+/g, "<address>")
     .replaceAll(/\d+(\.\d+)? ?m?s\b/g, "<duration>")
     .replaceAll(/"request_id":\s*"[^"]+"/g, '"request_id":"<id>"')
     .replaceAll(/[ \t]+$/gm, "");
