@@ -5,23 +5,25 @@ import { createApi } from "./api.ts";
 import { pause, until } from "./pool.ts";
 import { clockAhead, dial, listen } from "./socket.ts";
 
+/** The text of a good body: 27 bytes. */
+const good = JSON.stringify({ name: "x", scope: "read" });
+
 const post = (key: string, headers: string) =>
-  `POST /api/todos HTTP/1.1\r\nhost: slate\r\nauthorization: Bearer ${key}\r\n` +
+  `POST /api/keys HTTP/1.1\r\nhost: slate\r\nauthorization: Bearer ${key}\r\n` +
   `content-type: application/json\r\n${headers}\r\n\r\n`;
 
 Deno.test("64 KiB fit, one byte more is 413, with a length and chunked [13]", async () => {
   await using api = await createApi();
   const body = (length: number) => {
-    const text = JSON.stringify({ description: "x" });
-    return text + " ".repeat(length - text.length);
+    return good + " ".repeat(length - good.length);
   };
   const headers = { "content-type": "application/json" };
   const chunked = (text: string) => new Blob([text]).stream();
   const answers = [];
   for (const length of [65_536, 65_537]) {
-    answers.push((await api.call("POST /api/todos", { headers, raw: body(length) })).status);
+    answers.push((await api.call("POST /api/keys", { headers, raw: body(length) })).status);
     const raw = chunked(body(length));
-    answers.push((await api.call("POST /api/todos", { headers, raw })).status);
+    answers.push((await api.call("POST /api/keys", { headers, raw })).status);
   }
   assertEquals(answers, [201, 201, 413, 413]);
 });
@@ -44,13 +46,13 @@ Deno.test("a body that stalls for 10 seconds is 408; 9 seconds are patience [14]
   using patient = await dial(server.port);
   using stalled = await dial(server.port);
   using silent = await dial(server.port);
-  await patient.write(post(key, "content-length: 19") + '{"descrip');
+  await patient.write(post(key, "content-length: 27") + '{"name":"x');
   await pause(300);
   clock.by(9000);
-  await patient.write('tion":"x"}');
+  await patient.write('","scope":"read"}');
   assertMatch(await patient.until("version"), /^HTTP\/1\.1 201 /);
-  await stalled.write(post(key, "transfer-encoding: chunked") + '5\r\n{"des\r\n');
-  await silent.write(post(key, "content-length: 19"));
+  await stalled.write(post(key, "transfer-encoding: chunked") + '5\r\n{"nam\r\n');
+  await silent.write(post(key, "content-length: 27"));
   await pause(300);
   clock.by(10_000);
   for (const client of [stalled, silent]) {
@@ -101,8 +103,8 @@ Deno.test("a media type is the same in capitals and with parameters; odd spaces 
     " application/json",
   ];
   const post = async (type: string) => {
-    const options = { headers: { "content-type": type }, raw: '{"description":"x"}' };
-    return [type, (await api.call("POST /api/todos", options)).status];
+    const options = { headers: { "content-type": type }, raw: good };
+    return [type, (await api.call("POST /api/keys", options)).status];
   };
   for (const name of names) assertEquals(await post(name), [name, 201]);
   for (const name of ["application/json ; charset=utf-8", "application/json\t;x=y"]) {
@@ -114,20 +116,21 @@ Deno.test("a body that breaks off leaves nothing behind and nothing done", async
   await using api = await createApi();
   await using server = listen(api.app);
   const key = await api.key("ada@example.com");
+  const keys = (await api.call("GET /api/keys")).text;
   const before = api.log.length;
   {
     using client = await dial(server.port);
-    await client.write(post(key, "content-length: 1000") + '{"description":"x"');
+    await client.write(post(key, "content-length: 1000") + '{"name":"x"');
     await pause(100);
   }
   await until(() => Promise.resolve(api.log.length > before));
-  assertEquals((await api.call("GET /api/todos")).json.data, []);
+  assertEquals((await api.call("GET /api/keys")).text, keys);
 });
 
 Deno.test("a request past its deadline is 504, and its statement stops on the server as well [14]", async () => {
   await using api = await createApi();
   const { settings, db } = api.database;
-  const { json: todo } = await api.call("POST /api/todos", { body: { description: "x" } });
+  const { json: me } = await api.call("GET /api/me");
   const key = await api.key("ada@example.com");
   const applicationName = `test ${crypto.randomUUID()}`;
   const impatient = connect(settings, { deadline: 400, applicationName });
@@ -140,7 +143,7 @@ Deno.test("a request past its deadline is 504, and its statement stops on the se
   });
   // Somebody holds the row.
   const holder = db.query(sql`
-    with held as materialized (select id from todos for update) select pg_sleep(600) from held
+    with held as materialized (select id from users for update) select pg_sleep(600) from held
   `).then(() => assert(false), () => {});
   const running = async () =>
     (await db.query(sql`
@@ -151,10 +154,10 @@ Deno.test("a request past its deadline is 504, and its statement stops on the se
       select from pg_stat_activity where query like '%pg_sleep(600)%' and wait_event = 'PgSleep'`))
       .length === 1
   );
-  const answer = app.request(`/api/todos/${todo.id}`, {
+  const answer = app.request(`/api/users/${me.id}`, {
     method: "PATCH",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: '{"completed":true}',
+    body: '{"name":"Countess"}',
   });
   await until(async () => await running() === 1);
   const response = await answer;
@@ -166,7 +169,7 @@ Deno.test("a request past its deadline is 504, and its statement stops on the se
     where query like '%pg_sleep(600)%' and pid <> pg_backend_pid() and datname = current_database()`);
   await holder;
   await impatient.close();
-  assertEquals((await api.call(`GET /api/todos/${todo.id}`)).json.completed, false);
+  assertEquals((await api.call("GET /api/me")).json, me);
 });
 
 Deno.test({

@@ -273,10 +273,10 @@ Deno.test("check: a stale schema.sql is found; Windows line ends are not stale (
 
 Deno.test("check: a query that a migration has left behind is found", async () => {
   await using database = await createDatabase();
-  await database.db.script("alter table todos rename column due_date to due_at");
+  await database.db.script("alter table users rename column years_old to age");
   // A database that is copied must have no connection.
   await database.db.close();
   const [finding, ...others] = await checkQueries(testServer(), database.settings);
   assertEquals(others, []);
-  assertMatch(finding!.message, /column .*due_date.* does not exist/);
+  assertMatch(finding!.message, /column .*years_old.* does not exist/);
 });

@@ -24,18 +24,18 @@ async function surroundings() {
   };
 }
 
-async function createTodo(url: string, description: string) {
-  const response = await fetch(`${url}/api/todos`, {
+async function createUser(url: string, name: string) {
+  const response = await fetch(`${url}/api/users`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ description }),
+    body: JSON.stringify({ name, email: `${name}@example.com` }),
   });
   assertEquals(response.status, 201, await response.clone().text());
   return await response.json();
 }
 
-async function getTodo(url: string, id: number) {
-  return await (await fetch(`${url}/api/todos/${id}`)).json();
+async function getUser(url: string, id: number) {
+  return await (await fetch(`${url}/api/users/${id}`)).json();
 }
 
 Deno.test("deno task dev: one command gives a database, demo data and a curl line that works as it stands", async () => {
@@ -50,14 +50,14 @@ Deno.test("deno task dev: one command gives a database, demo data and a curl lin
   await place.stopped();
 });
 
-Deno.test("deno task dev: a todo is still there after Ctrl-C, after kill, and after kill -9 of everything", async () => {
+Deno.test("deno task dev: a row is still there after Ctrl-C, after kill, and after kill -9 of everything", async () => {
   await using place = await surroundings();
-  let todo;
+  let user;
   for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
     await using dev = place.start();
     await dev.says(/"listening"/);
-    if (todo) assertEquals(await getTodo(place.url, todo.id), todo);
-    todo = await createTodo(place.url, `before ${signal}`);
+    if (user) assertEquals(await getUser(place.url, user.id), user);
+    user = await createUser(place.url, signal);
     if (signal === "SIGTERM") Deno.kill(dev.pid, signal);
     else dev.interrupt(signal);
     await dev.ended;
@@ -65,7 +65,7 @@ Deno.test("deno task dev: a todo is still there after Ctrl-C, after kill, and af
   }
   await using dev = place.start();
   await dev.says(/"listening"/);
-  assertEquals(await getTodo(place.url, todo.id), todo);
+  assertEquals(await getUser(place.url, user.id), user);
   dev.interrupt();
   await dev.ended;
   await place.stopped();
@@ -92,7 +92,7 @@ Deno.test("deno task dev: the app starts again when a file changes", async () =>
   const now = new Date();
   await Deno.utime(join(root, "main.ts"), now, now);
   await dev.says(/Restarting[\s\S]*"listening"/);
-  assertMatch(await (await fetch(`${place.url}/api`)).text(), /todos api is up/);
+  assertMatch(await (await fetch(`${place.url}/api`)).text(), /api is up/);
   dev.interrupt();
   await dev.ended;
 });

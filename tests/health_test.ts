@@ -16,8 +16,8 @@ Deno.test("live never touches the database; ready is 503 while it is away [39]",
   const ready = await api.call("GET /api/health/ready", { key: null });
   assertEquals([ready.status, ready.json.code], [503, "unavailable"]);
   assertEquals(ready.headers.get("retry-after"), "1");
-  const todos = await api.call("GET /api/todos");
-  assertEquals([todos.status, todos.json.code], [503, "unavailable"]);
+  const me = await api.call("GET /api/me");
+  assertEquals([me.status, me.json.code], [503, "unavailable"]);
   await db.close();
 });
 
@@ -63,14 +63,14 @@ Deno.test("ready stays 200 when the database is ahead: old code runs on the new 
 Deno.test("an unmapped constraint is a bug: 500, and the log says which, without its values [17]", async () => {
   await using api = await createApi();
   await api.database.db.script(
-    "alter table todos add constraint todos_surprise_check check (description <> 's3cret')",
+    "alter table keys add constraint keys_surprise_check check (name <> 's3cret')",
   );
-  const answer = await api.call("POST /api/todos", { body: { description: "s3cret" } });
+  const answer = await api.call("POST /api/keys", { body: { name: "s3cret", scope: "read" } });
   assertEquals([answer.status, answer.json.code], [500, "internal_error"]);
   const line = api.log.at(-1)!;
-  assertStringIncludes(line, "todos_surprise_check");
+  assertStringIncludes(line, "keys_surprise_check");
   assertEquals(line.includes("s3cret"), false);
-  assertEquals(answer.text.includes("todos_surprise"), false);
+  assertEquals(answer.text.includes("keys_surprise"), false);
 });
 
 Deno.test("a data exception that the schema let through is 422, and PostgreSQL's words stay here [17]", async () => {
@@ -80,10 +80,8 @@ Deno.test("a data exception that the schema let through is 422, and PostgreSQL's
     begin
       raise exception 's3cret' using errcode = '22003';
     end $$;
-    create trigger refuse before insert on students for each row execute function refuse()`);
-  const answer = await api.call("POST /api/students", {
-    body: { first_name: "A", last_name: "B" },
-  });
+    create trigger refuse before insert on keys for each row execute function refuse()`);
+  const answer = await api.call("POST /api/keys", { body: { name: "x", scope: "read" } });
   assertEquals([answer.status, answer.json.code], [422, "invalid_body"]);
   assertEquals(answer.text.includes("s3cret"), false);
 });
@@ -96,10 +94,9 @@ Deno.test("a conflict that lasts is 503, a statement that is stopped 504, each w
       begin
         raise exception 'no' using errcode = '${code}';
       end $$;
-      create or replace trigger refuse before insert on students
+      create or replace trigger refuse before insert on keys
         for each row execute function refuse()`);
-    const body = { first_name: "A", last_name: "B" };
-    const answer = await api.call("POST /api/students", { body });
+    const answer = await api.call("POST /api/keys", { body: { name: "x", scope: "read" } });
     assertEquals(answer.status, status, String(code));
     assertEquals(answer.headers.get("retry-after"), "1");
   }

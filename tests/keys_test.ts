@@ -8,7 +8,7 @@ Deno.test("a key is `slate_<env>_<id>_<secret>`, shown once, and only its digest
   const created = await api.call("POST /api/keys", { body: { name: "ci", scope: "read" } });
   assertEquals(created.status, 201);
   assertMatch(created.json.key, new RegExp(`^slate_test_${created.json.id}_[A-Za-z0-9_-]{43}$`));
-  assertEquals((await api.call("GET /api/todos", { key: created.json.key })).status, 200);
+  assertEquals((await api.call("GET /api/keys", { key: created.json.key })).status, 200);
   const listed = await api.call("GET /api/keys");
   assert(!listed.text.includes(created.json.key.split("_")[3]));
   const rows = await api.database.db.query<{ text: string }>(sql`
@@ -62,7 +62,7 @@ Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in ev
   ];
   const answers = [];
   for (const key of bad) {
-    for (const path of ["/api/todos", "/api/todos/1", "/api/todos?limit=none", "/api/users"]) {
+    for (const path of ["/api/keys", "/api/users/1", "/api/keys?limit=none", "/api/users"]) {
       const answer = await api.call(`GET ${path}`, { key, headers: { "x-request-id": "r" } });
       assertEquals(answer.status, 401, `${path} ${key}`);
       assertMatch(answer.headers.get("www-authenticate")!, /^Bearer/);
@@ -76,12 +76,12 @@ Deno.test("a bad key learns nothing, not even that its body was malformed [33]",
   await using api = await createApi();
   const key = `slate_test_999_${newSecret().secret}`;
   const calls = [
-    api.call("POST /api/todos", { raw: "{", headers: { "content-type": "application/json" }, key }),
-    api.call("POST /api/todos", { raw: "x", headers: { "content-type": "text/plain" }, key }),
-    api.call("POST /api/todos", { body: {}, key }),
-    api.call("GET /api/todos?limit=0", { key }),
-    api.call("GET /api/todos/x", { key }),
-    api.call("PATCH /api/todos/1", { body: {}, headers: { "if-match": "x" }, key }),
+    api.call("POST /api/keys", { raw: "{", headers: { "content-type": "application/json" }, key }),
+    api.call("POST /api/keys", { raw: "x", headers: { "content-type": "text/plain" }, key }),
+    api.call("POST /api/keys", { body: {}, key }),
+    api.call("GET /api/keys?limit=0", { key }),
+    api.call("GET /api/users/x", { key }),
+    api.call("PATCH /api/users/1", { body: {}, headers: { "if-match": "x" }, key }),
   ];
   for (const answer of await Promise.all(calls)) {
     assertEquals([answer.status, answer.json.code], [401, "unauthorized"]);
@@ -92,7 +92,7 @@ Deno.test("a bad key learns nothing, not even that its body was malformed [33]",
 Deno.test("a narrower scope is told 403 before its mistakes are [34]", async () => {
   await using api = await createApi();
   const reader = await api.key("ada@example.com", "read");
-  const answer = await api.call("POST /api/todos", { body: { nonsense: true }, key: reader });
+  const answer = await api.call("POST /api/keys", { body: { nonsense: true }, key: reader });
   assertEquals([answer.status, answer.json.code], [403, "insufficient_scope"]);
 });
 

@@ -34,8 +34,8 @@ Deno.test("RateLimit and RateLimit-Policy count down to 429 with Retry-After, an
 
 Deno.test("a request that fails counts as one that succeeds [36]", async () => {
   await using api = await createApi({ rateLimit: 2 });
-  assertEquals((await api.call("GET /api/todos?limit=0")).status, 400);
-  const { headers } = await api.call("GET /api/todos/1");
+  assertEquals((await api.call("GET /api/keys?limit=0")).status, 400);
+  const { headers } = await api.call("GET /api/users/1");
   assertMatch(headers.get("ratelimit")!, /^"caller";r=0;/);
   assertEquals((await api.call("GET /api/me")).status, 429);
 });
@@ -90,7 +90,7 @@ Deno.test("RATE_LIMIT=0 counts nothing and says nothing [36]", async () => {
 Deno.test("20 failed authentications a minute from one address: 429, for others and for good keys not [36]", async () => {
   await using api = await createApi();
   const from = (address: string, key: string | null = badKey) => () =>
-    api.call("GET /api/todos", { address, key });
+    api.call("GET /api/keys", { address, key });
   const good = await api.key("ada@example.com");
   await from("192.0.2.1", good)();
   assertEquals(new Set(await statuses(10, from("192.0.2.1"))), new Set([401]));

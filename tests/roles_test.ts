@@ -31,16 +31,16 @@ Deno.test("roles: the migrator makes what the owner owns, the application cannot
   for (
     const text of [
       "create table mine ()",
-      "alter table todos add column mine text",
-      "drop table todos",
-      "truncate todos",
-      "create index on todos (id)",
+      "alter table users add column mine text",
+      "drop table users",
+      "truncate users",
+      "create index on users (id)",
       "set role slate_owner",
       "select from migration_ledger",
       "delete from migration_ledger",
       "insert into schema_migrations (version) values ('1')",
       "delete from schema_migrations",
-      "copy todos to program 'true'",
+      "copy users to program 'true'",
     ]
   ) assertEquals(await stateOf(db.script(text)), refused, text);
   assertEquals((await db.query(sql`select version from schema_migrations`)).length > 10, true);

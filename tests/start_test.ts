@@ -129,27 +129,21 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await child.says(/"listening"/);
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     // A lock holds the request up until the signal is there.
-    const created = await fetch(`${url}/api/students`, {
-      method: "POST",
-      headers,
-      body: JSON.stringify({ first_name: "A", last_name: "B" }),
-    });
-    assertEquals((await created.json()).id, 1);
     const holder = connect(database.settings, { size: 1 });
     const held = holder.script(
-      "begin; select from students where id = 1 for update; select pg_sleep(1.5); commit",
+      "begin; select from users where id = 1 for update; select pg_sleep(1.5); commit",
     );
     await underWay(database, "pg_sleep");
-    const patch = fetch(`${url}/api/students/1`, {
+    const patch = fetch(`${url}/api/users/1`, {
       method: "PATCH",
       headers,
-      body: JSON.stringify({ age: 7 }),
+      body: JSON.stringify({ years_old: 7 }),
     });
-    await underWay(database, "update students");
+    await underWay(database, "update users");
     const started = performance.now();
     child.interrupt(signal);
     const answer = await patch;
-    assertEquals([answer.status, (await answer.json()).age], [200, 7]);
+    assertEquals([answer.status, (await answer.json()).years_old], [200, 7]);
     assertEquals(await child.ended, 0);
     assertLess(performance.now() - started, 5000); // the contract's own limit
     await held;

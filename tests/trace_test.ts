@@ -32,7 +32,7 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
     },
   );
   await child.says(/"listening"/);
-  const [writer] = await createWriters(database.db, 1);
+  const [writer] = await createWriters(database.db, 2);
   const trace = "0af7651916cd43dd8448eb211c80319c";
   const call = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`http://127.0.0.1:${port}/api${path}`, {
@@ -47,13 +47,13 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
     await response.body?.cancel();
     return response.status;
   };
-  assertEquals(await call("POST", "/todos", { description: "s3cret" }), 201);
-  assertEquals(await call("GET", "/todos?limit=3"), 200);
-  assertEquals(await call("GET", "/todos/1"), 200);
-  assertEquals(await call("PATCH", "/todos/1", { description: "s3cret too" }), 200);
-  assertEquals(await call("DELETE", "/todos/1"), 204);
+  assertEquals(await call("POST", "/keys", { name: "s3cret", scope: "read" }), 201);
+  assertEquals(await call("GET", "/keys?limit=3"), 200);
+  assertEquals(await call("GET", "/me"), 200);
+  assertEquals(await call("PATCH", "/users/1", { name: "s3cret too" }), 200);
+  assertEquals(await call("DELETE", "/keys/3"), 204);
   assertEquals(await call("GET", "/health/ready"), 200);
-  assertEquals(await call("POST", "/todos", { description: "x", student_id: 1 }), 422);
+  assertEquals(await call("PATCH", "/users/1", { email: "writer-1@example.com" }), 409);
   const statements = () =>
     spans.filter((span) =>
       span.attributes.some((a: { key: string }) => a.key === "db.system.name") &&
@@ -65,13 +65,13 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
   // What was asked for second may be told first.
   const seen = statements().sort((a, b) => a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1);
   assertEquals(seen.map((span) => span.name), [
-    "insert todos",
-    "select todos",
-    "select todos",
-    "update todos",
-    "delete todos",
+    "insert keys",
+    "select keys",
+    "select users",
+    "update users",
+    "delete keys",
     "select schema_migrations",
-    "insert todos",
+    "update users",
     // A request that fails in its statement is proven afterwards, before it learns anything.
     "select keys",
   ]);
@@ -83,6 +83,6 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
     JSON.stringify(seen[0].attributes),
     /returned_rows","value":\{"(int|double)Value":"?1/,
   );
-  assertMatch(JSON.stringify(seen[6].attributes), /error.type","value":\{"stringValue":"23503"/);
+  assertMatch(JSON.stringify(seen[6].attributes), /error.type","value":\{"stringValue":"23505"/);
   assertEquals(/s3cret|slate_live/.test(JSON.stringify(seen)), false);
 });

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
+import { Statement } from "../db/mod.ts";
 import { createApi } from "./api.ts";
+import { collections, createSample } from "./samples.ts";
 
 Deno.test("users: an admin creates, lists, changes and deletes them", async () => {
   await using api = await createApi();
@@ -74,12 +76,17 @@ Deno.test("a user may read and change itself, and sees of others that there is n
 
 Deno.test("DELETE /api/users/{id}: all that the user owned goes with it, and its keys fail", async () => {
   await using api = await createApi();
-  await api.call("POST /api/todos", {
-    body: { description: "x" },
+  const own = collections.filter((collection) => collection !== "users");
+  for (const collection of own) await createSample(api, collection);
+  await api.call("POST /api/keys", {
+    body: { name: "x", scope: "read" },
     headers: { "idempotency-key": "k" },
   });
-  await api.call("POST /api/students", { body: { first_name: "A", last_name: "B" } });
   const { json: me } = await api.call("GET /api/me");
   assertEquals((await api.call(`DELETE /api/users/${me.id}`)).status, 204);
-  assertEquals((await api.call("GET /api/todos")).status, 401);
+  assertEquals((await api.call("GET /api/me")).status, 401);
+  for (const table of [...own, "idempotency_keys"]) {
+    const rows = new Statement([`select from ${table}`], []);
+    assertEquals(await api.database.db.query(rows), [], table);
+  }
 });
