@@ -1,11 +1,26 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sql } from "../db/mod.ts";
-import { createApi, type Json, type TestApi } from "./api.ts";
+import { type Call, createApi, type Json, type TestApi } from "./api.ts";
 
 const headers = { "idempotency-key": "9b2f6f0c-7f7d-4a55-8f0f-1c1d1f0a3f55" };
-const chalk = { description: "Buy chalk" };
+const ada = { name: "Ada", email: "lovelace@example.com" };
+/** No two users have one address. */
+const another = (n = 0) => ({ name: "Another", email: `another-${n}@example.com` });
 
-async function count(api: TestApi, what = sql`todos`): Promise<number> {
+/** The API, and what creates a user by its first user's key. */
+async function openApi() {
+  const api = await createApi();
+  const key = await api.key("admin@example.com", "admin");
+  const create = (body: Json, call: Call = {}) =>
+    api.call("POST /api/users", { headers, key, body, ...call });
+  return Object.assign(api, { create, admin: key });
+}
+
+/** How many users were created over HTTP, or how many there are of something else. */
+async function count(
+  api: TestApi,
+  what = sql`users where name in ('Ada', 'Another')`,
+): Promise<number> {
   const [row] = await api.database.db.query<{ n: number }>(
     sql`select count(*)::int as n from ${what}`,
   );
@@ -20,9 +35,9 @@ async function age(api: TestApi, interval: string) {
 }
 
 Deno.test("Idempotency-Key: 50 at once create one row, and each gets its answer [22]", async () => {
-  await using api = await createApi();
+  await using api = await openApi();
   const answers = await Promise.all(
-    Array.from({ length: 50 }, () => api.call("POST /api/todos", { headers, body: chalk })),
+    Array.from({ length: 50 }, () => api.create(ada)),
   );
   assertEquals(new Set(answers.map(({ status }) => status)), new Set([201]));
   assertEquals(new Set(answers.map(({ text }) => text)).size, 1);
@@ -31,71 +46,71 @@ Deno.test("Idempotency-Key: 50 at once create one row, and each gets its answer 
 });
 
 Deno.test("Idempotency-Key: the replay is the first answer, though the row has changed since [22]", async () => {
-  await using api = await createApi();
-  const first = await api.call("POST /api/todos", { headers, body: chalk });
-  await api.call(`PATCH /api/todos/${first.json.id}`, { body: { completed: true } });
-  const again = await api.call("POST /api/todos", { headers, body: chalk });
+  await using api = await openApi();
+  const first = await api.create(ada);
+  const { admin: key } = api;
+  const path = `/api/users/${first.json.id}`;
+  await api.call(`PATCH ${path}`, { key, body: { name: "Countess" } });
+  const again = await api.create(ada);
   assertEquals([again.status, again.text], [201, first.text]);
   assertEquals(again.headers.get("idempotent-replayed"), "true");
   assertEquals(again.headers.get("etag"), '"1"');
   assertEquals(again.headers.get("location"), first.headers.get("location"));
-  await api.call(`DELETE /api/todos/${first.json.id}`);
-  assertEquals((await api.call("POST /api/todos", { headers, body: chalk })).text, first.text);
+  assertEquals((await api.call(`DELETE ${path}`, { key })).status, 204);
+  assertEquals((await api.create(ada)).text, first.text);
   assertEquals(await count(api), 0);
 });
 
 Deno.test("Idempotency-Key: another body is 422 and does nothing [22]", async () => {
-  await using api = await createApi();
-  await api.call("POST /api/todos", { headers, body: chalk });
-  const other = await api.call("POST /api/todos", { headers, body: { description: "Other" } });
+  await using api = await openApi();
+  await api.create(ada);
+  const other = await api.create(another());
   assertEquals([other.status, other.json.code], [422, "idempotency_key_reused"]);
   assertEquals(await count(api), 1);
 });
 
 Deno.test("Idempotency-Key: callers, routes and keys are apart [22]", async () => {
-  await using api = await createApi();
-  const bob = await api.key("bob@example.com");
-  const body = { first_name: "Ada", last_name: "L" };
+  await using api = await openApi();
+  const bob = await api.key("bob@example.com", "admin");
+  const body = { name: "x", scope: "read" };
   const answers = [
-    await api.call("POST /api/todos", { headers, body: chalk }),
-    await api.call("POST /api/todos", { headers, body: chalk, key: bob }),
-    await api.call("POST /api/students", { headers, body }),
-    await api.call("POST /api/todos", { headers: { "idempotency-key": "b" }, body: chalk }),
+    await api.create(ada),
+    await api.create(another(1), { key: bob }),
+    await api.call("POST /api/keys", { headers, body, key: api.admin }),
+    await api.create(another(2), { headers: { "idempotency-key": "b" } }),
   ];
   assert(answers.every((a) => a.status === 201 && !a.headers.has("idempotent-replayed")));
   assertEquals(await count(api), 3);
 });
 
 Deno.test("Idempotency-Key: another key of the same user is the same caller [22]", async () => {
-  await using api = await createApi();
-  const second = await api.key("ada@example.com");
-  const first = await api.call("POST /api/todos", { headers, body: chalk });
-  const again = await api.call("POST /api/todos", { headers, body: chalk, key: second });
+  await using api = await openApi();
+  const second = await api.key("admin@example.com", "admin");
+  const first = await api.create(ada);
+  const again = await api.create(ada, { key: second });
   assertEquals(again.text, first.text);
   assertEquals(await count(api), 1);
 });
 
 Deno.test("Idempotency-Key: what failed is not remembered, and may succeed later [22]", async () => {
-  await using api = await createApi();
-  const body = { description: "x", student_id: 1 };
-  assertEquals((await api.call("POST /api/todos", { headers, body })).status, 422);
+  await using api = await openApi();
+  const { json: first } = await api.create(ada, { headers: {} });
+  const refused = await api.create(ada);
+  assertEquals([refused.status, refused.json.code], [409, "email_taken"]);
   assertEquals(await count(api, sql`idempotency_keys`), 0);
-  await api.call("POST /api/students", { body: { first_name: "Ada", last_name: "L" } });
-  const [student] = (await api.call("GET /api/students")).json.data;
-  const good = { description: "x", student_id: student.id };
-  assertEquals((await api.call("POST /api/todos", { headers, body: good })).status, 201);
+  await api.call(`DELETE /api/users/${first.id}`, { key: api.admin });
+  assertEquals((await api.create(ada)).status, 201);
 });
 
 Deno.test("Idempotency-Key: forgotten after 24 hours and not before; the same key then works anew [22]", async () => {
-  await using api = await createApi();
-  const first = await api.call("POST /api/todos", { headers, body: chalk });
+  await using api = await openApi();
+  const first = await api.create(ada);
   await age(api, "23 hours 59 minutes");
-  const kept = await api.call("POST /api/todos", { headers, body: chalk });
+  const kept = await api.create(ada);
   assertEquals(kept.json.id, first.json.id);
   await age(api, "1 minute");
-  const body = { description: "Another body" };
   const fresh = await Promise.all(
-    Array.from({ length: 20 }, () => api.call("POST /api/todos", { headers, body })),
+    Array.from({ length: 20 }, () => api.create(another())),
   );
   assertEquals(new Set(fresh.map(({ status }) => status)), new Set([201]));
   assertEquals(new Set(fresh.map(({ json }) => json.id)).size, 1);
@@ -104,33 +119,28 @@ Deno.test("Idempotency-Key: forgotten after 24 hours and not before; the same ke
 });
 
 Deno.test("Idempotency-Key: expired ones go in passing, a few with each request, whoever's they were [22]", async () => {
-  await using api = await createApi();
-  const bob = await api.key("bob@example.com");
+  await using api = await openApi();
+  const bob = await api.key("bob@example.com", "admin");
   for (let i = 0; i < 7; i++) {
-    await api.call("POST /api/todos", {
-      headers: { "idempotency-key": `old-${i}` },
-      body: chalk,
-      key: bob,
-    });
+    await api.create(another(i), { headers: { "idempotency-key": `old-${i}` }, key: bob });
   }
   await age(api, "25 hours");
   const left = [];
   for (let i = 0; i < 4; i++) {
-    await api.call("POST /api/todos", { headers: { "idempotency-key": `new-${i}` }, body: chalk });
+    await api.create(another(10 + i), { headers: { "idempotency-key": `new-${i}` } });
     left.push(await count(api, sql`idempotency_keys where expires_at <= now()`));
   }
   assertEquals(left, [5, 3, 1, 0]);
 });
 
 Deno.test("Idempotency-Key: among 50,000 remembered answers nothing is found by a scan [22]", async () => {
-  await using api = await createApi();
+  await using api = await openApi();
   const { db } = api.database;
-  await api.call("POST /api/todos", { body: chalk });
   await db.query(sql`
     insert into idempotency_keys (owner_id, route, key, request_hash, row_id, row_version, body, expires_at)
-    select users.id, 'createTodo', 'key-' || n, sha256('x'), 1, 1, '{}',
+    select users.id, 'createUser', 'key-' || n, sha256('x'), 1, 1, '{}',
       now() + make_interval(mins => n - 25000)
-    from users, generate_series(1, 50000) n`);
+    from (select id from users limit 1) users, generate_series(1, 50000) n`);
   await db.script("vacuum analyze idempotency_keys");
   const scans = async () =>
     (await db.query<Json>(sql`
@@ -138,8 +148,8 @@ Deno.test("Idempotency-Key: among 50,000 remembered answers nothing is found by 
   await db.query(sql`select pg_stat_force_next_flush()`);
   const before = await scans();
   for (let i = 0; i < 12; i++) {
-    const options = { headers: { "idempotency-key": `scan-${i}` }, body: chalk };
-    assertEquals((await api.call("POST /api/todos", options)).status, 201);
+    const headers = { "idempotency-key": `scan-${i}` };
+    assertEquals((await api.create(another(i), { headers })).status, 201);
     await db.query(sql`select pg_stat_force_next_flush()`);
   }
   assertEquals(await scans(), before);

@@ -1,7 +1,9 @@
 /** Runs the README: each command in it, in its order, in a copy of the checkout. */
-import { assert, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { root } from "../db/tools/dbmate.ts";
+import { createApi } from "./api.ts";
+import { listen } from "./socket.ts";
 import { Walkthrough } from "./walkthrough.ts";
 
 Deno.test("README: every command works as it stands, and every answer is the one that is shown", async () => {
@@ -49,4 +51,28 @@ Deno.test("README: each file and folder that it links to is there", async () => 
     .filter((link) => !/^https?:/.test(link));
   assert(links.length > 10);
   for (const link of links) await Deno.stat(join(root, link));
+});
+
+Deno.test("README: the program compiles, and does what it says [31]", async () => {
+  await using api = await createApi();
+  await using server = listen(api.app);
+  const key = await api.key("ada@example.com");
+  const readme = await Deno.readTextFile(join(root, "README.md"));
+  const program = /```ts\n(.*?)```/s.exec(readme)![1]!
+    .replace("./client/mod.ts", new URL("../client/mod.ts", import.meta.url).href)
+    .replace("http://127.0.0.1:8000", server.origin);
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = join(folder, "program.ts");
+    await Deno.writeTextFile(path, program);
+    const config = `--config=${join(root, "deno.json")}`;
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--check", "--allow-net", "--allow-env", config, path],
+      env: { SLATE_KEY: key },
+    }).output();
+    const decoder = new TextDecoder();
+    assertEquals(decoder.decode(stdout), "1\nBuy chalk\n", decoder.decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

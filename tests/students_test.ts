@@ -1,4 +1,5 @@
 import { assertEquals, assertGreater } from "@std/assert";
+import { createSlateClient } from "../client/mod.ts";
 import { createApi, type TestApi } from "./api.ts";
 
 async function create(api: TestApi, last_name: string, key?: string) {
@@ -71,4 +72,16 @@ Deno.test("DELETE /api/students/{id}: its todos stay, unassigned, with a new ETa
   const left = (await api.call(`GET /api/todos/${todo.id}`)).json;
   assertEquals(left.student_id, null);
   assertGreater(left.version, todo.version);
+});
+
+Deno.test("students: the client lists one student's todos [31]", async () => {
+  await using api = await createApi();
+  const key = await api.key("ada@example.com");
+  const fetch = (request: Request) => Promise.resolve(api.app.request(request));
+  const slate = createSlateClient({ baseUrl: "http://slate.test", key, fetch });
+  const { id: student_id } = await create(api, "Lovelace");
+  await slate.POST("/api/todos", { body: { description: "mine" } });
+  await slate.POST("/api/todos", { body: { description: "hers", student_id } });
+  const hers = slate.list("/api/students/{id}/todos", { path: { id: student_id } });
+  assertEquals((await Array.fromAsync(hers)).map((todo) => todo.description), ["hers"]);
 });

@@ -165,3 +165,41 @@ Deno.test("GET /api/todos: a full last page says that it is the last [23]", asyn
   }
   assertEquals((await api.call("GET /api/todos?limit=100")).status, 200);
 });
+
+Deno.test("due_date takes any offset, is stored as UTC, in the years 0001 to 9998 [16]", async () => {
+  await using api = await createApi();
+  const stored: Record<string, string> = {
+    "2030-01-31T09:00:00Z": "2030-01-31T09:00:00.000000Z",
+    "2030-01-31t09:00:00.5z": "2030-01-31T09:00:00.500000Z",
+    "2030-01-31T09:00:00+23:59": "2030-01-30T09:01:00.000000Z",
+    "2030-01-31T09:00:00-05:30": "2030-01-31T14:30:00.000000Z",
+    "0001-01-01T00:00:00Z": "0001-01-01T00:00:00.000000Z",
+    "2024-02-29T00:00:00Z": "2024-02-29T00:00:00.000000Z",
+    "9998-12-31T23:59:59.9999999Z": "9998-12-31T23:59:59.999999Z",
+  };
+  for (const [given, expected] of Object.entries(stored)) {
+    const answer = await api.call("POST /api/todos", {
+      body: { description: "x", due_date: given },
+    });
+    assertEquals([answer.status, answer.json.due_date], [201, expected], given);
+  }
+  const refused = [
+    "0000-12-31T00:00:00Z",
+    "0001-01-01T00:00:00+00:01",
+    "9999-01-01T00:00:00Z",
+    "2030-02-29T00:00:00Z",
+    "1900-02-29T00:00:00Z",
+    "2030-01-31T24:00:00Z",
+    "2030-01-31T09:00:60Z",
+    "2030-01-31T09:00:00",
+    "2030-01-31",
+    "2030-01-31T09:00:00+24:00",
+    "infinity",
+    "now",
+    1,
+  ];
+  for (const due_date of refused) {
+    const answer = await api.call("POST /api/todos", { body: { description: "x", due_date } });
+    assertEquals(answer.status, 422, String(due_date));
+  }
+});
