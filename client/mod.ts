@@ -83,7 +83,7 @@ export function createSlateClient({ baseUrl, key, retry, fetch }: SlateOptions):
       const query = cursor ? { ...params?.query, cursor } : params?.query;
       // Which path it is and which parameters go with it was checked where list() was called.
       const { data, error } = await client.GET(
-        path as "/api/todos",
+        path as "/api/users",
         { params: { ...params, query } } as Record<string, unknown>,
       );
       if (error) throw new SlateError(error);

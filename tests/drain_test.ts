@@ -3,10 +3,11 @@ import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { connect, sql } from "../db/mod.ts";
 import { type DatabaseSettings, databaseUrl } from "../db/settings.ts";
 import { asApplication, createDatabase, type TestDatabase } from "./database.ts";
-import { createWriters, startLoad } from "./faults/load.ts";
+import { startLoad } from "./faults/load.ts";
 import { pause, until } from "./pool.ts";
 import { dial } from "./socket.ts";
 import { freePort, type Process, startProcess } from "./process.ts";
+import { createWriters } from "./writers.ts";
 
 interface Instance {
   url: string;

@@ -9,6 +9,7 @@ import { fetchAll, startEntrypoint, statusOf } from "./entrypoint.ts";
 import { pgbouncer, startPgbouncer } from "./pgbouncer.ts";
 import { until } from "./pool.ts";
 import { freePort } from "./process.ts";
+import { collections } from "./samples.ts";
 
 Deno.test({
   name:
@@ -42,7 +43,7 @@ Deno.test({
   ignore: !pgbouncer,
   async fn() {
     const pooler = await startPgbouncer();
-    const modules = ["todos", "students", "users", "keys", "idempotency", "protocol"];
+    const modules = [...collections, "idempotency", "protocol"];
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["test", "--allow-all", "--parallel", ...modules.map((m) => `tests/${m}_test.ts`)],
       cwd: root,

@@ -7,7 +7,7 @@ import { connectReplica } from "../db/replica.ts";
 import { databaseUrl } from "../db/settings.ts";
 import { migrate } from "../db/tools/dbmate.ts";
 import { createApp } from "../routes/mod.ts";
-import { createWriters } from "./faults/load.ts";
+import { createWriters } from "./writers.ts";
 import { until } from "./pool.ts";
 import { freePort, startProcess } from "./process.ts";
 import { openProxy } from "./proxy.ts";

@@ -203,3 +203,15 @@ Deno.test("due_date takes any offset, is stored as UTC, in the years 0001 to 999
     assertEquals(answer.status, 422, String(due_date));
   }
 });
+
+Deno.test("GET /api/todos: no filter and no search shows another user's [34]", async () => {
+  await using api = await createApi();
+  const body = { first_name: "Ada", last_name: "Lovelace" };
+  const { json: student } = await api.call("POST /api/students", { body });
+  await create(api, { student_id: student.id });
+  const key = await api.key("bob@example.com");
+  for (const query of [`student_id=${student.id}`, "q=x"]) {
+    assertEquals((await api.call(`GET /api/todos?${query}`)).json.data.length, 1);
+    assertEquals((await api.call(`GET /api/todos?${query}`, { key })).json.data, []);
+  }
+});

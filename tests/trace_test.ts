@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { databaseUrl } from "../db/settings.ts";
 import { asApplication, createDatabase } from "./database.ts";
-import { createWriters } from "./faults/load.ts";
+import { createWriters } from "./writers.ts";
 import { freePort, startProcess } from "./process.ts";
 
 // deno-lint-ignore no-explicit-any -- OTLP's JSON, whose parts are compared below

@@ -24,16 +24,16 @@ Deno.test({
     const found = await page.evaluate(async ({ baseUrl, key }) => {
       const { createSlateClient } = await import(`${baseUrl}/slate.js`);
       const slate = createSlateClient({ baseUrl, key });
-      for (const description of ["one", "two", "three"]) {
-        await slate.POST("/api/todos", { body: { description } });
+      for (const name of ["one", "two", "three"]) {
+        await slate.POST("/api/keys", { body: { name, scope: "read" } });
       }
       const rows = [];
-      for await (const { description } of slate.list("/api/todos", { query: { limit: 1 } })) {
-        rows.push(description);
+      for await (const { name } of slate.list("/api/keys", { query: { limit: 1 } })) {
+        rows.push(name);
       }
       return rows;
     }, { baseUrl: origin, key: await api.key("ada@example.com") });
-    assertEquals(found, ["one", "two", "three"]);
+    assertEquals(found.slice(-3), ["one", "two", "three"]);
     assertEquals(strangers, []);
     assertEquals(errors, []);
   },

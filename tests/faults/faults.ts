@@ -10,7 +10,8 @@ import { pause, until } from "../pool.ts";
 import { openProxy } from "../proxy.ts";
 import { openApp } from "./app.ts";
 import { type Fault, faults, type Scene } from "./catalogue.ts";
-import { createWriters, type Load, startLoad, type Writer } from "./load.ts";
+import { createWriters, type Writer } from "../writers.ts";
+import { type Load, startLoad } from "./load.ts";
 import { openServer, type Server } from "./server.ts";
 
 const clients = 32;
