@@ -36,6 +36,30 @@ export interface ReferenceShape {
   targets: string[];
 }
 
+/**
+ * The shapes of later with what the earlier ones knew of tables and columns that are gone: rows of
+ * before keep the rules that came while they were there.
+ */
+export function withGone(later: TableShape[], earlier: TableShape[]): TableShape[] {
+  const gone = earlier.filter(({ name }) => !later.some((shape) => shape.name === name));
+  const kept = later.map((shape) => {
+    const before = earlier.find(({ name }) => name === shape.name);
+    if (!before) return shape;
+    const lost = (columns: string[]) =>
+      !columns.every((column) => shape.columns.some(({ name }) => name === column));
+    return {
+      ...shape,
+      checks: [...shape.checks, ...before.checks.filter(({ columns }) => lost(columns))],
+      references: [
+        ...shape.references,
+        ...before.references.filter(({ columns }) => lost(columns)),
+      ],
+      keys: [...shape.keys, ...before.keys.filter(lost)],
+    };
+  });
+  return [...kept, ...gone];
+}
+
 /** What a row must look like, for every table that holds rows itself, referenced ones first. */
 export async function readShapes(db: Database): Promise<TableShape[]> {
   const internal = JSON.stringify(bookkeeping);

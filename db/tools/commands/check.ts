@@ -14,9 +14,9 @@ import {
   shownPath,
 } from "../migration_files.ts";
 import { checkQueries } from "../queries.ts";
-import { build, ReplayFailure } from "../replay.ts";
+import { replay, ReplayFailure } from "../replay.ts";
 import { roundTrip } from "../round_trip.ts";
-import { readShapes, type TableShape } from "../rows_query.ts";
+import { readShapes, type TableShape, withGone } from "../rows_query.ts";
 import { unaccepted } from "../safety.ts";
 import { lint } from "../squawk.ts";
 import { openScratch, type Scratch } from "../target.ts";
@@ -92,8 +92,8 @@ function isOwn(): boolean {
 }
 
 /**
- * What the tables come to in the end, in a database as `up` leaves it; nothing where that cannot be
- * built, as the trip tells.
+ * What the tables come to in the end, or before they go, in a database as `up` leaves it; nothing
+ * where that cannot be built, as the trip tells.
  */
 async function buildWhole(
   settings: DatabaseSettings,
@@ -101,13 +101,19 @@ async function buildWhole(
 ): Promise<TableShape[] | undefined> {
   const db = connect(settings, { session: true, deadline: 120_000 });
   try {
-    await build(db, migrations);
+    let shapes: TableShape[] = [];
+    for (const migration of migrations) {
+      if (/\b(drop|rename)\b/i.test(migration.up.text)) {
+        shapes = withGone(await readShapes(db), shapes);
+      }
+      await replay(db, migration, "up");
+    }
     const versions = migrations.map(({ version }) => `('${version}')`).join(", ");
     await db.script(`
       create table schema_migrations (version varchar primary key);
       ${versions ? `insert into schema_migrations values ${versions}` : ""}
     `);
-    return await readShapes(db);
+    return withGone(await readShapes(db), shapes);
   } catch (error) {
     if (error instanceof ReplayFailure) return undefined;
     throw error;
