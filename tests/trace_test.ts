@@ -32,7 +32,8 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
     },
   );
   await child.says(/"listening"/);
-  const [writer] = await createWriters(database.db, 2);
+  const [writer] = await createWriters(database.db, 1);
+  await database.db.script("insert into users (name, email) values ('Bob', 'bob@example.com')");
   const trace = "0af7651916cd43dd8448eb211c80319c";
   const call = async (method: string, path: string, body?: unknown) => {
     const response = await fetch(`http://127.0.0.1:${port}/api${path}`, {
@@ -51,9 +52,9 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
   assertEquals(await call("GET", "/keys?limit=3"), 200);
   assertEquals(await call("GET", "/me"), 200);
   assertEquals(await call("PATCH", "/users/1", { name: "s3cret too" }), 200);
-  assertEquals(await call("DELETE", "/keys/3"), 204);
+  assertEquals(await call("DELETE", "/keys/2"), 204);
   assertEquals(await call("GET", "/health/ready"), 200);
-  assertEquals(await call("PATCH", "/users/1", { email: "writer-1@example.com" }), 409);
+  assertEquals(await call("PATCH", "/users/1", { email: "bob@example.com" }), 409);
   const statements = () =>
     spans.filter((span) =>
       span.attributes.some((a: { key: string }) => a.key === "db.system.name") &&

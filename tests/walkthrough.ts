@@ -166,7 +166,7 @@ function patched(before: string, diff: string, file: string): string {
   for (const part of diff.split(/^@@.*\n/m).filter((part) => part.trim())) {
     const lines = part.trimEnd().split("\n");
     const side = (gone: string) =>
-      lines.filter((line) => line[0] !== gone).map((line) => line.slice(1)).join("\n");
+      lines.filter((line) => line[0] !== gone).map((line) => `${line.slice(1)}\n`).join("");
     const old = side("+");
     assertEquals(text.split(old).length, 2, `${file} does not have these lines, once:\n${old}`);
     text = text.replace(old, () => side("-"));
