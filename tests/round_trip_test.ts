@@ -40,7 +40,7 @@ Deno.test("every operation that needs a key runs one statement, which checks the
       tried++;
     }
   }
-  assert(tried >= 20);
+  assert(tried >= 10);
 });
 
 Deno.test("an unknown, wrong and expired key cost the same statement: time tells nobody which it is [33]", async () => {
@@ -52,7 +52,7 @@ Deno.test("an unknown, wrong and expired key cost the same statement: time tells
   for (
     const bad of [expired, key.replace(/_\d+_/, "_999_"), `${key.slice(0, -43)}${"A".repeat(43)}`]
   ) {
-    assertEquals((await api.call("GET /api/todos/1", { key: bad })).status, 401);
+    assertEquals((await api.call("GET /api/users/1", { key: bad })).status, 401);
   }
   assertEquals(statements.length, 3);
   assertEquals(new Set(statements.map(({ text }) => text)).size, 1);

@@ -2,7 +2,7 @@ import { administer } from "../database.ts";
 import { pause } from "../pool.ts";
 import type { Proxy } from "../proxy.ts";
 import type { App } from "./app.ts";
-import type { Server } from "./server.ts";
+import type { Server } from "../server.ts";
 
 export interface Scene {
   server: Server;

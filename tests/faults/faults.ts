@@ -12,7 +12,7 @@ import { openApp } from "./app.ts";
 import { type Fault, faults, type Scene } from "./catalogue.ts";
 import { createWriters, type Writer } from "../writers.ts";
 import { type Load, startLoad } from "./load.ts";
-import { openServer, type Server } from "./server.ts";
+import { openServer, type Server } from "../server.ts";
 
 const clients = 32;
 const poolSize = 10;

@@ -6,7 +6,7 @@
  * `N passed, N failed`.
  */
 import { databaseUrl } from "../../db/settings.ts";
-import { openServer } from "../faults/server.ts";
+import { openServer } from "../server.ts";
 import { buildImage, toolsMissing } from "./buildah.ts";
 import { checks } from "./catalogue.ts";
 

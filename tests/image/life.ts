@@ -61,13 +61,13 @@ export const life: Check[] = [
         assert(token, output);
         const status = await container.exec(["deno", "task", "db", "status"]);
         assertEquals(status.code, 0, status.output);
-        const body = JSON.stringify({ description: "outlive" });
+        const body = JSON.stringify({ name: "outlive", email: "outlive@b.c" });
         assertMatch(await call(container, token, { method: "POST", body }), /"outlive"/);
       }
       await using next = await startContainer(image, database);
       await next.answers(ready);
       assertMatch(await call(next, token, {}), /"outlive"/);
-      return "it makes the first key and tells the state of the schema; a todo outlives it";
+      return "it makes the first key and tells the state of the schema; a row outlives it";
     },
   },
   {
@@ -177,7 +177,7 @@ export const life: Check[] = [
       await using database = await createDatabase({ empty: true });
       await using old = await startContainer(image, database);
       await old.answers(ready);
-      const bad = "alter table todos add column half text;\nalter table todos add column id text;";
+      const bad = "alter table users add column half text;\nalter table users add column id text;";
       await using migrations = await folderWith({ "20300101000000_fails.sql": bad });
       await using container = await startContainer(image, {
         ...database,
@@ -186,11 +186,11 @@ export const life: Check[] = [
       const { code, output } = await container.ended;
       assert(code !== 0, "it ended well");
       assertMatch(output, /20300101000000_fails\.sql/);
-      const [reason] = /column "id" of relation "todos" already exists/.exec(output) ?? [];
+      const [reason] = /column "id" of relation "users" already exists/.exec(output) ?? [];
       assert(reason, output);
       assertEquals(await old.status(ready), 200);
       const half = await database.db.query(sql`
-        select from information_schema.columns where table_name = 'todos' and column_name = 'half'`);
+        select from information_schema.columns where table_name = 'users' and column_name = 'half'`);
       assertEquals(half.length, 0);
       return `exit code ${code}: ${reason}\nnothing is half done, the old container is ready as before`;
     },
@@ -199,7 +199,7 @@ export const life: Check[] = [
 
 async function call({ url }: Container, token: string, init: RequestInit): Promise<string> {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  return await (await fetch(`${url}/api/todos`, { ...init, headers })).text();
+  return await (await fetch(`${url}/api/users`, { ...init, headers })).text();
 }
 
 /** The project's migrations and these, whose way back is nothing. */

@@ -39,7 +39,7 @@ async function words(container: Container, name: string): Promise<string[]> {
 /** A round of what the app answers from files, from the database and from its packages. */
 async function visit(container: Container) {
   const statuses = { "/api/health/ready": 200, "/api/docs": 200, "/api/openapi.json": 200 };
-  for (const [path, status] of Object.entries({ ...statuses, "/api/todos": 401 })) {
+  for (const [path, status] of Object.entries({ ...statuses, "/api/me": 401 })) {
     assertEquals(await container.status(path), status, path);
   }
 }

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { startEmbedded } from "../../db/embedded.ts";
-import { connect, type Database } from "../../db/mod.ts";
-import type { DatabaseSettings } from "../../db/settings.ts";
-import { migrate, root } from "../../db/tools/dbmate.ts";
-import { freePort } from "../process.ts";
+import { startEmbedded } from "../db/embedded.ts";
+import { connect, type Database } from "../db/mod.ts";
+import type { DatabaseSettings } from "../db/settings.ts";
+import { migrate, root } from "../db/tools/dbmate.ts";
+import { freePort } from "./process.ts";
 
 /** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */
 export interface Server extends AsyncDisposable {
