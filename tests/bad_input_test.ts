@@ -7,6 +7,7 @@ import { databaseUrl } from "../db/settings.ts";
 import { readApplied } from "../db/tools/ledger.ts";
 import { administer } from "./database.ts";
 import { migration, runDb } from "./command.ts";
+import { temporaryFolder } from "./owner.ts";
 import { createPooler } from "./pooler.ts";
 import { createProject, type Project } from "./project.ts";
 
@@ -187,22 +188,19 @@ Deno.test("a role without rights is told which one is missing, by every command,
 
 Deno.test("on a read-only replica every command that changes something names the primary", async () => {
   await using project = await createProject(files);
-  const dataDir = join(await Deno.makeTempDir({ prefix: "slate-test-replica-" }), "data");
+  await using folder = await temporaryFolder("slate-test-replica-");
+  const dataDir = join(folder.path, "data");
+  await (await startEmbedded({ dataDir })).stop();
+  // A server with this file recovers for ever, as a replica whose primary is silent.
+  await Deno.writeTextFile(join(dataDir, "postgres", "standby.signal"), "");
+  const replica = await startEmbedded({ dataDir });
   try {
-    await (await startEmbedded({ dataDir })).stop();
-    // A server with this file recovers for ever, as a replica whose primary is silent.
-    await Deno.writeTextFile(join(dataDir, "postgres", "standby.signal"), "");
-    const replica = await startEmbedded({ dataDir });
-    try {
-      const run = (...args: string[]) => project.runAt(replica.settings, ...args);
-      const changes = ["up", "down", "redo", "stamp head"];
-      await refused(project, run, changes, 3, "is a read-only replica: set DATABASE_URL to the");
-      await refused(project, run, ["reset", "branch x"], 3, "set DATABASE_URL to the primary");
-    } finally {
-      await replica.stop();
-    }
+    const run = (...args: string[]) => project.runAt(replica.settings, ...args);
+    const changes = ["up", "down", "redo", "stamp head"];
+    await refused(project, run, changes, 3, "is a read-only replica: set DATABASE_URL to the");
+    await refused(project, run, ["reset", "branch x"], 3, "set DATABASE_URL to the primary");
   } finally {
-    await Deno.remove(join(dataDir, ".."), { recursive: true });
+    await replica.stop();
   }
 });
 

@@ -6,6 +6,7 @@ import { dbmateBinary } from "../db/tools/dbmate.ts";
 import { readApplied } from "../db/tools/ledger.ts";
 import { administer } from "./database.ts";
 import { dbCommand, migration, outcome, runDbmate } from "./command.ts";
+import { temporaryFolder } from "./owner.ts";
 import { createProject, until } from "./project.ts";
 
 const files = { "001_a.sql": migration("create table a ();", "drop table a;") };
@@ -127,31 +128,28 @@ Deno.test("a session that only reads is refused with exit code 3, and status wor
 
 Deno.test("a read-only replica is refused with exit code 3, and status and history work on it", async () => {
   await using project = await createProject(files);
-  const dataDir = join(await Deno.makeTempDir({ prefix: "slate-test-replica-" }), "data");
+  await using folder = await temporaryFolder("slate-test-replica-");
+  const dataDir = join(folder.path, "data");
+  const primary = await startEmbedded({ dataDir });
   try {
-    const primary = await startEmbedded({ dataDir });
-    try {
-      assertEquals((await project.runAt(primary.settings, "up")).code, 0);
-    } finally {
-      await primary.stop();
-    }
-    // A server with this file recovers for ever, as a replica whose primary is silent.
-    await Deno.writeTextFile(join(dataDir, "postgres", "standby.signal"), "");
-    const replica = await startEmbedded({ dataDir });
-    try {
-      for (const command of ["up", "down"]) {
-        const { code, stderr } = await project.runAt(replica.settings, command);
-        assertEquals(code, 3);
-        assertStringIncludes(stderr, "is a read-only replica: set DATABASE_URL to the primary");
-      }
-      const status = await project.runAt(replica.settings, "status");
-      assertEquals([status.code, status.stdout.slice(0, 7)], [0, "applied"]);
-      assertEquals((await project.runAt(replica.settings, "history")).code, 0);
-    } finally {
-      await replica.stop();
-    }
+    assertEquals((await project.runAt(primary.settings, "up")).code, 0);
   } finally {
-    await Deno.remove(join(dataDir, ".."), { recursive: true });
+    await primary.stop();
+  }
+  // A server with this file recovers for ever, as a replica whose primary is silent.
+  await Deno.writeTextFile(join(dataDir, "postgres", "standby.signal"), "");
+  const replica = await startEmbedded({ dataDir });
+  try {
+    for (const command of ["up", "down"]) {
+      const { code, stderr } = await project.runAt(replica.settings, command);
+      assertEquals(code, 3);
+      assertStringIncludes(stderr, "is a read-only replica: set DATABASE_URL to the primary");
+    }
+    const status = await project.runAt(replica.settings, "status");
+    assertEquals([status.code, status.stdout.slice(0, 7)], [0, "applied"]);
+    assertEquals((await project.runAt(replica.settings, "history")).code, 0);
+  } finally {
+    await replica.stop();
   }
 });
 

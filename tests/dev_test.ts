@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { runningEmbedded } from "../db/embedded.ts";
 import { root } from "../db/tools/dbmate.ts";
+import { removeData } from "./owner.ts";
 import { freePort, startProcess } from "./process.ts";
 
 /** `deno task dev` on a data folder and a port of the test's own. */
@@ -20,7 +21,7 @@ async function surroundings() {
       const free = Deno.listen({ hostname: "127.0.0.1", port });
       free.close();
     },
-    [Symbol.asyncDispose]: () => Deno.remove(dataDir, { recursive: true }),
+    [Symbol.asyncDispose]: () => removeData(dataDir),
   };
 }
 

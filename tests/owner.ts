@@ -123,12 +123,19 @@ export async function temporaryFolder(name: string): Promise<AsyncDisposable & {
   return {
     path,
     async [Symbol.asyncDispose]() {
-      // As root, the data is elsewhere and the folder has a link to it.
-      const data = await Deno.readLink(`${path}/data/postgres`).catch(() => undefined);
-      if (data) await Deno.remove(dirname(data), { recursive: true });
+      await removeData(`${path}/data`);
       await Deno.remove(path, { recursive: true });
     },
   };
+}
+
+/** Removes a server's data folder. As root the data is elsewhere, and the folder has a link to it. */
+export async function removeData(dataDir: string) {
+  const data = await Deno.readLink(`${dataDir}/postgres`).catch(() => undefined);
+  if (data) await Deno.remove(dirname(data), { recursive: true });
+  await Deno.remove(dataDir, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
 }
 
 export async function gone(path: string) {

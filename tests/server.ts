@@ -3,6 +3,7 @@ import { startEmbedded } from "../db/embedded.ts";
 import { connect, type Database } from "../db/mod.ts";
 import type { DatabaseSettings } from "../db/settings.ts";
 import { migrate, root } from "../db/tools/dbmate.ts";
+import { removeData } from "./owner.ts";
 import { freePort } from "./process.ts";
 
 /** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */
@@ -68,8 +69,7 @@ export async function openServer(): Promise<Server> {
     async [Symbol.asyncDispose]() {
       await admin.close();
       await running.stop();
-      await Deno.remove(await Deno.realPath(join(dataDir, "postgres")), { recursive: true });
-      await Deno.remove(dataDir, { recursive: true });
+      await removeData(dataDir);
     },
   };
 }

@@ -15,6 +15,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { root } from "../db/tools/dbmate.ts";
+import { removeData } from "./owner.ts";
 import { freePort, type Process, startProcess } from "./process.ts";
 
 export interface Block {
@@ -64,6 +65,7 @@ export class Walkthrough implements AsyncDisposable {
 
   async [Symbol.asyncDispose]() {
     await this.interrupt();
+    await removeData(join(this.folder, ".data"));
     await Deno.remove(this.folder, { recursive: true });
   }
 
