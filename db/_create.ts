@@ -10,6 +10,9 @@ export interface Created extends Found, Written {
   reused: boolean;
 }
 
+/** SQLSTATE. */
+const uniqueViolation = "23505";
+
 /** A request that may be sent twice and must be done once. */
 export interface Idempotency {
   /** The same key may be sent to each operation. */
@@ -22,8 +25,8 @@ export interface Idempotency {
 /**
  * Creates a row, once: with an idempotency key the answer is remembered in the same statement.
  * `insert` ends after its `from caller`; `shown` is what it returns of the row. Two requests at once:
- * the second waits for the first, fails on the primary key of the remembered answers, which undoes
- * all of it, and is run again to find the answer.
+ * the second waits for the first, fails on what the first has taken, at the latest on the primary key
+ * of the remembered answers, which undoes all of it, and is run again to find the answer.
  */
 export async function createRow(
   db: Database,
@@ -111,7 +114,8 @@ export async function createRow(
   try {
     return await db.query(statement);
   } catch (error) {
-    const raced = error instanceof DatabaseError && error.constraint === "idempotency_keys_pkey";
+    // The first of two may have taken a unique value as well, which the second meets before the key.
+    const raced = error instanceof DatabaseError && error.code === uniqueViolation;
     if (!raced) throw error;
     return await db.query(statement);
   }
