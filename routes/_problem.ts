@@ -60,12 +60,15 @@ export class Problem extends Error {
 
 /**
  * What a violated constraint means to the caller: the problem, the field, and what is wrong with
- * it. A conflict is `taken`, a reference to nothing `not_found`. One that is not here is a bug.
+ * it. One that is not here is a bug.
  */
 const constraints: Record<string, [code: ProblemCode, field: string, detail: string]> = {
   users_email_key: ["email_taken", "email", "is another user's, without regard to case"],
   todos_student_id_fkey: ["student_not_found", "student_id", "is not a student of yours"],
 };
+
+/** What is wrong with the field by SQLSTATE; what is neither broke a check. */
+const faults: Record<string, string> = { "23505": "taken", "23503": "not_found" };
 
 /** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
 export function unauthorized(): Problem {
@@ -93,7 +96,7 @@ export function toProblem(error: unknown, method: string): Problem {
     if (name.endsWith("_owner_id_fkey")) return unauthorized();
     if (name in constraints) {
       const [code, field, detail] = constraints[name]!;
-      const fault = problems[code][0] === 409 ? "taken" : "not_found";
+      const fault = faults[error.code] ?? "invalid_value";
       return new Problem(code, `The field ${field} ${detail}.`, {
         errors: [{ pointer: `/${field}`, code: fault, detail }],
       });

@@ -36,6 +36,7 @@ export function createApp(options: AppOptions) {
         "Link",
         "X-Request-Id",
         "Idempotent-Replayed",
+        "Slate-Written",
         "RateLimit",
         "RateLimit-Policy",
         "Retry-After",

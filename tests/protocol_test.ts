@@ -242,6 +242,8 @@ Deno.test("CORS is off until an origin is configured, and then only for it [37]"
   await using on = await createApi({ corsOrigins: [origin] });
   const open = await on.call("GET /api", { headers: { origin } });
   assertEquals(open.headers.get("access-control-allow-origin"), origin);
+  const readable = open.headers.get("access-control-expose-headers")!.split(",");
+  for (const name of ["ETag", "Link", "Slate-Written"]) assert(readable.includes(name), name);
   const stranger = await on.call("GET /api", { headers: { origin: "https://evil.example" } });
   assertEquals(stranger.headers.get("access-control-allow-origin"), null);
 });

@@ -108,14 +108,14 @@ export class Walkthrough implements AsyncDisposable {
     }
     const here = line.replace(/^curl /, "curl --silent --show-error ")
       .replaceAll(":8000", `:${this.#port}`);
-    const { code, stdout, stderr } = await new Deno.Command("sh", {
-      args: ["-c", here],
+    const { code, stdout } = await new Deno.Command("sh", {
+      // Both streams in one, in the order in which a terminal shows them.
+      args: ["-c", `exec 2>&1\n${here}`],
       cwd: this.folder,
       env: this.#env(),
       stdin: "null",
     }).output();
-    const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    const output = decode(stdout) + decode(stderr).replace(/^Task .*\n/gm, "");
+    const output = new TextDecoder().decode(stdout).replace(/^Task .*\n/gm, "");
     const expected = Number(/ # exit (\d+)$/.exec(line)?.[1] ?? 0);
     assertEquals(code, expected, `${line}:\n${output}`);
     return output;
