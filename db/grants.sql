@@ -1,6 +1,6 @@
--- What the application's role may do: rows of its tables, and nothing else. Run by the migrator
--- after every release's migrations; again changes nothing. A table that is missing here is missing
--- for the application: the API's tests run under this role and fail.
+-- What the application's role may do: rows of its tables, and nothing else. `deno task db up` runs it
+-- where db/roles.sql was run; again changes nothing. A table that is missing here is missing for the
+-- application: the API's tests run under this role and fail.
 grant select, insert, update, delete
 on todos, students, users, keys, idempotency_keys
 to slate_app;

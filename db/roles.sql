@@ -4,9 +4,9 @@
 --   psql "$ADMIN_URL" --set ON_ERROR_STOP=1 --file db/roles.sql
 --   psql "$ADMIN_URL" --command '\password slate_migrator' --command '\password slate_app'
 --   DATABASE_URL=postgres://slate_migrator:...@host/slate deno task db up
---   psql "$MIGRATOR_URL" --set ON_ERROR_STOP=1 --file db/grants.sql    after every release
 --   DATABASE_URL=postgres://slate_app:...@host/slate deno task start
 --
+-- Each `up` runs db/grants.sql as well, which says what the application may do.
 -- No role has a password until it is given one, so until then nobody can log in by it.
 -- A database that was migrated by another role before: `reassign owned by that_role to slate_owner`.
 

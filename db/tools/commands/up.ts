@@ -1,6 +1,7 @@
 import { type Change, change, changeOptions, report } from "../change.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { checkForm } from "../form.ts";
+import { grant } from "../grants.ts";
 import { brokenIndexes } from "../indexes.ts";
 import { record } from "../ledger.ts";
 import type { Finding, Migration } from "../migration_files.ts";
@@ -14,7 +15,8 @@ export const command: Command = {
   description:
     "Applies what is pending, or what is pending up to a target: a version, the start of one, a\n" +
     "name, or +2 for two steps. Before anything runs, all files are checked; several runs at once\n" +
-    "wait for each other; each migration is recorded with its author and its content.",
+    "wait for each other; each migration is recorded with its author and its content. Where the\n" +
+    "roles of db/roles.sql are in use, the application gets what db/grants.sql says.",
   example: "deno task db up\ndeno task db up +1\ndeno task db up --sql > release.sql",
   arguments: [0, 1],
   options: {
@@ -46,6 +48,8 @@ export const command: Command = {
       await adopt(work);
       for (const { file } of pending) await step(work, file!, "up");
       if (pending.length === 0) context.say("nothing is pending");
+      // Before the last step a table that it names may be missing.
+      if (target === undefined) await grant(work.db, context.say);
       return exit.done;
     });
   },
