@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import document from "../openapi.json" with { type: "json" };
 import type { Json } from "./api.ts";
+import { bounds, valid } from "./fuzz/values.ts";
 
 /*
  * Rows for any collection of the document, made from its schemas, so that a new resource is tried
@@ -11,6 +13,18 @@ export const collections = Object.entries<Json>(document.paths)
   .filter(([path, item]) => item.post && path.split("/").length === 3)
   .map(([path]) => path.split("/")[2]!);
 
+/**
+ * What a field refers to where its name does not say so: room_id is of /api/rooms, but category_id
+ * would need `category_id: "categories"` here.
+ */
+export const referred: Record<string, string> = {};
+
+const target = (name: string) => referred[name] ?? name.replace(/_id$/, "s");
+
+interface Caller {
+  call(request: string, call: Json): Promise<{ status: number; json: Json }>;
+}
+
 let made = 0;
 
 /**
@@ -18,43 +32,65 @@ let made = 0;
  * has for courses.
  */
 export function sampleBody(collection: string, ids: Record<string, number> = {}): Json {
-  const { schema } = (document.paths as Json)[`/api/${collection}`]
-    .post.requestBody.content["application/json"];
-  const { properties, required = [] } =
-    (document.components.schemas as Json)[schema.$ref.split("/").pop()];
+  const post = (document.paths as Json)[`/api/${collection}`]?.post;
+  if (!post) throw new Error(`tests/samples.ts has no body for /api/${collection}: it has no POST`);
+  const type = post.requestBody.content["application/json"].schema.$ref.split("/").pop();
+  const { properties, required = [] } = (document.components.schemas as Json)[type];
   return Object.fromEntries(required.map((name: string) => [
     name,
-    name.endsWith("_id") ? ids[referred(name)] ?? 1 : sampleValue(properties[name]),
+    name.endsWith("_id")
+      ? ids[target(name)] ?? 1
+      : sampleValue(properties[name], `${type}.${name}`),
   ]));
+}
+
+/** The same, with the rows that it refers to made for it. */
+export async function makeBody(api: Caller, collection: string, key?: string | null) {
+  const ids: Record<string, number> = {};
+  for (const name of Object.keys(sampleBody(collection)).filter((name) => name.endsWith("_id"))) {
+    const other = target(name);
+    if (!collections.includes(other)) {
+      throw new Error(
+        `tests/samples.ts takes ${name} of ${collection} for a row of /api/${other}, ` +
+          "which has no POST: name it in `referred` there",
+      );
+    }
+    ids[other] ??= await createSample(api, other, key);
+  }
+  return sampleBody(collection, ids);
 }
 
 /** Creates a row, and those that it refers to, and gives its id. */
 export async function createSample(
-  api: { call(request: string, call: Json): Promise<{ status: number; json: Json }> },
+  api: Caller,
   collection: string,
   key?: string | null,
 ): Promise<number> {
-  const ids: Record<string, number> = {};
-  for (const name of Object.keys(sampleBody(collection)).filter((name) => name.endsWith("_id"))) {
-    ids[referred(name)] = await createSample(api, referred(name), key);
-  }
-  const body = sampleBody(collection, ids);
+  const body = await makeBody(api, collection, key);
   const { status, json } = await api.call(`POST /api/${collection}`, { key, body });
-  if (status !== 201) throw new Error(`no sample of ${collection}: ${JSON.stringify(json)}`);
+  if (status !== 201) {
+    const sent = JSON.stringify(body);
+    throw new Error(`no sample of ${collection}: ${sent} is answered ${JSON.stringify(json)}`);
+  }
   return json.id;
 }
 
-function referred(name: string): string {
-  return name.replace(/_id$/, "s");
-}
-
-function sampleValue({ enum: names, type, format, pattern, minimum, maxLength }: Json): Json {
+/** Differs from sample to sample, within its bounds: a constraint may forbid two of the same. */
+function sampleValue(schema: Json, name: string): Json {
+  const { enum: names, type, format, pattern = "", maxLength } = schema;
   made++;
   if (names) return names[0];
-  if (type === "integer") return minimum ?? made;
+  if (type === "integer") {
+    const { min, max } = bounds(schema);
+    const least = max < 0 ? min : Math.max(min, 0);
+    return least + made % (max - least + 1);
+  }
   if (type === "boolean") return false;
-  if (format === "date-time") return "2030-01-31T09:00:00Z";
-  if (format === "date") return "2030-01-31";
-  if (pattern?.includes("@")) return `sample${made}@example.com`;
-  return `Sample ${made}`.slice(0, maxLength);
+  const day = new Date(Date.UTC(2030, 0, made, 9)).toISOString();
+  if (format === "date-time") return `${day.slice(0, 19)}Z`;
+  if (format === "date") return day.slice(0, 10);
+  const good = new RegExp(pattern, "u");
+  const plain = [`${made} sample`.slice(0, maxLength), `sample${made}@example.com`];
+  return plain.find((text) => good.test(text)) ??
+    fc.sample(valid(schema, document, name), { seed: made, numRuns: 1 })[0];
 }

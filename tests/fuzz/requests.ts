@@ -77,7 +77,9 @@ export function requests({ spec }: Operation, document: Json): fc.Arbitrary<Gene
       { weight: name === "cursor" ? 99 : 15, arbitrary: fc.constant([]) },
       {
         weight: name === "cursor" ? 1 : 8,
-        arbitrary: valid(schema, document).map((v: Json) => [[name, String(v)]]),
+        arbitrary: valid(schema, document, `${spec.operationId}.${name}`).map((
+          v: Json,
+        ) => [[name, String(v)]]),
       },
       {
         weight: 1,
@@ -115,7 +117,7 @@ export function requests({ spec }: Operation, document: Json): fc.Arbitrary<Gene
       { weight: 1, arbitrary: fc.constantFrom(...rawQueries) },
     ),
     headers,
-    ...bodies(spec.requestBody, document),
+    ...bodies(spec, document),
   });
 }
 
@@ -152,13 +154,13 @@ const badTypes = [
   "application/json ; charset=utf-8",
 ];
 
-function bodies(requestBody: Json, document: Json): {
+function bodies({ operationId, requestBody }: Json, document: Json): {
   type: fc.Arbitrary<string | undefined>;
   body: fc.Arbitrary<Generated["body"]>;
 } {
   if (!requestBody) return { type: fc.constant(undefined), body: fc.constant(undefined) };
   const types = Object.keys(requestBody.content);
-  const good = valid(requestBody.content[types[0]!].schema, document);
+  const good = valid(requestBody.content[types[0]!].schema, document, operationId);
   return {
     type: fc.oneof(
       { weight: 17, arbitrary: fc.constantFrom(...types) },
