@@ -8,7 +8,7 @@ const text = "docs/taking-the-example-out.md";
 /** Those that look at every resource, at the schema or at the document; the rest take minutes. */
 const tests = [
   ...["statements", "security", "imports", "document", "document_lint", "docs"],
-  ...["users", "keys", "roles"],
+  ...["users", "keys", "roles", "resources"],
 ];
 
 Deno.test("docs/taking-the-example-out.md: what is left passes its checks and its tests", async () => {

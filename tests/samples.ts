@@ -60,6 +60,22 @@ export async function makeBody(api: Caller, collection: string, key?: string | n
   return sampleBody(collection, ids);
 }
 
+/** A body that changes a row in what a creation requires, or else in all that can be changed. */
+export async function makeChange(api: Caller, collection: string, row: Json, key?: string | null) {
+  const { patch } = (document.paths as Json)[`/api/${collection}/{id}`];
+  const type = patch.requestBody.content["application/json"].schema.$ref.split("/").pop();
+  const { properties } = (document.components.schemas as Json)[type];
+  const required = await makeBody(api, collection, key);
+  const all = Object.keys(properties).filter((name) => !name.endsWith("_id"));
+  const some = Object.keys(required).filter((name) => name in properties);
+  return Object.fromEntries((some.length > 0 ? some : all).map((name) => {
+    const { type, enum: names } = properties[name];
+    if (names) return [name, names.find((value: Json) => value !== row[name]) ?? names[0]];
+    if (type === "boolean") return [name, !row[name]];
+    return [name, required[name] ?? sampleValue(properties[name], `${collection}.${name}`)];
+  }));
+}
+
 /** Creates a row, and those that it refers to, and gives its id. */
 export async function createSample(
   api: Caller,
@@ -77,7 +93,8 @@ export async function createSample(
 
 /** Differs from sample to sample, within its bounds: a constraint may forbid two of the same. */
 function sampleValue(schema: Json, name: string): Json {
-  const { enum: names, type, format, pattern = "", maxLength } = schema;
+  const { enum: names, format, pattern = "", maxLength } = schema;
+  const type = [schema.type].flat().find((type) => type !== "null");
   made++;
   if (names) return names[0];
   if (type === "integer") {

@@ -9,7 +9,7 @@ const text = "docs/tutorial.md";
 /** Those that a new resource can fail; all of them would double the time of this run. */
 const tests = [
   ...["courses", "statements", "security", "fuzz", "document", "document_lint", "docs", "client"],
-  ...["imports", "migrations", "roles", "protocol"],
+  ...["imports", "migrations", "roles", "protocol", "resources", "round_trip"],
 ];
 
 Deno.test("docs/tutorial.md: every step works as it stands, and shows what it shows", async () => {
