@@ -63,10 +63,13 @@ const notQueries = /^(_.*|client|deadlines|embedded|errors|mod|replica|settings|
 /** The tables that db/ exports, by name, and the names of the other queries. */
 const tables: Record<string, Table<Json, string, Json>> = {};
 const queries: string[] = [];
+/** Where each of both is. */
+const files: Record<string, string> = { keys: "db/keys.ts" };
 const folder = new URL("../db/", import.meta.url);
 for (const { name, isFile } of Deno.readDirSync(folder)) {
   if (!isFile || !name.endsWith(".ts") || notQueries.test(name)) continue;
   for (const [exported, value] of Object.entries<Json>(await import(`${folder}${name}`))) {
+    files[exported] = `db/${name}`;
     if (typeof value === "function") queries.push(exported);
     else if (value.columns) tables[exported] = value;
   }
@@ -111,6 +114,15 @@ function expected(name: string): Record<string, string> {
   return changed;
 }
 
+/** What `check` tells of a failure too: the file, the query and what PostgreSQL says of it. */
+const where = (query: string) => `${files[query.split(".")[0]!]}: ${query}`;
+
+function refused(query: string): (error: Error) => never {
+  return (error) => {
+    throw new Error(`${where(query)}: ${error.message}`, { cause: error });
+  };
+}
+
 /** Describes instead of running. */
 function describing(db: Database, described: (columns: string[]) => void): Database {
   return {
@@ -138,10 +150,12 @@ for (const [name, call] of Object.entries(calls)) {
     await using database = await createDatabase();
     const seen: string[][] = [];
     const db = describing(database.db, (columns) => seen.push(columns));
-    await Promise.all(call(db));
+    await Promise.all(call(db)).catch(refused(name));
     const columns = Object.entries(expected(name)).map(([column, type]) => `${column} ${type}`);
     assert(seen.length > 0);
-    for (const one of seen) assertEquals(one, columns);
+    for (const one of seen) {
+      assertEquals(one, columns, `${where(name)}: returns ${one}, and not ${columns}`);
+    }
   });
 }
 
@@ -167,23 +181,40 @@ for (const [table, { columns, from }] of Object.entries(shown)) {
     await using api = await createApi();
     const { db } = api.database;
     const schema: Json = (openapiDocument(api.app) as Json).components.schemas[name];
-    const { columns: described } = await db.describe(sql`select ${columns} from ${from}`);
+    assert(
+      schema,
+      `${files[table]}: has no resource in the document (no ${name}); ` +
+        "mount it in routes/mod.ts",
+    );
+    const { columns: described } = await db.describe(sql`select ${columns} from ${from}`)
+      .catch(refused(`${table}.columns`));
     const attributes = await db.query<{ name: string; number: number; required: boolean }>(sql`
       select attname as name, attnum as number, attnotnull as required
       from pg_attribute
       where attrelid = ${table}::regclass and attnum > 0 and not attisdropped`);
-    assertEquals(described.map((c) => c.name).sort(), Object.keys(schema.properties).sort());
+    const [shows, says] = [described.map((c) => c.name), Object.keys(schema.properties)];
+    assertEquals(
+      shows.sort(),
+      says.sort(),
+      `${where(table)}: shows ${shows}, and the document's ${name} has ${says}`,
+    );
     assertEquals([...schema.required].sort(), Object.keys(schema.properties).sort());
     for (const column of described) {
       const [type] = await db.query<{ name: string }>(sql`
         select format_type(${column.type}::oid, null) as name`);
       // An expression, such as a time's, is over the column of its name; another may be renamed.
-      const { required } = attributes.find((a) =>
+      const attribute = attributes.find((a) =>
         column.table ? a.number === column.number : a.name === column.name
-      )!;
+      );
+      assert(attribute, `${where(table)}: shows ${column.name}, which is no column's name`);
       const json = jsonTypes[type!.name] ?? "string";
       const documented = [schema.properties[column.name].type].flat().sort();
-      assertEquals(documented, required ? [json] : [json, "null"].sort(), column.name);
+      const right = attribute.required ? [json] : [json, "null"].sort();
+      const [is, said] = [right, documented].map((types) => types.join(" or "));
+      const why = `${
+        where(table)
+      }: ${column.name} is ${is}, and the document's ${name} says ${said}`;
+      assertEquals(documented, right, why);
     }
   });
 }
