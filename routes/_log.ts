@@ -42,8 +42,11 @@ export function requestLog(
 /** What happened, without the values that PostgreSQL puts into the messages of classes 22 and 23. */
 function describe(error: Error): string {
   if (error instanceof DatabaseError) {
-    const message = /^2[23]/.test(error.code) ? "" : ` ${error.message}`;
-    return `SQLSTATE ${error.code} ${error.constraint ?? ""}${message}`;
+    const { code, constraint, fields } = error;
+    const place = [fields.table_name, fields.column_name].filter(Boolean).join(".");
+    const message = /^2[23]/.test(code) ? "" : error.message;
+    return [`SQLSTATE ${code}`, constraint, place && `on ${place}`, message]
+      .filter(Boolean).join(" ");
   }
   // The stack of an error that nobody foresaw is what it takes to mend it.
   return error.name === "Error" || error instanceof TypeError

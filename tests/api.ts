@@ -29,6 +29,8 @@ export interface Call {
   key?: string | null;
   /** Where the request comes from; by default from nowhere, as no network is in between. */
   address?: string;
+  /** Whether an answer of 500 is what the test is about; else it is thrown, with its reason. */
+  fails?: true;
 }
 
 export interface TestApi extends AsyncDisposable {
@@ -51,6 +53,8 @@ export interface TestApi extends AsyncDisposable {
 export async function createApi(options: Partial<Parameters<typeof createApp>[0]> = {}) {
   const database = await createDatabase();
   const log: string[] = [];
+  /** What the log says of each request that failed, which its caller is never told. */
+  const failures = new Map<string, string>();
   const own = options.db ? undefined : connect(await asApplication(database), { size: 4 });
   const db = options.db ?? own!;
   const app = createApp({
@@ -58,8 +62,15 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
     environment: "test",
     corsOrigins: [],
     rateLimit: 0,
-    log: (line) => log.push(line),
     ...options,
+    log(line) {
+      log.push(line);
+      if (line.includes('"error":')) {
+        const { request_id, error } = JSON.parse(line);
+        failures.set(request_id, error);
+      }
+      options.log?.(line);
+    },
   });
   const check = contract(openapiDocument(app));
 
@@ -93,6 +104,10 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
       text,
       json: isJson && text !== "" ? JSON.parse(text) : undefined,
     };
+    if (answer.status === 500 && !call.fails) {
+      const reason = failures.get(answer.headers.get("x-request-id")!);
+      throw new Error(`${request} answered 500: ${reason}`);
+    }
     check(method, url.pathname, answer);
     return answer;
   }

@@ -1,9 +1,10 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect } from "../db/mod.ts";
 import type { DatabaseSettings } from "../db/settings.ts";
 import { createApi } from "./api.ts";
 import { createDatabase, testServer } from "./database.ts";
 import { openProxy } from "./proxy.ts";
+import { createSample } from "./samples.ts";
 
 /** A port on which nobody listens. */
 const nowhere = { host: "127.0.0.1", port: 1, database: "x", user: "x", tls: "off" as const };
@@ -65,12 +66,26 @@ Deno.test("an unmapped constraint is a bug: 500, and the log says which, without
   await api.database.db.script(
     "alter table keys add constraint keys_surprise_check check (name <> 's3cret')",
   );
-  const answer = await api.call("POST /api/keys", { body: { name: "s3cret", scope: "read" } });
+  const body = { name: "s3cret", scope: "read" };
+  const answer = await api.call("POST /api/keys", { body, fails: true });
   assertEquals([answer.status, answer.json.code], [500, "internal_error"]);
   const line = api.log.at(-1)!;
-  assertStringIncludes(line, "keys_surprise_check");
+  assertStringIncludes(line, "SQLSTATE 23514 keys_surprise_check on keys");
   assertEquals(line.includes("s3cret"), false);
   assertEquals(answer.text.includes("keys_surprise"), false);
+});
+
+Deno.test("a test is told why an answer is 500: no grant, or a required column that no insert fills", async () => {
+  await using api = await createApi();
+  const key = await api.key("ada@example.com", "admin");
+  const post = () => createSample(api, "users", key);
+  await api.database.db.script("revoke insert on users from slate_app");
+  await assertRejects(post, Error, "SQLSTATE 42501 permission denied for table users");
+  await api.database.db.script(`
+    grant insert on users to slate_app;
+    alter table users add column badge text not null default 'none';
+    alter table users alter badge drop default;`);
+  await assertRejects(post, Error, "POST /api/users answered 500: SQLSTATE 23502 on users.badge");
 });
 
 Deno.test("a data exception that the schema let through is 422, and PostgreSQL's words stay here [17]", async () => {
