@@ -283,3 +283,16 @@ Deno.test("check: a query that a migration has left behind is found", async () =
   assertMatch(messages[0]!, /^getMe, users\.get, .*: column t\.years_old does not exist$/);
   assertEquals(messages[1], 'users.create: column "years_old" of relation "users" does not exist');
 });
+
+Deno.test("check: a required column that an insert leaves out is found", async () => {
+  await using database = await createDatabase();
+  await database.db.script(
+    "alter table users add column badge text not null default ''; alter table users alter badge drop default",
+  );
+  await database.db.close();
+  const found = await checkQueries(testServer(), database.settings);
+  assertEquals(found.map(({ path, message }) => [path, message]), [
+    ["db/keys.ts", "installKey: inserts no badge into users, required and without default"],
+    ["db/users.ts", "users.create: inserts no badge into users, required and without default"],
+  ]);
+});
