@@ -84,8 +84,8 @@ export async function change(
 async function settle(db: Database, folder: Folder): Promise<Row[]> {
   const rows = await readState(db, folder);
   let settled = false;
-  for (const { state, entry } of rows) {
-    if (!entry || entry.outcome !== null) continue;
+  for (const { state, open: entry } of rows) {
+    if (!entry) continue;
     if (state !== "unfinished") {
       const there = state === "applied" || state === "edited" || state === "missing";
       await finish(db, entry.id, there === (entry.action === "up") ? "done" : "failed");
