@@ -117,7 +117,7 @@ export function findingsOf(rows: Row[]): Finding[] {
         return finding(
           firstDifference(row.entry!.content, row.file!.text),
           `was edited after it was applied at ${row.entry!.started_at} by ${row.entry!.author}`,
-          `put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
+          `in development, while it is the newest, \`deno task db redo\` reverts it and applies it again; elsewhere put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
         );
       case "missing":
         if (row.baseline) {
