@@ -98,12 +98,24 @@ Deno.test("deno task dev: the app starts again when a file changes", async () =>
   await dev.ended;
 });
 
-Deno.test("deno task dev: a port in use is one clear message", async () => {
+Deno.test("deno task dev: a port in use is one clear message, and who answers there is not taken for Slate", async () => {
   await using place = await surroundings();
-  using taken = Deno.listen({ hostname: "127.0.0.1", port: Number(place.env.PORT) });
-  await using dev = place.start();
-  await dev.says(/is in use: stop what listens there, or set PORT/);
-  assertEquals(taken.addr.port, Number(place.env.PORT));
+  const port = Number(place.env.PORT);
+  await using dev = await (async () => {
+    await using _stranger = Deno.serve(
+      { hostname: "127.0.0.1", port, onListen() {} },
+      () => new Response("a stranger"),
+    );
+    const dev = place.start();
+    await dev.says(/is in use: stop what listens there, or set PORT/);
+    await dev.says(/Restarting on file change/);
+    assertEquals(dev.output().includes("Slate runs"), false);
+    return dev;
+  })();
+  const now = new Date();
+  await Deno.utime(join(root, "main.ts"), now, now);
+  await dev.says(/Slate runs/);
+  assertMatch(await (await fetch(`${place.url}/api`)).text(), /api is up/);
   dev.interrupt();
   await dev.ended;
 });
