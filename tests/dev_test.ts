@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { runningEmbedded } from "../db/embedded.ts";
 import { root } from "../db/tools/dbmate.ts";
+import { runDb } from "./command.ts";
 import { removeData } from "./owner.ts";
 import { freePort, startProcess } from "./process.ts";
 
@@ -23,6 +24,12 @@ async function surroundings() {
     },
     [Symbol.asyncDispose]: () => removeData(dataDir),
   };
+}
+
+async function statusOf(url: string): Promise<number> {
+  const response = await fetch(url);
+  await response.body?.cancel();
+  return response.status;
 }
 
 async function createUser(url: string, name: string) {
@@ -118,4 +125,26 @@ Deno.test("deno task dev: a port in use is one clear message, and who answers th
   assertMatch(await (await fetch(`${place.url}/api`)).text(), /api is up/);
   dev.interrupt();
   await dev.ended;
+});
+
+Deno.test("deno task dev: who takes its key away by reset, or by down and up, is told to restart it", async () => {
+  await using place = await surroundings();
+  await using dev = place.start();
+  await dev.says(/Slate runs/);
+  assertEquals(/restart it/.test(dev.output()), false);
+  const env = { ...place.env, DATABASE_URL: "", PGHOST: "" };
+  assertEquals((await runDb(["up"], { env })).stderr, "nothing is pending\n");
+  for (const args of [["reset"], ["down", "base"], ["up"]]) {
+    const { code, stderr } = await runDb(args, { env });
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, "where its key is gone: restart it");
+  }
+  assertEquals(await statusOf(`${place.url}/api/todos`), 401);
+  dev.interrupt();
+  await dev.ended;
+  await using again = place.start();
+  await again.says(/Slate runs/);
+  assertEquals(await statusOf(`${place.url}/api/todos`), 200);
+  again.interrupt();
+  await again.ended;
 });

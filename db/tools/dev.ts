@@ -11,7 +11,7 @@ import { type DatabaseSettings, databaseUrl } from "../settings.ts";
 import { formatKey, newSecret } from "../_secret.ts";
 import { main as db } from "./db.ts";
 import { root } from "./dbmate.ts";
-import { demoEmail, seed } from "./seed.ts";
+import { demoEmail, devKeyName, seed } from "./seed.ts";
 import { environment, namesEmbedded } from "./target.ts";
 
 const env = environment();
@@ -23,7 +23,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
   const database = connect(settings, { size: 1 });
   try {
     await seed(database);
-    const name = "deno task dev";
+    const name = devKeyName;
     await database.query(sql`delete from keys where name = ${name}`);
     const { secret, hash } = newSecret();
     const [row] = await installKey(database, { email: demoEmail, scope: "admin", name, hash });

@@ -11,6 +11,8 @@ export interface Target extends AsyncDisposable {
   settings: DatabaseSettings;
   /** It is the one that `deno task dev` runs. */
   embedded: boolean;
+  /** `deno task dev` runs on that server, in another process. */
+  besideDev: boolean;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -44,7 +46,7 @@ export async function openTarget(): Promise<Target> {
   if (embedded !== undefined) return await openEmbedded(embedded);
   const { settings, faults } = readDatabaseSettings(env);
   if (!settings) throw new Failure(faults.join("\n"), exit.usage);
-  return { settings, embedded: false, async [Symbol.asyncDispose]() {} };
+  return { settings, embedded: false, besideDev: false, async [Symbol.asyncDispose]() {} };
 }
 
 /**
@@ -75,12 +77,15 @@ async function openEmbedded(database: string): Promise<Target> {
   const running = await runningEmbedded(folder);
   if (running) {
     const settings = { ...running, database };
-    return { settings, embedded: true, async [Symbol.asyncDispose]() {} };
+    const owner = await Deno.readTextFile(join(folder, "lock"));
+    const besideDev = /^deno task dev,/.test(owner) && !owner.includes(`(process ${Deno.pid})`);
+    return { settings, embedded: true, besideDev, async [Symbol.asyncDispose]() {} };
   }
   const server = await startEmbedded({ dataDir: folder, owner: "deno task db" });
   return {
     settings: { ...server.settings, database },
     embedded: true,
+    besideDev: false,
     [Symbol.asyncDispose]: () => server.stop(),
   };
 }
