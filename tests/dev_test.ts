@@ -1,7 +1,9 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { runningEmbedded } from "../db/embedded.ts";
-import { root } from "../db/tools/dbmate.ts";
+import { connect, sql } from "../db/mod.ts";
+import { dbmateBinary, root } from "../db/tools/dbmate.ts";
 import { runDb } from "./command.ts";
 import { removeData } from "./owner.ts";
 import { freePort, startProcess } from "./process.ts";
@@ -16,7 +18,8 @@ async function surroundings() {
     dataDir,
     env,
     url,
-    start: () => startProcess(["task", "dev"], env),
+    start: (more: Record<string, string> = {}) =>
+      startProcess(["task", "dev"], { ...env, ...more }),
     async stopped() {
       assertEquals(await runningEmbedded(dataDir), undefined);
       const free = Deno.listen({ hostname: "127.0.0.1", port });
@@ -147,4 +150,32 @@ Deno.test("deno task dev: who takes its key away by reset, or by down and up, is
   assertEquals(await statusOf(`${place.url}/api/todos`), 200);
   again.interrupt();
   await again.ended;
+});
+
+Deno.test("deno task dev: on a branch it serves the copy, which dbmate by hand finds by the same file", async () => {
+  await using place = await surroundings();
+  const none = { ...place.env, DATABASE_URL: "", PGHOST: "" };
+  const envFile = join(place.dataDir, "env");
+  for (const args of [["up"], ["branch", "b", "--env-file", envFile]]) {
+    const { code, stderr } = await runDb(args, { env: none });
+    assertEquals(code, 0, stderr);
+  }
+  const named = parseEnv(await Deno.readTextFile(envFile)) as Record<string, string>;
+  await using dev = place.start(named);
+  await dev.says(/Slate runs/);
+  await createUser(place.url, "Grace");
+  const copy = { ...(await runningEmbedded(place.dataDir))!, database: "slate_b" };
+  const db = connect(copy, { size: 1 });
+  assertEquals(await db.query(sql`select name from users order by id desc limit 1`), [{
+    name: "Grace",
+  }]);
+  await db.close();
+  const status = await new Deno.Command(await dbmateBinary(), {
+    args: ["--env-file", envFile, "status"],
+    cwd: root,
+    env: named,
+  }).output();
+  assertEquals(status.code, 0, new TextDecoder().decode(status.stderr));
+  dev.interrupt();
+  await dev.ended;
 });

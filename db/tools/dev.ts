@@ -12,7 +12,7 @@ import { formatKey, newSecret } from "../_secret.ts";
 import { main as db } from "./db.ts";
 import { root } from "./dbmate.ts";
 import { demoEmail, devKeyName, seed } from "./seed.ts";
-import { environment, namesEmbedded } from "./target.ts";
+import { embeddedDatabase, environment } from "./target.ts";
 
 const env = environment();
 const host = env.HOST || "127.0.0.1";
@@ -93,7 +93,7 @@ Slate runs on ${where}. Open ${url}/api/docs or try:
 }
 
 /** The embedded server around it all. Returns the exit code. */
-async function serveEmbedded(): Promise<number> {
+async function serveEmbedded(database: string): Promise<number> {
   const dataDir = defaultDataDir();
   const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
   try {
@@ -101,9 +101,10 @@ async function serveEmbedded(): Promise<number> {
     const code = await db(["up"]);
     if (code !== 0) return code;
     const slateEnv = env.SLATE_ENV || "dev";
-    const key = await prepare(server.settings, slateEnv);
+    const settings = { ...server.settings, database };
+    const key = await prepare(settings, slateEnv);
     return await serve({
-      DATABASE_URL: databaseUrl(server.settings),
+      DATABASE_URL: databaseUrl(settings),
       SLATE_DEV_KEY: key,
       SLATE_ENV: slateEnv,
     }, `its own PostgreSQL, whose data is in ${dataDir}`);
@@ -113,7 +114,8 @@ async function serveEmbedded(): Promise<number> {
 }
 
 try {
-  Deno.exit(namesEmbedded(env) ? await serveEmbedded() : await serve({}));
+  const database = embeddedDatabase(env);
+  Deno.exit(database === undefined ? await serve({}) : await serveEmbedded(database));
 } catch (error) {
   if (!(error instanceof EmbeddedError)) throw error;
   console.error(error.message);

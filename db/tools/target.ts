@@ -53,18 +53,13 @@ export async function openTarget(): Promise<Target> {
  * The name of the database on the embedded server that the environment means, if it means one: it
  * names no database at all, or the URL that .env has for the embedded server.
  */
-function embeddedDatabase(env: Environment): string | undefined {
+export function embeddedDatabase(env: Environment): string | undefined {
   if (!env.DATABASE_URL) return env.PGHOST ? undefined : "slate";
   const url = URL.parse(env.DATABASE_URL);
   const own = url?.hostname === "127.0.0.1" && url.username === "slate" && url.password === "" &&
     !env.PGPASSWORD && env.PGPASSFILE &&
     resolve(root, env.PGPASSFILE) === join(dataDir(env), "pgpass");
   return own ? decodeURIComponent(url.pathname.slice(1)) || "slate" : undefined;
-}
-
-/** Whether the environment means the embedded server. */
-export function namesEmbedded(env: Environment): boolean {
-  return embeddedDatabase(env) !== undefined;
 }
 
 function dataDir(env: Environment): string {
