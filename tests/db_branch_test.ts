@@ -99,7 +99,10 @@ Deno.test("with no database named, the embedded one runs for the time of the com
   assertEquals(branch.code, 0, branch.stderr);
   const named = parseEnv(await Deno.readTextFile(envFile)) as Record<string, string>;
   assertEquals(named.PGPASSFILE, join(dataDir, "pgpass"));
-  assertMatch(named.DATABASE_URL!, /^postgres:\/\/slate@127\.0\.0\.1:\d+\/slate_b$/);
+  assertMatch(
+    named.DATABASE_URL!,
+    /^postgres:\/\/slate@127\.0\.0\.1:\d+\/slate_b\?sslmode=disable$/,
+  );
 
   assertEquals((await runDb(["down"], { env: { ...env, ...named } })).code, 0);
   assertMatch((await runDb(["status"], { env: { ...env, ...named } })).stdout, /^pending/);
@@ -109,6 +112,18 @@ Deno.test("with no database named, the embedded one runs for the time of the com
   });
   assertEquals(gone.code, 0, gone.stderr);
   assertEquals(await runningEmbedded(dataDir), undefined);
+
+  // A file that names the embedded database, for dbmate by hand, gets back what it said.
+  const before = await Deno.readTextFile(envFile);
+  assertMatch(parseEnv(before).DATABASE_URL!, /\/slate\?sslmode=disable$/);
+  for (const args of [["c"], ["--delete"]]) {
+    const said = parseEnv(await Deno.readTextFile(envFile)) as Record<string, string>;
+    const { code, stderr } = await runDb(["branch", ...args, "--env-file", envFile], {
+      env: { ...env, ...said },
+    });
+    assertEquals(code, 0, stderr);
+  }
+  assertEquals(await Deno.readTextFile(envFile), before);
 });
 
 Deno.test("setVariables changes the last line that counts, adds what is missing and keeps the rest", () => {

@@ -1,7 +1,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import { runningEmbedded } from "../db/embedded.ts";
-import { root } from "../db/tools/dbmate.ts";
+import { connect, sql } from "../db/mod.ts";
+import { dbmateBinary, root } from "../db/tools/dbmate.ts";
+import { runDb } from "./command.ts";
 import { removeData } from "./owner.ts";
 import { freePort, startProcess } from "./process.ts";
 
@@ -15,7 +18,8 @@ async function surroundings() {
     dataDir,
     env,
     url,
-    start: () => startProcess(["task", "dev"], env),
+    start: (more: Record<string, string> = {}) =>
+      startProcess(["task", "dev"], { ...env, ...more }),
     async stopped() {
       assertEquals(await runningEmbedded(dataDir), undefined);
       const free = Deno.listen({ hostname: "127.0.0.1", port });
@@ -23,6 +27,12 @@ async function surroundings() {
     },
     [Symbol.asyncDispose]: () => removeData(dataDir),
   };
+}
+
+async function statusOf(url: string): Promise<number> {
+  const response = await fetch(url);
+  await response.body?.cancel();
+  return response.status;
 }
 
 async function createUser(url: string, name: string) {
@@ -98,12 +108,74 @@ Deno.test("deno task dev: the app starts again when a file changes", async () =>
   await dev.ended;
 });
 
-Deno.test("deno task dev: a port in use is one clear message", async () => {
+Deno.test("deno task dev: a port in use is one clear message, and who answers there is not taken for Slate", async () => {
   await using place = await surroundings();
-  using taken = Deno.listen({ hostname: "127.0.0.1", port: Number(place.env.PORT) });
+  const port = Number(place.env.PORT);
+  await using dev = await (async () => {
+    await using _stranger = Deno.serve(
+      { hostname: "127.0.0.1", port, onListen() {} },
+      () => new Response("a stranger"),
+    );
+    const dev = place.start();
+    await dev.says(/is in use: stop what listens there, or set PORT/);
+    await dev.says(/Restarting on file change/);
+    assertEquals(dev.output().includes("Slate runs"), false);
+    return dev;
+  })();
+  const now = new Date();
+  await Deno.utime(join(root, "main.ts"), now, now);
+  await dev.says(/Slate runs/);
+  assertMatch(await (await fetch(`${place.url}/api`)).text(), /api is up/);
+  dev.interrupt();
+  await dev.ended;
+});
+
+Deno.test("deno task dev: who takes its key away by reset, or by down and up, is told to restart it", async () => {
+  await using place = await surroundings();
   await using dev = place.start();
-  await dev.says(/is in use: stop what listens there, or set PORT/);
-  assertEquals(taken.addr.port, Number(place.env.PORT));
+  await dev.says(/Slate runs/);
+  assertEquals(/restart it/.test(dev.output()), false);
+  const env = { ...place.env, DATABASE_URL: "", PGHOST: "" };
+  assertEquals((await runDb(["up"], { env })).stderr, "nothing is pending\n");
+  for (const args of [["reset"], ["down", "base"], ["up"]]) {
+    const { code, stderr } = await runDb(args, { env });
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, "where its key is gone: restart it");
+  }
+  assertEquals(await statusOf(`${place.url}/api/todos`), 401);
+  dev.interrupt();
+  await dev.ended;
+  await using again = place.start();
+  await again.says(/Slate runs/);
+  assertEquals(await statusOf(`${place.url}/api/todos`), 200);
+  again.interrupt();
+  await again.ended;
+});
+
+Deno.test("deno task dev: on a branch it serves the copy, which dbmate by hand finds by the same file", async () => {
+  await using place = await surroundings();
+  const none = { ...place.env, DATABASE_URL: "", PGHOST: "" };
+  const envFile = join(place.dataDir, "env");
+  for (const args of [["up"], ["branch", "b", "--env-file", envFile]]) {
+    const { code, stderr } = await runDb(args, { env: none });
+    assertEquals(code, 0, stderr);
+  }
+  const named = parseEnv(await Deno.readTextFile(envFile)) as Record<string, string>;
+  await using dev = place.start(named);
+  await dev.says(/Slate runs/);
+  await createUser(place.url, "Grace");
+  const copy = { ...(await runningEmbedded(place.dataDir))!, database: "slate_b" };
+  const db = connect(copy, { size: 1 });
+  assertEquals(await db.query(sql`select name from users order by id desc limit 1`), [{
+    name: "Grace",
+  }]);
+  await db.close();
+  const status = await new Deno.Command(await dbmateBinary(), {
+    args: ["--env-file", envFile, "status"],
+    cwd: root,
+    env: named,
+  }).output();
+  assertEquals(status.code, 0, new TextDecoder().decode(status.stderr));
   dev.interrupt();
   await dev.ended;
 });

@@ -172,3 +172,24 @@ Deno.test("diff: between two files, and from a live database by its URL, which i
   assertEquals(bad.code, 1);
   assertMatch(bad.stderr, /b\.sql:2: syntax error at or near "tabel"; correct it/);
 });
+
+Deno.test("diff and up: where plain values meet in an exclusion constraint, the extension is named; a hint of PostgreSQL's is shown", async () => {
+  const rule = "create table spans (\n  room bigint,\n  constraint spans_excl" +
+    " exclude using gist (room with =)\n);";
+  await using folder = await edited(`${users}\n${rule}\n`);
+  const refused = await runDb(["diff", "spans"], { folder: folder.path });
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "`create extension btree_gist` before it; correct it");
+
+  await folder.write("migrations/20260102000000_spans.sql", migration(rule, "drop table spans;"));
+  await using database = await createDatabase({ empty: true });
+  const { settings } = database;
+  const up = await runDb(["up"], { settings, folder: folder.path });
+  assertEquals(up.code, 1);
+  assertStringIncludes(up.stderr, "(42704); `create extension btree_gist` before it; correct it");
+
+  await folder.write("schema.sql", `${users}\ncreate view v as select users.nam from users;\n`);
+  await Deno.remove(`${folder.path}/migrations/20260102000000_spans.sql`);
+  const misspelt = await runDb(["diff", "view"], { folder: folder.path });
+  assertStringIncludes(misspelt.stderr, 'to reference the column "users.name"; correct it');
+});

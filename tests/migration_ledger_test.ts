@@ -144,6 +144,31 @@ Deno.test("the ledger keeps who, when, which content and with what outcome; hist
   assertStringIncludes(lines[2]!, "failed");
 });
 
+Deno.test("a down that fails leaves the record of who applied it; its correction is stamped, then it runs", async () => {
+  const faulty = migration("create table b ();", "drop table c;");
+  await using project = await createProject({ "001_a.sql": a, "002_b.sql": faulty });
+  await project.run("up");
+  const before = (await project.run("status")).stdout;
+  for (const args of [["down"], ["down", "--from-ledger"], ["redo"]]) {
+    const { code, stderr } = await project.run(...args);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "correct it, accept that by `deno task db stamp 002` and run");
+  }
+  assertEquals((await project.run("status")).stdout, before);
+  assertEquals((await project.run("up")).stderr, "nothing is pending\n");
+  const history = JSON.parse((await project.run("history", "--json")).stdout);
+  assertEquals(
+    history.map(({ action, outcome }: Record<string, string>) => [action, outcome]),
+    [["down", "failed"], ["down", "failed"], ["down", "failed"], ["up", "done"], ["up", "done"]],
+  );
+
+  await project.write("002_b.sql", b);
+  assertStringIncludes((await project.run("status")).stdout, "edited");
+  assertEquals((await project.run("stamp", "002")).code, 0);
+  assertEquals((await project.run("down")).code, 0);
+  assertEquals(await readApplied(project.db), ["001"]);
+});
+
 Deno.test("dbmate by hand keeps working beside the ledger: status says so, and the next up takes it over", async () => {
   await using project = await createProject({ "001_a.sql": a, "002_b.sql": b });
   await project.run("up", "+1");

@@ -37,15 +37,17 @@ Deno.test("up and down take a version, a part of one, a name, a number of steps,
   assertStringIncludes(ambiguous.stderr, "can mean several migrations");
 });
 
-Deno.test("redo reverts by what was recorded and applies what the file says now", async () => {
+Deno.test("redo reverts by what was recorded, says what that loses, and applies what the file says now", async () => {
   await using project = await createProject(files);
   await project.run("up");
   await project.write(
     "20260104_create_d.sql",
-    migration("create table e ();", "drop table e;"),
+    `-- Why: a better name\n-- down loses every e\n-- and its name\n-- lock: none\n${table("e")}`,
   );
+  assertStringIncludes((await project.run("up")).stderr, "`deno task db redo` reverts it");
   const { code, stderr } = await project.run("redo");
   assertEquals(code, 0, stderr);
+  assertStringIncludes(stderr, "_create_d.sql: down loses every e and its name\n");
   const [found] = await project.db.query(
     sql`select to_regclass('d') is null as gone, to_regclass('e') is not null as there`,
   );

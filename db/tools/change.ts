@@ -1,4 +1,4 @@
-import type { Database } from "../mod.ts";
+import { type Database, DatabaseError, sql } from "../mod.ts";
 import { type DatabaseSettings, isLocal } from "../settings.ts";
 import { type Context, exit, Failure, type Option, text, wholeNumber } from "./command.ts";
 import { catchSignals } from "./interrupt.ts";
@@ -7,6 +7,7 @@ import { takeLock } from "./lock.ts";
 import { type Finding, type Folder, formatFinding, readFolder } from "./migration_files.ts";
 import { buildState, builtIndex } from "./indexes.ts";
 import { openSession, requireWritable } from "./session.ts";
+import { devKeyName } from "./seed.ts";
 import { fromLedger, readState, type Row } from "./state.ts";
 import type { Stepper } from "./step.ts";
 import { openTarget } from "./target.ts";
@@ -67,7 +68,13 @@ export async function change(
     await using lock = await takeLock(settings, { timeout, signal, progress: context.progress });
     await createLedger(db);
     const rows = await settle(db, folder);
-    return await work({ settings, db, lock, interrupt, context, lockTimeout, folder, rows });
+    const code = await work({ settings, db, lock, interrupt, context, lockTimeout, folder, rows });
+    if (target.besideDev && !await hasDevKey(db)) {
+      context.say(
+        "`deno task dev` answers 401 if it serves this database, where its key is gone: restart it",
+      );
+    }
+    return code;
   } catch (error) {
     const code = interrupt.code();
     if (code && error instanceof Failure) throw new Failure(error.message, code);
@@ -84,8 +91,8 @@ export async function change(
 async function settle(db: Database, folder: Folder): Promise<Row[]> {
   const rows = await readState(db, folder);
   let settled = false;
-  for (const { state, entry } of rows) {
-    if (!entry || entry.outcome !== null) continue;
+  for (const { state, open: entry } of rows) {
+    if (!entry) continue;
     if (state !== "unfinished") {
       const there = state === "applied" || state === "edited" || state === "missing";
       await finish(db, entry.id, there === (entry.action === "up") ? "done" : "failed");
@@ -99,6 +106,15 @@ async function settle(db: Database, folder: Folder): Promise<Row[]> {
     }
   }
   return settled ? await readState(db, folder) : rows;
+}
+
+async function hasDevKey(db: Database): Promise<boolean> {
+  try {
+    return (await db.query(sql`select from keys where name = ${devKeyName}`)).length > 0;
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "42P01") throw error;
+    return false;
+  }
 }
 
 /** Against a database that is not on this machine, only who can name it goes on. */

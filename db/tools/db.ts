@@ -116,6 +116,16 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
+/** What the commands of Alembic, Flask-Migrate and dbmate are called here. */
+const elsewhere: Record<string, string> = {
+  upgrade: "up",
+  downgrade: "down",
+  rollback: "down",
+  migrate: "diff, or up",
+  revision: "new, or diff",
+  current: "status",
+};
+
 /** What to do where the server refuses not the statement, but who sent it or where. */
 const remedies: Record<string, string> = {
   "42501": "use the role that applied the migrations, or grant this one the right",
@@ -131,7 +141,9 @@ export function exitCode(error: unknown): number | undefined {
 }
 
 function unknown(what: string, name: string, candidates: string[], help: string): Failure {
-  const guess = nearest(name, candidates);
+  const guess = what === "command" && Object.hasOwn(elsewhere, name)
+    ? elsewhere[name]
+    : nearest(name, candidates);
   return new Failure(
     `unknown ${what} ${name}${
       guess ? `: did you mean ${guess}?` : ""

@@ -11,8 +11,8 @@ import { type DatabaseSettings, databaseUrl } from "../settings.ts";
 import { formatKey, newSecret } from "../_secret.ts";
 import { main as db } from "./db.ts";
 import { root } from "./dbmate.ts";
-import { demoEmail, seed } from "./seed.ts";
-import { environment, namesEmbedded } from "./target.ts";
+import { demoEmail, devKeyName, seed } from "./seed.ts";
+import { embeddedDatabase, environment } from "./target.ts";
 
 const env = environment();
 const host = env.HOST || "127.0.0.1";
@@ -23,7 +23,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
   const database = connect(settings, { size: 1 });
   try {
     await seed(database);
-    const name = "deno task dev";
+    const name = devKeyName;
     await database.query(sql`delete from keys where name = ${name}`);
     const { secret, hash } = newSecret();
     const [row] = await installKey(database, { email: demoEmail, scope: "admin", name, hash });
@@ -34,7 +34,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
 }
 
 /** Runs the app until it ends or we are told to stop. Returns its exit code. */
-async function serve(settings: Record<string, string>): Promise<number> {
+async function serve(settings: Record<string, string>, where?: string): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -48,6 +48,7 @@ async function serve(settings: Record<string, string>): Promise<number> {
     cwd: root,
     env: settings,
     stdin: "null",
+    stdout: "piped",
   }).spawn();
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
   // SIGTERM that ends the app inside it, so it is told by SIGINT.
@@ -60,16 +61,30 @@ async function serve(settings: Record<string, string>): Promise<number> {
   };
   Deno.addSignalListener("SIGINT", stop);
   Deno.addSignalListener("SIGTERM", stop);
-  const { code } = await child.status;
+  const [{ code }] = await Promise.all([child.status, passOn(child.stdout, where)]);
   return stopping ? 0 : code;
 }
 
-/** Says where Slate is, once it answers: what is shown works from then on. */
-async function announce(where: string) {
+/**
+ * Shows the app's log, and says where Slate is once the app says that it listens: somebody else may
+ * answer on its port.
+ */
+async function passOn(log: ReadableStream<Uint8Array>, where?: string) {
+  const out = Deno.stdout.writable.getWriter();
+  const decoder = new TextDecoder();
+  let said = "";
+  let announced = where === undefined;
+  for await (const chunk of log) {
+    await out.write(chunk);
+    if (announced) continue;
+    said += decoder.decode(chunk, { stream: true });
+    announced = said.includes('"msg":"listening"');
+    if (announced) announce(where!);
+  }
+}
+
+function announce(where: string) {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  const answers = () =>
-    fetch(`${url}/api/health/live`).then((answer) => answer.text(), () => undefined);
-  while (await answers() === undefined) await new Promise((go) => setTimeout(go, 50));
   console.log(`
 Slate runs on ${where}. Open ${url}/api/docs or try:
 
@@ -78,7 +93,7 @@ Slate runs on ${where}. Open ${url}/api/docs or try:
 }
 
 /** The embedded server around it all. Returns the exit code. */
-async function serveEmbedded(): Promise<number> {
+async function serveEmbedded(database: string): Promise<number> {
   const dataDir = defaultDataDir();
   const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
   try {
@@ -86,20 +101,21 @@ async function serveEmbedded(): Promise<number> {
     const code = await db(["up"]);
     if (code !== 0) return code;
     const slateEnv = env.SLATE_ENV || "dev";
-    const key = await prepare(server.settings, slateEnv);
-    announce(`its own PostgreSQL, whose data is in ${dataDir}`);
+    const settings = { ...server.settings, database };
+    const key = await prepare(settings, slateEnv);
     return await serve({
-      DATABASE_URL: databaseUrl(server.settings),
+      DATABASE_URL: databaseUrl(settings),
       SLATE_DEV_KEY: key,
       SLATE_ENV: slateEnv,
-    });
+    }, `its own PostgreSQL, whose data is in ${dataDir}`);
   } finally {
     await server.stop();
   }
 }
 
 try {
-  Deno.exit(namesEmbedded(env) ? await serveEmbedded() : await serve({}));
+  const database = embeddedDatabase(env);
+  Deno.exit(database === undefined ? await serve({}) : await serveEmbedded(database));
 } catch (error) {
   if (!(error instanceof EmbeddedError)) throw error;
   console.error(error.message);

@@ -1,4 +1,5 @@
 import { type Database, DatabaseError } from "../mod.ts";
+import { explained } from "./advice.ts";
 import { Failure } from "./command.ts";
 import type { Block, Migration } from "./migration_files.ts";
 
@@ -25,9 +26,7 @@ export async function replay(db: Database, migration: Migration, part: "up" | "d
     if (transaction) await db.script("rollback");
     const line = transaction ? await failingLine(db, migration[part]) : migration[part].line;
     throw new ReplayFailure(
-      `${migration.path}:${line}: ${part} fails: ${error.message}${
-        error.fields.detail ? ` (${error.fields.detail})` : ""
-      }${serverHint(error)}`,
+      `${migration.path}:${line}: ${part} fails: ${explained(error)}${serverHint(error)}`,
       error,
     );
   }

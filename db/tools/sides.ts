@@ -1,5 +1,6 @@
 import { connect, type Database, DatabaseError } from "../mod.ts";
 import { type DatabaseSettings, describeDatabase, readDatabaseSettings } from "../settings.ts";
+import { explained } from "./advice.ts";
 import { compareCatalogs, describeDifferences, readCatalog } from "./catalog.ts";
 import { exit, Failure } from "./command.ts";
 import type { State } from "./draft.ts";
@@ -68,7 +69,7 @@ async function loadFile(path: string, db: Database) {
     if (!(error instanceof DatabaseError)) throw error;
     const position = Number(error.fields.position ?? 0);
     const line = position > 0 ? text.slice(0, position).split("\n").length : 0;
-    refuse(line, error.message, "correct it");
+    refuse(line, explained(error), "correct it");
   }
 }
 

@@ -31,6 +31,8 @@ export interface Row {
   file?: Migration;
   /** What the ledger says of the last time that something was done with it. */
   entry?: Entry;
+  /** The last run, as long as the ledger does not know how it ended. */
+  open?: Entry;
   /** Applied by dbmate itself, or as part of a baseline: the ledger has no entry that says so. */
   byHand: boolean;
   /** The baseline that stands in its place. */
@@ -40,7 +42,8 @@ export interface Row {
 /** Every version that the folder or the database knows, in dbmate's order. */
 export async function readState(db: Database, folder: Folder): Promise<Row[]> {
   const applied = new Set(await readApplied(db));
-  const last = new Map((await readLedger(db)).map((entry) => [entry.version, entry]));
+  const entries = Map.groupBy(await readLedger(db), ({ version }) => version);
+  const last = new Map(entries.values().map((all) => all.at(-1)!).map((e) => [e.version, e]));
   const files = new Map(folder.migrations.map((migration) => [migration.version, migration]));
   const cutOff = [...last.values()].filter((entry) => isCutOff(entry, applied)).map((e) =>
     e.version
@@ -53,14 +56,15 @@ export async function readState(db: Database, folder: Folder): Promise<Row[]> {
   const newest = versions.findLast((version) => applied.has(version)) ?? "";
   return versions.map((version) => {
     const file = files.get(version);
-    const entry = last.get(version);
+    const entry = standing(entries.get(version) ?? [], applied);
+    const open = last.get(version)?.outcome === null ? last.get(version) : undefined;
     // A baseline has the number of a migration that was applied under another name.
     const renamed = file?.replaces && entry?.file !== file.file;
     const byHand = applied.has(version) && (!entry || renamed === true ||
       entry.action === "down" || entry.outcome === "failed");
     const baseline = folder.migrations.find(({ replaces }) => replaces?.includes(version));
     const name = file?.name ?? (entry ? splitName(entry.file).name : "");
-    return { version, name, file, entry, byHand, state: state(), baseline };
+    return { version, name, file, entry, open, byHand, state: state(), baseline };
 
     function state(): State {
       if (entry && isCutOff(entry, applied)) return "unfinished";
@@ -69,6 +73,15 @@ export async function readState(db: Database, folder: Folder): Promise<Row[]> {
       return entry && !byHand && entry.checksum !== file.checksum ? "edited" : "applied";
     }
   });
+}
+
+/** The last of a version's entries; a down that has undone nothing leaves what stood before it. */
+function standing(entries: Entry[], applied: Set<string>): Entry | undefined {
+  const last = entries.at(-1);
+  const undid = last?.action !== "down" || last.outcome === "done" || !applied.has(last.version);
+  return undid || isCutOff(last, applied)
+    ? last
+    : entries.findLast(({ outcome }) => outcome === "done");
 }
 
 /**
@@ -104,7 +117,7 @@ export function findingsOf(rows: Row[]): Finding[] {
         return finding(
           firstDifference(row.entry!.content, row.file!.text),
           `was edited after it was applied at ${row.entry!.started_at} by ${row.entry!.author}`,
-          `put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
+          `in development, while it is the newest, \`deno task db redo\` reverts it and applies it again; elsewhere put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
         );
       case "missing":
         if (row.baseline) {

@@ -1,4 +1,5 @@
 import type { Database } from "../mod.ts";
+import { missingClass } from "./advice.ts";
 import type { DatabaseSettings } from "../settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "./command.ts";
 import { type EngineResult, runEngine } from "./engine.ts";
@@ -127,9 +128,14 @@ async function explain(
   if (mine) {
     return new Failure(`${where}; it left the invalid index ${mine.name}: ${dropRemedy(mine)}`);
   }
+  // What is applied is not edited in silence, its down neither.
+  const accept = action === "down" ? `, accept that by \`deno task db stamp ${version}\`` : "";
+  const advice = missingClass(result.message);
   return new Failure(
     result.sqlState
-      ? `${where} (${result.sqlState}); correct it and run this again; ${
+      ? `${where} (${result.sqlState}); ${
+        advice ? `${advice}; ` : ""
+      }correct it${accept} and run this again; ${
         block.transaction ? left : "outside a transaction, so look whether a part of it is there"
       }`
       : `${path}: ${result.message || `dbmate ended with ${result.code}`}; ${left} (${version})`,

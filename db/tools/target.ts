@@ -11,6 +11,8 @@ export interface Target extends AsyncDisposable {
   settings: DatabaseSettings;
   /** It is the one that `deno task dev` runs. */
   embedded: boolean;
+  /** `deno task dev` runs on that server, in another process. */
+  besideDev: boolean;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -44,25 +46,20 @@ export async function openTarget(): Promise<Target> {
   if (embedded !== undefined) return await openEmbedded(embedded);
   const { settings, faults } = readDatabaseSettings(env);
   if (!settings) throw new Failure(faults.join("\n"), exit.usage);
-  return { settings, embedded: false, async [Symbol.asyncDispose]() {} };
+  return { settings, embedded: false, besideDev: false, async [Symbol.asyncDispose]() {} };
 }
 
 /**
  * The name of the database on the embedded server that the environment means, if it means one: it
  * names no database at all, or the URL that .env has for the embedded server.
  */
-function embeddedDatabase(env: Environment): string | undefined {
+export function embeddedDatabase(env: Environment): string | undefined {
   if (!env.DATABASE_URL) return env.PGHOST ? undefined : "slate";
   const url = URL.parse(env.DATABASE_URL);
   const own = url?.hostname === "127.0.0.1" && url.username === "slate" && url.password === "" &&
     !env.PGPASSWORD && env.PGPASSFILE &&
     resolve(root, env.PGPASSFILE) === join(dataDir(env), "pgpass");
   return own ? decodeURIComponent(url.pathname.slice(1)) || "slate" : undefined;
-}
-
-/** Whether the environment means the embedded server. */
-export function namesEmbedded(env: Environment): boolean {
-  return embeddedDatabase(env) !== undefined;
 }
 
 function dataDir(env: Environment): string {
@@ -75,12 +72,15 @@ async function openEmbedded(database: string): Promise<Target> {
   const running = await runningEmbedded(folder);
   if (running) {
     const settings = { ...running, database };
-    return { settings, embedded: true, async [Symbol.asyncDispose]() {} };
+    const owner = await Deno.readTextFile(join(folder, "lock"));
+    const besideDev = /^deno task dev,/.test(owner) && !owner.includes(`(process ${Deno.pid})`);
+    return { settings, embedded: true, besideDev, async [Symbol.asyncDispose]() {} };
   }
   const server = await startEmbedded({ dataDir: folder, owner: "deno task db" });
   return {
     settings: { ...server.settings, database },
     embedded: true,
+    besideDev: false,
     [Symbol.asyncDispose]: () => server.stop(),
   };
 }

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { type Database, DatabaseError, sql } from "../../mod.ts";
-import type { DatabaseSettings } from "../../settings.ts";
+import { type DatabaseSettings, databaseUrl } from "../../settings.ts";
 import { confirmOption, requireConfirmation } from "../change.ts";
 import { type Command, type Context, exit, Failure, nearest, table, text } from "../command.ts";
 import { maintenance, quoteName } from "../databases.ts";
@@ -149,11 +149,11 @@ async function switchTo(context: Context, { settings, embedded }: Target, databa
   const path = resolve(root, text(context, "env-file") ?? ".env");
   const variables: Record<string, string> = {};
   if (embedded) {
-    const folder = join(env.SLATE_DATA_DIR || ".data", "pgpass");
-    variables.DATABASE_URL = `postgres://slate@127.0.0.1:${settings.port}/${
-      encodeURIComponent(database)
-    }`;
-    variables.PGPASSFILE = folder;
+    variables.DATABASE_URL = databaseUrl({ ...settings, password: "", database });
+    variables.PGPASSFILE = (env.DATABASE_URL && env.PGPASSFILE) ||
+      join(env.SLATE_DATA_DIR || ".data", "pgpass");
+    // dbmate by hand reads the file as well, and would write over schema.sql.
+    variables.DBMATE_NO_DUMP_SCHEMA = "true";
   } else if (env.DATABASE_URL) {
     const url = new URL(env.DATABASE_URL);
     url.pathname = `/${encodeURIComponent(database)}`;

@@ -1,6 +1,7 @@
 import { change, report } from "../change.ts";
 import { type Command, exit } from "../command.ts";
 import { checkForm } from "../form.ts";
+import type { Migration } from "../migration_files.ts";
 import { step } from "../step.ts";
 import { downTo } from "../versions.ts";
 import { downOptions, revert } from "./down.ts";
@@ -10,7 +11,8 @@ export const command: Command = {
   usage: "[options]",
   description:
     "Reverts the newest migration and applies it again, after an edit while it is young.\n" +
-    "The down runs as it was recorded, the up as the file says now.",
+    "The down runs as it was recorded, the up as the file says now. What the down loses, rows of a\n" +
+    "new table for instance, does not come back.",
   example: "deno task db redo",
   arguments: [0, 0],
   options: downOptions,
@@ -28,9 +30,17 @@ export const command: Command = {
       }
       // Whoever edits a file and calls redo wants what was applied undone, not what it says now.
       context.options["from-ledger"] = true;
+      const lost = downLoses(row.file);
+      if (lost) context.say(`${row.file.path}: ${lost}`);
       if (!await revert(work, [row])) return exit.found;
       await step(work, row.file, "up");
       return exit.done;
     });
   },
 };
+
+/** What the header says of it, on one line. */
+function downLoses({ text }: Migration): string | undefined {
+  const [, said] = /^-- (down loses (?!nothing).*(?:\n-- (?![a-z]+:|up ).*)*)/m.exec(text) ?? [];
+  return said?.replaceAll("\n-- ", " ");
+}

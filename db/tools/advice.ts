@@ -1,0 +1,14 @@
+/** PostgreSQL's words with its detail, and its hint or what is better to say here. */
+export function explained(
+  { message, fields }: { message: string; fields: { detail?: string; hint?: string } },
+): string {
+  const advice = missingClass(message) ?? fields.hint?.replace(/\.$/, "");
+  return message + (fields.detail ? ` (${fields.detail})` : "") + (advice ? `; ${advice}` : "");
+}
+
+/** An exclusion constraint that compares plain values: PostgreSQL does not name the extension. */
+export function missingClass(message: string): string | undefined {
+  return /^data type .* has no default operator class for access method "gist"/.test(message)
+    ? "`create extension btree_gist` before it"
+    : undefined;
+}
