@@ -1,13 +1,13 @@
 import { type Database, DatabaseError, sql } from "../mod.ts";
 import { type DatabaseSettings, isLocal } from "../settings.ts";
 import { type Context, exit, Failure, type Option, text, wholeNumber } from "./command.ts";
+import { devKeyName } from "./dev_key.ts";
 import { catchSignals } from "./interrupt.ts";
 import { createLedger, finish } from "./ledger.ts";
 import { takeLock } from "./lock.ts";
 import { type Finding, type Folder, formatFinding, readFolder } from "./migration_files.ts";
 import { buildState, builtIndex } from "./indexes.ts";
 import { openSession, requireWritable } from "./session.ts";
-import { devKeyName } from "./seed.ts";
 import { fromLedger, readState, type Row } from "./state.ts";
 import type { Stepper } from "./step.ts";
 import { openTarget } from "./target.ts";

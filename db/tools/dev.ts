@@ -11,7 +11,8 @@ import { type DatabaseSettings, databaseUrl } from "../settings.ts";
 import { formatKey, newSecret } from "../_secret.ts";
 import { main as db } from "./db.ts";
 import { root } from "./dbmate.ts";
-import { demoEmail, devKeyName, seed } from "./seed.ts";
+import { devKeyName } from "./dev_key.ts";
+import { demoEmail, seed } from "./seed.ts";
 import { embeddedDatabase, environment } from "./target.ts";
 
 const env = environment();

@@ -3,9 +3,6 @@ import { type Database, sql } from "../mod.ts";
 /** The account that the demo data belongs to. */
 export const demoEmail = "demo@slate.example";
 
-/** The name of the key by which `deno task dev` lets in requests without one. */
-export const devKeyName = "deno task dev";
-
 /**
  * Demo data: a user with a roster and some todos. Idempotent: where the user is there already,
  * nothing is touched, whatever has become of the data since.
