@@ -1,6 +1,6 @@
 import { statfs } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { homeOf, serverAccount } from "./embedded/account.ts";
+import { join, resolve } from "node:path";
+import { homeOf, removeData, serverAccount } from "./embedded/account.ts";
 import { binaries, major } from "./embedded/binaries.ts";
 import { EmbeddedError } from "./embedded/error.ts";
 import {
@@ -66,17 +66,11 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       },
     };
   } catch (error) {
-    if (ephemeral) await discard(dataDir);
+    // What it would have removed at its end; the first error is the one to tell.
+    if (ephemeral) await removeData(dataDir).catch(() => {});
     lock.close();
     throw error;
   }
-}
-
-/** Removes what a server for once would have removed at its end, had it come so far. */
-async function discard(dataDir: string) {
-  const data = await Deno.readLink(join(dataDir, "postgres")).catch(() => undefined);
-  if (data) await Deno.remove(dirname(data), { recursive: true }).catch(() => {});
-  await Deno.remove(dataDir, { recursive: true }).catch(() => {});
 }
 
 /**

@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
+import { removeData } from "../db/embedded/account.ts";
 import { runningEmbedded } from "../db/embedded.ts";
 import { connect, sql } from "../db/mod.ts";
 import { dbmateBinary, root } from "../db/tools/dbmate.ts";
 import { runDb } from "./command.ts";
-import { removeData } from "./owner.ts";
 import { freePort, startProcess } from "./process.ts";
 
 /** `deno task dev` on a data folder and a port of the test's own. */

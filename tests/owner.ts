@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { dirname } from "node:path";
+import { removeData } from "../db/embedded/account.ts";
 import { connect, sql } from "../db/mod.ts";
 import type { DatabaseSettings } from "../db/settings.ts";
 import { root } from "../db/tools/dbmate.ts";
@@ -127,15 +127,6 @@ export async function temporaryFolder(name: string): Promise<AsyncDisposable & {
       await Deno.remove(path, { recursive: true });
     },
   };
-}
-
-/** Removes a server's data folder. As root the data is elsewhere, and the folder has a link to it. */
-export async function removeData(dataDir: string) {
-  const data = await Deno.readLink(`${dataDir}/postgres`).catch(() => undefined);
-  if (data) await Deno.remove(dirname(data), { recursive: true });
-  await Deno.remove(dataDir, { recursive: true }).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
 }
 
 export async function gone(path: string) {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import { removeData } from "../db/embedded/account.ts";
 import { startEmbedded } from "../db/embedded.ts";
 import { connect, type Database } from "../db/mod.ts";
 import type { DatabaseSettings } from "../db/settings.ts";
 import { migrate, root } from "../db/tools/dbmate.ts";
-import { removeData } from "./owner.ts";
 import { freePort } from "./process.ts";
 
 /** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */

@@ -14,11 +14,7 @@ const tests = [
 
 Deno.test("docs/tutorial.md: every step works as it stands, and shows what it shows", async () => {
   await using walk = await Walkthrough.open();
-  await walk.run(text, async (line) => {
-    if (line !== "deno task test") return false;
-    await walk.type(`${line} ${tests.map((name) => `tests/${name}_test.ts`).join(" ")}`);
-    return true;
-  });
+  await walk.run(text, walk.insteadOfAll(tests));
 });
 
 Deno.test("docs/tutorial.md: a resource costs what it says, and at most 150 lines with its tests", async () => {

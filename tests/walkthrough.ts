@@ -14,8 +14,8 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
+import { removeData } from "../db/embedded/account.ts";
 import { root } from "../db/tools/dbmate.ts";
-import { removeData } from "./owner.ts";
 import { freePort, type Process, startProcess } from "./process.ts";
 
 export interface Block {
@@ -97,6 +97,15 @@ export class Walkthrough implements AsyncDisposable {
         }
       }
     }
+  }
+
+  /** For `run`: `deno task test` without a name runs these, since all of them take minutes. */
+  insteadOfAll(tests: string[]) {
+    return async (line: string) => {
+      if (line !== "deno task test") return false;
+      await this.type(`${line} ${tests.map((name) => `tests/${name}_test.ts`).join(" ")}`);
+      return true;
+    };
   }
 
   /** Types a command and gives what it says; `deno task dev` goes on in the background. */

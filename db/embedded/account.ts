@@ -74,3 +74,13 @@ export async function homeOf(dataDir: string, account: Account | undefined): Pro
   if (!linked) await Deno.symlink(join(home, "postgres"), data);
   return home;
 }
+
+/** Removes a server's data folder, and the home that its link leads to. It need not be there. */
+export async function removeData(dataDir: string) {
+  const data = await Deno.readLink(join(dataDir, "postgres")).catch(() => undefined);
+  for (const folder of data ? [dirname(data), dataDir] : [dataDir]) {
+    await Deno.remove(folder, { recursive: true }).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
+}

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { digest } from "../_secret.ts";
 import { succeeds } from "./account.ts";
 import { initdbOptions, type Server } from "./server.ts";
 
@@ -9,7 +9,7 @@ import { initdbOptions, type Server } from "./server.ts";
  * They share the password; only the user whose they are can read it.
  */
 export function templateFolder({ bin, account }: Server): string {
-  const kind = createHash("sha256").update(initdbOptions.join()).digest("hex").slice(0, 8);
+  const kind = digest(initdbOptions.join()).slice(0, 8);
   return `${dirname(bin)}.template-${account?.uid ?? Deno.uid()}-${kind}`;
 }
 
