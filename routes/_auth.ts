@@ -13,6 +13,7 @@ export interface Variables {
   key: Key;
   callerId?: string;
   body?: Uint8Array;
+  json?: unknown;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from "hono";
+import type { Variables } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 
 /** Bytes. A todo's description of 10,000 characters needs at most 40,000 in UTF-8. */
@@ -12,11 +13,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /**
  * Reads the JSON body before it is validated, because Hono's own reader knows no limits, takes any
  * charset and answers text. `optional` admits a request without a body, which counts as `{}`.
- * Leaves the bytes in `c.get("body")`, for the hash of an idempotent request.
+ * Leaves the value in `c.get("json")`, and the bytes in `c.get("body")`, for the hash of an
+ * idempotent request.
  */
 export function jsonBody(
   { types = ["application/json"], optional = false } = {},
-): MiddlewareHandler {
+): MiddlewareHandler<{ Variables: Variables }> {
   return async (c, next) => {
     const type = c.req.header("content-type");
     if (c.req.header("content-encoding")) {
@@ -29,18 +31,13 @@ export function jsonBody(
     if (type === undefined && bytes.length > 0) {
       throw new Problem("unsupported_media_type", `Send ${types.join(" or ")} in UTF-8.`);
     }
-    const value = bytes.length === 0 && optional ? {} : parse(bytes);
     c.set("body", bytes);
-    // The validator asks c.req.json(), which finds what is already read.
-    c.req.bodyCache.json = Promise.resolve(value);
-    // And whoever asks whether there was a body at all must not be shown the {} in its place.
-    if (bytes.length === 0) c.req.bodyCache.arrayBuffer = new ArrayBuffer(0);
+    c.set("json", bytes.length === 0 && optional ? {} : parse(bytes));
     await next();
   };
 }
 
 function accepted(header: string, types: string[]): boolean {
-  // The router, which looks as well, knows no type with a space after it.
   const [type, ...parameters] = header.toLowerCase().split(";");
   return types.includes(type!) &&
     parameters.map((p) => p.trim()).every((p) =>

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { HTTPException } from "hono/http-exception";
 import { DatabaseError, DeadlinePassed, Unreachable } from "../db/mod.ts";
 
 /**
@@ -80,10 +79,6 @@ export function unauthorized(): Problem {
 /** The problem that an error means. What is not foreseen is a bug: 500. */
 export function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;
-  // The router has a look at the media type as well.
-  if (error instanceof HTTPException && error.status === 415) {
-    return new Problem("unsupported_media_type", "Send the media type as the document has it.");
-  }
   if (error instanceof DeadlinePassed) {
     return new Problem("deadline_exceeded", "It was given up; a write may or may not be done.", {
       headers: { "retry-after": "1" },

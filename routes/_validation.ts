@@ -1,5 +1,6 @@
 import type { z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
+import type { Variables } from "./_auth.ts";
 import { type Fault, Problem } from "./_problem.ts";
 
 /** A zod issue as far as it is used here; the value that was sent is never in it. */
@@ -20,16 +21,18 @@ export interface Checked {
 }
 
 /**
- * Validates a whole request, in one step and without a promise of each part. Throws the problem
- * that a fault means: in a parameter 400, in a body that is JSON and breaks its schema 422.
+ * Validates a whole request, its body as jsonBody() left it. Throws the problem that a fault means:
+ * in a parameter 400, in a body that is JSON and breaks its schema 422.
  */
-export function validation({ query, params, body }: Checked): MiddlewareHandler {
+export function validation(
+  { query, params, body }: Checked,
+): MiddlewareHandler<{ Variables: Variables }> {
   // The media types of a body are names for one schema.
   const schema = Object.values(body?.content ?? {})[0]?.schema as z.ZodType | undefined;
   return async (c, next) => {
     if (query) keep(c, "query", query, queryOf(c));
     if (params) keep(c, "param", params, c.req.param());
-    if (schema) keep(c, "json", schema, await c.req.json());
+    if (schema) keep(c, "json", schema, c.get("json"));
     await next();
   };
 }

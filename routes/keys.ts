@@ -138,8 +138,7 @@ export function keyRoutes(deps: Deps) {
       async (c) => {
         const { secret, hash } = newSecret();
         const { id } = c.req.valid("param");
-        // Without a body nothing is validated, and so no default is filled in.
-        const { overlap_seconds = 0 } = c.req.valid("json") ?? {};
+        const { overlap_seconds } = c.req.valid("json");
         const once = idempotency(c, `rotateKey/${id}`);
         const rows = await rotateKey(db, c.get("key"), id, overlap_seconds, hash, once);
         return createdReply(c, rows, "/api/keys", withKey(deps, secret));
