@@ -1,13 +1,14 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import type { Asked, Key, Scope } from "../db/_caller.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveKey } from "../db/keys.ts";
 import type { Database } from "../db/mod.ts";
 import { isLocal } from "../db/settings.ts";
 import type { Limits } from "./_limits.ts";
-import { Problem, problemResponse, unauthorized } from "./_problem.ts";
+import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
+import type { Step } from "./_step.ts";
 
-/** What the middleware leaves for the handlers in `c.var`. */
+/** What the steps leave for the handlers in `c.var`. */
 export interface Variables {
   requestId: string;
   key: Key;
@@ -19,7 +20,8 @@ export interface Variables {
 /**
  * Takes the caller's key out of the request. Whether it is valid is not asked here: the handler's
  * one statement proves it. A request that fails before that statement, on a bad parameter for
- * instance, is proven here afterwards, so that nobody without a key learns anything but 401.
+ * instance, is proven here afterwards, so that nobody without a key learns anything but 401. So
+ * what the handler throws becomes an answer here already.
  */
 export function authentication(
   { db, environment, devKey, limits }: {
@@ -29,7 +31,7 @@ export function authentication(
     limits: Limits;
   },
   scope: Scope,
-): MiddlewareHandler<{ Variables: Variables }> {
+): Step {
   // Only under a name of this machine: a web page can make its own name point here (DNS rebinding).
   const openKey = (c: Context) =>
     devKey && isLocal(new URL(c.req.url).hostname.replace(/^\[|\]$/g, "")) ? devKey : undefined;
@@ -38,25 +40,26 @@ export function authentication(
     const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const key = token === undefined ? undefined : parseKey(token, environment);
     const counted = limits.admit(c, key);
+    let answer;
     if (key) {
       c.set("key", key);
-      await next();
-      if (c.get("callerId") === undefined && c.res.status < 500 && c.res.status !== 401) {
+      try {
+        answer = await next(c);
+      } catch (error) {
+        answer = errorResponse(error as Error, c);
+      }
+      if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
         const asked = (await proveKey(db, key, scope))[0];
         const refused = refusal(asked);
         if (asked) c.set("callerId", asked.caller_id);
-        if (refused) answer(c, refused);
+        if (refused) answer = problemResponse(c, refused);
       }
     } else {
-      answer(c, unauthorized());
+      answer = problemResponse(c, unauthorized());
     }
-    limits.settle(c, key, c.get("callerId"), counted);
+    limits.settle(c, answer, key, c.get("callerId"), counted);
+    return answer;
   };
-}
-
-function answer(c: Context, problem: Problem) {
-  c.res = undefined; // otherwise Hono keeps the first answer's headers
-  c.res = problemResponse(c, problem);
 }
 
 /** Checks what a statement says of the caller. Throws the 401 or the 403. */

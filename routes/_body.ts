@@ -1,6 +1,6 @@
-import type { Context, MiddlewareHandler } from "hono";
-import type { Variables } from "./_auth.ts";
+import type { Context } from "hono";
 import { Problem } from "./_problem.ts";
+import type { Step } from "./_step.ts";
 
 /** Bytes. A todo's description of 10,000 characters needs at most 40,000 in UTF-8. */
 export const bodyLimit = 64 * 1024;
@@ -16,9 +16,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * Leaves the value in `c.get("json")`, and the bytes in `c.get("body")`, for the hash of an
  * idempotent request.
  */
-export function jsonBody(
-  { types = ["application/json"], optional = false } = {},
-): MiddlewareHandler<{ Variables: Variables }> {
+export function jsonBody({ types = ["application/json"], optional = false } = {}): Step {
   return async (c, next) => {
     const type = c.req.header("content-type");
     if (c.req.header("content-encoding")) {
@@ -33,7 +31,7 @@ export function jsonBody(
     }
     c.set("body", bytes);
     c.set("json", bytes.length === 0 && optional ? {} : parse(bytes));
-    await next();
+    return next(c);
   };
 }
 

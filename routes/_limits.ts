@@ -77,6 +77,7 @@ export interface Limits {
   /** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
   settle(
     c: Context,
+    answer: Response,
     key: Key | undefined,
     callerId: string | undefined,
     counted: string | undefined,
@@ -115,8 +116,8 @@ export function createLimits(
       }
       return owner ?? name;
     },
-    settle(c, key, callerId, counted) {
-      if (c.res.status === 401) {
+    settle(c, answer, key, callerId, counted) {
+      if (answer.status === 401) {
         if (key) {
           counts.delete(nameOf(key));
           owners.delete(nameOf(key));
@@ -128,7 +129,7 @@ export function createLimits(
         if (rateLimit === 0) return;
         const used = counted === callerId ? counts.get(callerId) : counts.increment(callerId);
         for (const [header, value] of Object.entries(headers(used))) {
-          c.res.headers.set(header, value);
+          answer.headers.set(header, value);
         }
       }
     },

@@ -1,12 +1,12 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { Problem } from "./_problem.ts";
 
 /**
  * Refuses a request whose answer its sender could not read, or whose address is not text. `types`
- * are what the routes below can answer with.
+ * are what can be answered with. A step of one operation, or Hono's middleware for many.
  */
-export function negotiate(types: string[]): MiddlewareHandler {
-  return async (c, next) => {
+export function negotiate(types: string[]) {
+  return <Answer>(c: Context, next: (c: Context) => Answer): Answer => {
     const accept = c.req.header("accept");
     if (accept !== undefined && accept !== "*/*" && !accepts(accept, types)) {
       throw new Problem("not_acceptable", `Accept ${types.join(" or ")}.`);
@@ -15,7 +15,7 @@ export function negotiate(types: string[]): MiddlewareHandler {
     if (c.req.url.includes("%") && !decodes(c.req.url)) {
       throw new Problem("malformed_request", "The address is not UTF-8 in percent-encoding.");
     }
-    await next();
+    return next(c);
   };
 }
 

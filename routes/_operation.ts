@@ -1,5 +1,5 @@
-import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
-import type { Context, Handler, MiddlewareHandler } from "hono";
+import { type createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../db/mod.ts";
 import type { Replica } from "../db/replica.ts";
@@ -8,6 +8,7 @@ import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";
 import type { Limits } from "./_limits.ts";
 import { Problem, type ProblemCode, problems } from "./_problem.ts";
+import { fuse, type Handler, type Step } from "./_step.ts";
 import { type Checked, validation } from "./_validation.ts";
 
 /** What the routes need from outside. */
@@ -24,21 +25,18 @@ export interface Deps {
 }
 
 /**
- * An application for one resource's routes. It validates a request in one step: zod-openapi on its
- * own makes a middleware of each part and parses a body once for each media type that it may have.
+ * An application for one resource's routes. An operation is one function for Hono: its steps, the
+ * validation and the handler. zod-openapi on its own makes a middleware of each part of a request
+ * and parses a body once for each media type that it may have.
  */
 export function router() {
   const app = new OpenAPIHono<{ Variables: Variables }>();
-  const { openapi } = app;
-  app.openapi = ((
-    route: RouteConfig & { middleware?: MiddlewareHandler | MiddlewareHandler[] },
-    handler: Handler,
-  ) => {
-    const { middleware = [], request = {}, ...documented } = route;
-    app.openAPIRegistry.registerPath({ ...documented, request });
-    const steps = [...[middleware].flat(), validation(request as Checked)];
-    return openapi({ ...documented, middleware: steps, hide: true } as never, handler as never);
-  }) as typeof openapi;
+  app.openapi = ((route: ReturnType<typeof createRoute> & { steps?: Step[] }, handler: Handler) => {
+    const { steps = [], ...documented } = route;
+    app.openAPIRegistry.registerPath(documented);
+    const all = [...steps, validation((route.request ?? {}) as Checked)];
+    return app.on(route.method, route.getRoutingPath(), fuse(all, handler));
+  }) as typeof app.openapi;
   return app;
 }
 
@@ -93,7 +91,7 @@ const withBody: ProblemCode[] = [
   "invalid_body",
 ];
 
-/** What an operation that needs a key shares: its security, its middleware and its problems. */
+/** What an operation that needs a key shares: its security, its steps and its problems. */
 export function secured(deps: Deps, scope: Scope, options: {
   tag: string;
   problems?: ProblemCode[];
@@ -101,10 +99,10 @@ export function secured(deps: Deps, scope: Scope, options: {
   body?: { types?: string[]; optional?: boolean };
 }) {
   const { tag, problems: own = [], body } = options;
-  const middleware: MiddlewareHandler<{ Variables: Variables }>[] = [authentication(deps, scope)];
-  if (body) middleware.push(jsonBody(body));
+  const steps = [authentication(deps, scope)];
+  if (body) steps.push(jsonBody(body));
   return {
-    shared: { tags: [tag], security: [{ key: [scope] }], middleware },
+    shared: { tags: [tag], security: [{ key: [scope] }], steps },
     problems: problemResponses(
       ...always,
       "unauthorized",

@@ -77,7 +77,7 @@ export function unauthorized(): Problem {
 }
 
 /** The problem that an error means. What is not foreseen is a bug: 500. */
-export function toProblem(error: unknown, method: string): Problem {
+function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DeadlinePassed) {
     return new Problem("deadline_exceeded", "It was given up; a write may or may not be done.", {
@@ -119,6 +119,12 @@ export function toProblem(error: unknown, method: string): Problem {
 
 function unavailable(): Problem {
   return new Problem("unavailable", "Try again in a moment.", { headers: { "retry-after": "1" } });
+}
+
+/** Answers what was thrown. The log finds it in the context. */
+export function errorResponse(error: Error, c: Context): Response {
+  c.error = error;
+  return problemResponse(c, toProblem(error, c.req.method));
 }
 
 export function problemResponse(c: Context, problem: Problem): Response {

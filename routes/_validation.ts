@@ -1,7 +1,7 @@
 import type { z } from "@hono/zod-openapi";
-import type { Context, MiddlewareHandler } from "hono";
-import type { Variables } from "./_auth.ts";
+import type { Context } from "hono";
 import { type Fault, Problem } from "./_problem.ts";
+import type { Step } from "./_step.ts";
 
 /** A zod issue as far as it is used here; the value that was sent is never in it. */
 interface Issue {
@@ -24,16 +24,14 @@ export interface Checked {
  * Validates a whole request, its body as jsonBody() left it. Throws the problem that a fault means:
  * in a parameter 400, in a body that is JSON and breaks its schema 422.
  */
-export function validation(
-  { query, params, body }: Checked,
-): MiddlewareHandler<{ Variables: Variables }> {
+export function validation({ query, params, body }: Checked): Step {
   // The media types of a body are names for one schema.
   const schema = Object.values(body?.content ?? {})[0]?.schema as z.ZodType | undefined;
-  return async (c, next) => {
+  return (c, next) => {
     if (query) keep(c, "query", query, queryOf(c));
     if (params) keep(c, "param", params, c.req.param());
     if (schema) keep(c, "json", schema, c.get("json"));
-    await next();
+    return next(c);
   };
 }
 

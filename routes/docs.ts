@@ -69,7 +69,7 @@ export function docsPageRoutes() {
     .openapi(
       createRoute({
         ...common,
-        middleware: negotiate(["text/html"]),
+        steps: [negotiate(["text/html"])],
         method: "get",
         path: "/api/docs",
         operationId: "getDocs",
@@ -92,7 +92,7 @@ export function docsPageRoutes() {
     .openapi(
       createRoute({
         ...common,
-        middleware: negotiate(["text/javascript"]),
+        steps: [negotiate(["text/javascript"])],
         method: "get",
         path: "/api/docs/scalar.js",
         operationId: "getDocsScript",

@@ -4,7 +4,7 @@ import { createLimits } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
-import { Problem, problemResponse, toProblem } from "./_problem.ts";
+import { errorResponse, Problem, problemResponse } from "./_problem.ts";
 import { docsPageRoutes, docsRoutes } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
@@ -22,7 +22,7 @@ export interface AppOptions extends Omit<Deps, "limits"> {
 export function createApp(options: AppOptions) {
   const deps: Deps = { ...options, limits: createLimits(options) };
   const app = router();
-  app.onError((error, c) => problemResponse(c, toProblem(error, c.req.method)));
+  app.onError(errorResponse);
   app.notFound((c) => problemResponse(c, new Problem("not_found", "There is no such address.")));
 
   app.use(requestLog(deps.log));

@@ -242,6 +242,12 @@ Deno.test("CORS is off until an origin is configured, and then only for it [37]"
   await using on = await createApi({ corsOrigins: [origin] });
   const open = await on.call("GET /api", { headers: { origin } });
   assertEquals(open.headers.get("access-control-allow-origin"), origin);
+  // Also what is refused: without the header a page could not tell a 401 from a broken network.
+  for (const key of [null, await off.key("ada@example.com")]) {
+    const refused = await on.call("GET /api/todos?x=1", { key, headers: { origin } });
+    const allowed = refused.headers.get("access-control-allow-origin");
+    assertEquals([refused.status, allowed], [401, origin]);
+  }
   const readable = open.headers.get("access-control-expose-headers")!.split(",");
   for (const name of ["ETag", "Link", "Slate-Written"]) assert(readable.includes(name), name);
   const stranger = await on.call("GET /api", { headers: { origin: "https://evil.example" } });

@@ -1,0 +1,18 @@
+import type { Context } from "hono";
+import type { Variables } from "./_auth.ts";
+
+export type Handler = (c: Context<{ Variables: Variables }>) => Response | Promise<Response>;
+
+/**
+ * What an operation does before its handler, or around it. Not a middleware: each of Hono's costs a
+ * request two promises that live until the database has answered, and hands no answer back.
+ */
+export type Step = (
+  c: Context<{ Variables: Variables }>,
+  next: Handler,
+) => Response | Promise<Response>;
+
+/** The one function that the steps and their handler are together. */
+export function fuse(steps: Step[], handler: Handler): Handler {
+  return steps.reduceRight<Handler>((next, step) => (c) => step(c, next), handler);
+}
