@@ -39,7 +39,7 @@ export function authentication(
     const header = c.req.header("authorization");
     const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const key = token === undefined ? undefined : parseKey(token, environment);
-    const counted = limits.admit(c, key);
+    const settle = limits.admit(c, key);
     let answer;
     if (key) {
       c.set("key", key);
@@ -57,7 +57,7 @@ export function authentication(
     } else {
       answer = problemResponse(c, unauthorized());
     }
-    limits.settle(c, answer, key, c.get("callerId"), counted);
+    settle(answer, c.get("callerId"));
     return answer;
   };
 }

@@ -71,18 +71,13 @@ export interface Limits {
   /**
    * Counts a request before its statement, when nobody knows yet whether the key is good. It is
    * counted for the key, and from the first proof on for the user whose key it is: more keys are
-   * not more requests. Throws 429. Returns for whom it was counted.
+   * not more requests. Throws 429. Returns what to do when it is answered.
    */
-  admit(c: Context, key: Key | undefined): string | undefined;
-  /** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
-  settle(
-    c: Context,
-    answer: Response,
-    key: Key | undefined,
-    callerId: string | undefined,
-    counted: string | undefined,
-  ): void;
+  admit(c: Context, key: Key | undefined): Settle;
 }
+
+/** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
+type Settle = (answer: Response, callerId: string | undefined) => void;
 
 /** `rateLimit` is in requests a minute and caller, 0 for any number. */
 export function createLimits(
@@ -92,12 +87,10 @@ export function createLimits(
   const failures = new Counters();
   /** Whose each key is that was proven, until it fails. */
   const owners = new Bounded<string>();
+  const policy = `"caller";q=${rateLimit};w=${windowLength / 1000}`;
 
-  function headers(used: number): Record<string, string> {
-    return {
-      "ratelimit-policy": `"caller";q=${rateLimit};w=${windowLength / 1000}`,
-      "ratelimit": `"caller";r=${Math.max(0, rateLimit - used)};t=${counts.secondsLeft()}`,
-    };
+  function left(used: number): string {
+    return `"caller";r=${Math.max(0, rateLimit - used)};t=${counts.secondsLeft()}`;
   }
 
   return {
@@ -105,33 +98,36 @@ export function createLimits(
       const name = key && nameOf(key);
       const owner = name && owners.get(name);
       // Whoever shares an address with a guesser and holds a good key goes on.
-      const address = addressOf(c, trustedProxyHeader);
-      if (!owner && address !== undefined && failures.get(address) >= failureLimit) {
+      const address = owner ? undefined : addressOf(c, trustedProxyHeader);
+      if (address !== undefined && failures.get(address) >= failureLimit) {
         throw tooMany("Too many requests without a valid key.", failures.secondsLeft());
       }
-      if (rateLimit === 0 || !name) return undefined;
-      const used = counts.increment(owner ?? name);
-      if (used > rateLimit) {
-        throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
-      }
-      return owner ?? name;
-    },
-    settle(c, answer, key, callerId, counted) {
-      if (answer.status === 401) {
-        if (key) {
-          counts.delete(nameOf(key));
-          owners.delete(nameOf(key));
-        }
-        const address = addressOf(c, trustedProxyHeader);
-        if (address !== undefined) failures.increment(address);
-      } else if (key && callerId !== undefined) {
-        owners.set(nameOf(key), callerId);
-        if (rateLimit === 0) return;
-        const used = counted === callerId ? counts.get(callerId) : counts.increment(callerId);
-        for (const [header, value] of Object.entries(headers(used))) {
-          answer.headers.set(header, value);
+      const counted = rateLimit === 0 ? undefined : owner ?? name;
+      if (counted !== undefined) {
+        const used = counts.increment(counted);
+        if (used > rateLimit) {
+          throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), {
+            "ratelimit-policy": policy,
+            "ratelimit": left(used),
+          });
         }
       }
+      return (answer, callerId) => {
+        if (answer.status === 401) {
+          if (name) {
+            counts.delete(name);
+            owners.delete(name);
+          }
+          const address = addressOf(c, trustedProxyHeader);
+          if (address !== undefined) failures.increment(address);
+        } else if (name && callerId !== undefined) {
+          owners.set(name, callerId);
+          if (rateLimit === 0) return;
+          const used = counted === callerId ? counts.get(callerId) : counts.increment(callerId);
+          answer.headers.set("ratelimit-policy", policy);
+          answer.headers.set("ratelimit", left(used));
+        }
+      };
     },
   };
 }
