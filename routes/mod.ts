@@ -23,7 +23,25 @@ export function createApp(options: AppOptions) {
   const deps: Deps = { ...options, limits: createLimits(options) };
   const app = router();
   app.onError(errorResponse);
-  app.notFound((c) => problemResponse(c, new Problem("not_found", "There is no such address.")));
+  const otherMethod = methodNotAllowed({
+    app,
+    onMethodNotAllowed: (c, methods) => {
+      const allow = [...methods, "OPTIONS"].join(", ");
+      if (c.req.method === "OPTIONS") {
+        return new Response(null, { status: 204, headers: { allow } });
+      }
+      const problem = new Problem("method_not_allowed", `Allowed are ${allow}.`, {
+        headers: { allow },
+      });
+      return problemResponse(c, problem);
+    },
+  });
+  // Hono means it as a middleware, but only a 404 is of interest to it.
+  app.notFound(async (c) => {
+    c.res = problemResponse(c, new Problem("not_found", "There is no such address."));
+    await otherMethod(c, () => Promise.resolve());
+    return c.res;
+  });
 
   app.use(requestLog(deps.log));
   if (deps.corsOrigins.length > 0) {
@@ -43,17 +61,6 @@ export function createApp(options: AppOptions) {
       ],
     }));
   }
-  app.use(methodNotAllowed({
-    app,
-    onMethodNotAllowed: (c, methods) => {
-      const allow = [...methods, "OPTIONS"].join(", ");
-      if (c.req.method === "OPTIONS") return c.body(null, 204, { allow });
-      const problem = new Problem("method_not_allowed", `Allowed are ${allow}.`, {
-        headers: { allow },
-      });
-      return problemResponse(c, problem);
-    },
-  }));
   app.route("/", docsPageRoutes());
   app.use("/api/*", negotiate(["application/json"]));
 
