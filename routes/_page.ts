@@ -75,12 +75,8 @@ export function pageReply(
     next.searchParams.set("cursor", cursor);
     headers.link = `<${next.pathname}${next.search}>; rel="next"`;
   }
-  return passThrough(
-    c,
-    `{"data":${page.data},"next_cursor":${JSON.stringify(cursor)}}`,
-    200,
-    headers,
-  );
+  const json = `{"data":${page.data},"next_cursor":${JSON.stringify(cursor)}}`;
+  return passThrough(json, 200, headers);
 }
 
 function encode(value: unknown): string {
