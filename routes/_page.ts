@@ -51,29 +51,39 @@ interface PageQuery {
 export function pageRequest<Sort extends string, Query extends PageQuery = PageQuery>(
   query: Query,
   sorts: Record<Sort, SortKey>,
-): { request: PageRequest<Sort>; filter: Omit<Query, keyof PageQuery>; context: string } {
+): {
+  request: PageRequest<Sort>;
+  filter: Omit<Query, keyof PageQuery>;
+  /** For pageReply. */
+  asked: { query: Query; context: string };
+} {
   const { limit = "20", cursor, sort = Object.keys(sorts)[0]!, ...filter } = query;
   const descending = sort.startsWith("-");
   const name = (descending ? sort.slice(1) : sort) as Sort;
   const context = digest(JSON.stringify([sort, ...Object.entries(filter).sort()])).slice(0, 32);
   const after = cursor === undefined ? undefined : decode(cursor, context, sorts[name]);
-  return { request: { sort: name, descending, after, limit: Number(limit) }, filter, context };
+  return {
+    request: { sort: name, descending, after, limit: Number(limit) },
+    filter,
+    asked: { query, context },
+  };
 }
 
 /** The page as its answer, with the Link to the next one. */
 export function pageReply(
   c: Context<{ Variables: Variables }>,
   rows: Page[],
-  context: string,
+  { query, context }: { query: PageQuery; context: string },
 ) {
   const page = permit(c, rows);
   if (!page.present) throw new Problem("not_found", "There is no such row among yours.");
   const cursor = page.last_id === null ? null : encode([context, page.last_id, page.last_value]);
   const headers: Record<string, string> = {};
   if (cursor !== null) {
-    const next = new URL(c.req.url);
-    next.searchParams.set("cursor", cursor);
-    headers.link = `<${next.pathname}${next.search}>; rel="next"`;
+    // A URL object would do it as well, for a twentieth of what a page costs.
+    const next = Object.entries({ ...query, cursor })
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+    headers.link = `<${c.req.path}?${next.join("&")}>; rel="next"`;
   }
   const json = `{"data":${page.data},"next_cursor":${JSON.stringify(cursor)}}`;
   return passThrough(json, 200, headers);

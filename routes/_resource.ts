@@ -140,9 +140,9 @@ export function resource<
   const routes = router()
     .openapi(listRoute, async (c) => {
       const query = valid<Record<string, string>>(c, "query");
-      const { request, filter, context } = pageRequest<Sort>(query, table.sorts);
+      const { request, filter, asked } = pageRequest<Sort>(query, table.sorts);
       const page = await table.list(reading(c, deps), c.get("key"), request, filter as never);
-      return pageReply(c, page, context);
+      return pageReply(c, page, asked);
     })
     .openapi(postRoute, async (c) => {
       const fields = valid<z.output<z.ZodObject<Fields>>>(c, "json");

@@ -86,8 +86,8 @@ export function keyRoutes(deps: Deps) {
         },
       }),
       async (c) => {
-        const { request, context } = pageRequest(c.req.valid("query"), keySorts);
-        return pageReply(c, await listKeys(db, c.get("key"), request), context);
+        const { request, asked } = pageRequest(c.req.valid("query"), keySorts);
+        return pageReply(c, await listKeys(db, c.get("key"), request), asked);
       },
     )
     .openapi(

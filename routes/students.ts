@@ -49,9 +49,9 @@ export function studentRoutes(deps: Deps) {
     }),
     async (c) => {
       const { id } = c.req.valid("param");
-      const { request, filter, context } = pageRequest(c.req.valid("query"), todos.sorts);
+      const { request, filter, asked } = pageRequest(c.req.valid("query"), todos.sorts);
       const page = await listStudentTodos(reading(c, deps), c.get("key"), id, request, filter);
-      return pageReply(c, page, context);
+      return pageReply(c, page, asked);
     },
   );
 }
