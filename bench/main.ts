@@ -26,7 +26,7 @@ const measurements: Record<string, () => Promise<void>> = {
           warmUp: 0,
           works: works.filter(({ path }) => !path.includes("?")),
         }
-        : { rounds: 3, seconds: 3, warmUp: 2, works },
+        : { rounds: 9, seconds: 1, warmUp: 2, works },
     ),
   "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
   start: () => measureStart(bench, smoke ? 1 : 5),
