@@ -32,10 +32,11 @@ export interface Deps {
 export function router() {
   const app = new OpenAPIHono<{ Variables: Variables }>();
   app.openapi = ((route: ReturnType<typeof createRoute> & { steps?: Step[] }, handler: Handler) => {
-    const { steps = [], ...documented } = route;
+    const { steps = [], middleware = [], ...documented } = route;
     app.openAPIRegistry.registerPath(documented);
     const all = [...steps, validation((route.request ?? {}) as Checked)];
-    return app.on(route.method, route.getRoutingPath(), fuse(all, handler));
+    const path = [route.getRoutingPath()];
+    return app.on(route.method, path, ...[middleware].flat(), fuse(all, handler));
   }) as typeof app.openapi;
   return app;
 }
