@@ -80,7 +80,7 @@ export function pageReply(
   const cursor = page.last_id === null ? null : encode([context, page.last_id, page.last_value]);
   const headers: Record<string, string> = {};
   if (cursor !== null) {
-    // A URL object would do it as well, for a twentieth of what a page costs.
+    // Not by a URL object, which took 3 of 100 parts of a page's time.
     const next = Object.entries({ ...query, cursor })
       .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
     headers.link = `<${c.req.path}?${next.join("&")}>; rel="next"`;

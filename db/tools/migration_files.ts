@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { isAbsolute, join, relative, resolve } from "node:path";
+import { digest } from "../_secret.ts";
 import { exit, Failure } from "./command.ts";
 import { root } from "./dbmate.ts";
 import { environment } from "./target.ts";
@@ -173,7 +173,7 @@ export function parse(
     file,
     path: shown,
     text,
-    checksum: createHash("sha256").update(text).digest("hex"),
+    checksum: digest(text),
     up: block(up.line, down.line - 1),
     down: block(down.line, lines.length),
     irreversible: /^-- irreversible: *(\S.*)$/m.exec(text)?.[1],
