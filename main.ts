@@ -1,6 +1,6 @@
-import { connect } from "./db/mod.ts";
-import { connectReplica } from "./db/replica.ts";
-import { traced } from "./db/trace.ts";
+import { connect } from "./postgres/mod.ts";
+import { connectReplica } from "./postgres/replica.ts";
+import { traced } from "./postgres/trace.ts";
 import { lineWriter } from "./routes/_log.ts";
 import { createApp } from "./routes/mod.ts";
 import { requireSettings } from "./settings.ts";
@@ -14,7 +14,7 @@ function fail(message: string): never {
 
 const settings = requireSettings();
 if (settings.devKey) {
-  const { runningEmbedded, defaultDataDir } = await import("./db/embedded.ts");
+  const { runningEmbedded, defaultDataDir } = await import("./embedded/mod.ts");
   const embedded = await runningEmbedded(defaultDataDir());
   if (embedded?.port !== settings.database.port) {
     fail("Slate cannot start:\n- SLATE_DEV_KEY is only for the embedded database: unset it");

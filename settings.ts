@@ -3,7 +3,7 @@ import {
   type DatabaseSettings,
   isLocal,
   readDatabaseSettings,
-} from "./db/settings.ts";
+} from "./postgres/settings.ts";
 
 /** What the environment decides. README.md lists the names. */
 export interface Settings {

@@ -1,9 +1,13 @@
 import { formatKey, newSecret } from "../db/_secret.ts";
-import { startEmbedded } from "../db/embedded.ts";
+import { startEmbedded } from "../embedded/mod.ts";
 import { installKey } from "../db/keys.ts";
-import { connect, type Database, sql } from "../db/mod.ts";
-import { type DatabaseSettings, describeDatabase, readDatabaseSettings } from "../db/settings.ts";
-import { migrate } from "../db/tools/dbmate.ts";
+import { connect, type Database, sql } from "../postgres/mod.ts";
+import {
+  type DatabaseSettings,
+  describeDatabase,
+  readDatabaseSettings,
+} from "../postgres/settings.ts";
+import { migrate } from "../migrate/apply/dbmate.ts";
 
 /** The middle of the API keys; the peers know it as well. */
 export const environment = "bench";

@@ -3,9 +3,9 @@ import { type Bench, fill } from "./data.ts";
 import { machine, median, record, table } from "./report.ts";
 import { installKey } from "../db/keys.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
-import { connect } from "../db/mod.ts";
-import { databaseUrl } from "../db/settings.ts";
-import { migrate } from "../db/tools/dbmate.ts";
+import { connect } from "../postgres/mod.ts";
+import { databaseUrl } from "../postgres/settings.ts";
+import { migrate } from "../migrate/apply/dbmate.ts";
 import { environment } from "./data.ts";
 
 /**

@@ -3,7 +3,7 @@ import { type Bench, fill } from "./data.ts";
 import { load } from "./load.ts";
 import { machine, record, table } from "./report.ts";
 import { works } from "./works.ts";
-import { databaseUrl } from "../db/settings.ts";
+import { databaseUrl } from "../postgres/settings.ts";
 
 /** The memory of one process under load, all kinds of work in turn. */
 export async function measureMemory(bench: Bench, minutes: number) {

@@ -3,8 +3,8 @@ import { type Bench, type Data, fill } from "./data.ts";
 import { createProxy } from "./proxy.ts";
 import { machine, median, record, table } from "./report.ts";
 import { type Work, works } from "./works.ts";
-import { connect, sql } from "../db/mod.ts";
-import { databaseUrl } from "../db/settings.ts";
+import { connect, sql } from "../postgres/mod.ts";
+import { databaseUrl } from "../postgres/settings.ts";
 
 /** Milliseconds in each direction. */
 const delay = 10;

@@ -3,7 +3,7 @@ import { type Bench, fill } from "./data.ts";
 import { connections, generator, type Load, load } from "./load.ts";
 import { machine, median, record, table } from "./report.ts";
 import type { Work } from "./works.ts";
-import { databaseUrl } from "../db/settings.ts";
+import { databaseUrl } from "../postgres/settings.ts";
 
 export interface Options {
   rounds: number;

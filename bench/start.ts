@@ -1,7 +1,7 @@
 import { contenders, install, run, start } from "./contenders.ts";
 import type { Bench } from "./data.ts";
 import { machine, median, record, table } from "./report.ts";
-import { databaseUrl } from "../db/settings.ts";
+import { databaseUrl } from "../postgres/settings.ts";
 
 /** From a process's start to its first answer, and how long a developer waits for the checks. */
 export async function measureStart(bench: Bench, rounds: number) {

@@ -1,4 +1,4 @@
-import { sql, type Statement } from "./mod.ts";
+import { sql, type Statement } from "../postgres/mod.ts";
 
 /** Each scope holds the ones before it. */
 export const scopes = ["read", "write", "admin"] as const;

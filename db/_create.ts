@@ -1,6 +1,6 @@
 import { caller, type Key, type Scope } from "./_caller.ts";
 import { type Found, type Written, written } from "./_shapes.ts";
-import { type Database, DatabaseError, sql, type Statement } from "./mod.ts";
+import { type Database, DatabaseError, sql, type Statement } from "../postgres/mod.ts";
 
 export interface Created extends Found, Written {
   id: string | null;

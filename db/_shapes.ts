@@ -1,6 +1,6 @@
 import { type Asked, caller, type Key, type Scope } from "./_caller.ts";
 import type { Order } from "./_sort.ts";
-import { type Database, sql, type Statement } from "./mod.ts";
+import { type Database, sql, type Statement } from "../postgres/mod.ts";
 
 /*
  * The shapes that statements share: each wraps the SQL of one table, which gives `body` and

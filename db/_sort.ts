@@ -1,4 +1,4 @@
-import { sql, type Statement } from "./mod.ts";
+import { sql, type Statement } from "../postgres/mod.ts";
 
 /** Where a page continues: after the row with this id and, sorted by something else, this value. */
 export interface After {

@@ -11,7 +11,7 @@ import {
   type Versions,
 } from "./_shapes.ts";
 import type { PageRequest, SortKey } from "./_sort.ts";
-import { type Database, sql, type Statement } from "./mod.ts";
+import { type Database, sql, type Statement } from "../postgres/mod.ts";
 
 export { owned } from "./_caller.ts";
 export { stamps, utc } from "./_shapes.ts";

@@ -1,4 +1,4 @@
-import { type Database, sql } from "./mod.ts";
+import { type Database, sql } from "../postgres/mod.ts";
 
 /** The versions that dbmate has recorded, oldest first. */
 export function listAppliedVersions(db: Database): Promise<{ version: string }[]> {

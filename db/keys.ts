@@ -2,7 +2,7 @@ import { type Asked, type Key, owned, proof, type Scope } from "./_caller.ts";
 import { createRow, type Idempotency } from "./_create.ts";
 import { deleteRow, getPage, shown, stamps, utc } from "./_shapes.ts";
 import { byId, type PageRequest } from "./_sort.ts";
-import { type Database, sql } from "./mod.ts";
+import { type Database, sql } from "../postgres/mod.ts";
 
 export interface KeyFields {
   name: string;

@@ -1,5 +1,5 @@
 import { by, byId, owned, stamps, table } from "./_table.ts";
-import { sql } from "./mod.ts";
+import { sql } from "../postgres/mod.ts";
 
 export interface StudentFields {
   first_name: string;

@@ -2,7 +2,7 @@ import type { Key } from "./_caller.ts";
 import type { Filtered } from "./_shapes.ts";
 import type { PageRequest } from "./_sort.ts";
 import { by, byId, owned, stamps, table, utc } from "./_table.ts";
-import { type Database, sql, type Statement } from "./mod.ts";
+import { type Database, sql, type Statement } from "../postgres/mod.ts";
 
 export interface TodoFields {
   description: string;

@@ -1,6 +1,6 @@
 import type { Key } from "./_caller.ts";
 import { byId, stamps, table } from "./_table.ts";
-import { type Database, sql } from "./mod.ts";
+import { type Database, sql } from "../postgres/mod.ts";
 
 export interface UserFields {
   name: string;

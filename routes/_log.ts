@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import { DatabaseError } from "../db/mod.ts";
+import { DatabaseError } from "../postgres/mod.ts";
 import type { Variables } from "./_auth.ts";
 
 /**

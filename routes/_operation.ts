@@ -1,8 +1,8 @@
 import { type createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
-import type { Database } from "../db/mod.ts";
-import type { Replica } from "../db/replica.ts";
+import type { Database } from "../postgres/mod.ts";
+import type { Replica } from "../postgres/replica.ts";
 import { authentication, type Variables } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { DatabaseError, DeadlinePassed, Unreachable } from "../db/mod.ts";
+import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
 
 /**
  * Every error that the API answers with. A code is permanent: callers depend on it. This table also

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
-import { DatabaseError, DeadlinePassed, Unreachable } from "../db/mod.ts";
+import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
 import {
   type Deps,
   jsonReply,

@@ -3,10 +3,11 @@
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
  * whose role must be allowed to create databases and roles. Further arguments go to `deno test`.
  */
-import { migrate, root } from "../db/tools/dbmate.ts";
-import { startEmbedded } from "../db/embedded.ts";
-import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../db/settings.ts";
-import { administer, template } from "./database.ts";
+import { migrate } from "../migrate/apply/dbmate.ts";
+import { root } from "./support/root.ts";
+import { startEmbedded } from "../embedded/mod.ts";
+import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
+import { administer, template } from "./support/database.ts";
 
 /** The application's role gets a password that only this run knows. */
 const appPassword = crypto.randomUUID();

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { root } from "../db/tools/dbmate.ts";
+import { root } from "./support/root.ts";
 
 async function config(name: string) {
   return JSON.parse(await Deno.readTextFile(join(root, name)));

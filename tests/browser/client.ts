@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { createApi } from "../api.ts";
-import { bundleClient } from "../bundle.ts";
-import { listen } from "../socket.ts";
+import { createApi } from "../support/api.ts";
+import { bundleClient } from "../support/bundle.ts";
+import { listen } from "../support/socket.ts";
 import { visit } from "./browser.ts";
 
 Deno.test({

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { createApi } from "../api.ts";
-import { listen } from "../socket.ts";
+import { createApi } from "../support/api.ts";
+import { listen } from "../support/socket.ts";
 import { visit } from "./browser.ts";
 
 /** Where a picture of the page goes, for the README; by default there is none. */

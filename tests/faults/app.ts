@@ -1,6 +1,6 @@
-import type { DatabaseSettings } from "../../db/settings.ts";
-import { databaseUrl } from "../../db/settings.ts";
-import { freePort, type Process, startProcess } from "../process.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { databaseUrl } from "../../postgres/settings.ts";
+import { freePort, type Process, startProcess } from "../support/process.ts";
 
 /** Milliseconds; what is stuck in a silent network is given up after this. */
 const deadline = 1500;

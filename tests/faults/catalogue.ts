@@ -1,8 +1,8 @@
-import { administer } from "../database.ts";
-import { pause } from "../pool.ts";
-import type { Proxy } from "../proxy.ts";
+import { administer } from "../support/database.ts";
+import { pause } from "../support/pool.ts";
+import type { Proxy } from "../support/proxy.ts";
 import type { App } from "./app.ts";
-import type { Server } from "../server.ts";
+import type { Server } from "../support/server.ts";
 
 export interface Scene {
   server: Server;

@@ -5,14 +5,14 @@
  * 504 with Retry-After, and each client is served again within 2 s. A word of a fault's name as
  * argument runs those faults only. About 2 minutes; the last line is `N passed, N failed`.
  */
-import { sql } from "../../db/mod.ts";
-import { pause, until } from "../pool.ts";
-import { openProxy } from "../proxy.ts";
+import { sql } from "../../postgres/mod.ts";
+import { pause, until } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
 import { openApp } from "./app.ts";
 import { type Fault, faults, type Scene } from "./catalogue.ts";
-import { createWriters, type Writer } from "../writers.ts";
+import { createWriters, type Writer } from "../support/writers.ts";
 import { type Load, startLoad } from "./load.ts";
-import { openServer, type Server } from "../server.ts";
+import { openServer, type Server } from "../support/server.ts";
 
 const clients = 32;
 const poolSize = 10;

@@ -1,5 +1,5 @@
-import { pause } from "../pool.ts";
-import type { Writer } from "../writers.ts";
+import { pause } from "../support/pool.ts";
+import type { Writer } from "../support/writers.ts";
 
 /** What the clients saw. */
 export interface Load {

@@ -1,8 +1,8 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import { assert, assertEquals } from "@std/assert";
-import { type Answer, createApi, type Json, type TestApi } from "../api.ts";
-import { createSample } from "../samples.ts";
+import { type Answer, createApi, type Json, type TestApi } from "../support/api.ts";
+import { createSample } from "../support/samples.ts";
 import type { Generated, Operation } from "./requests.ts";
 
 /** Sends what was generated for one operation, on a database of its own, and judges the answers. */

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Json } from "../api.ts";
+import type { Json } from "../support/api.ts";
 import { anything, nearly, valid } from "./values.ts";
 
 export interface Operation {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Json } from "../api.ts";
+import type { Json } from "../support/api.ts";
 import { Checker } from "./check.ts";
 import { type Operation, operationsOf, requests } from "./requests.ts";
 

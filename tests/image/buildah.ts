@@ -1,6 +1,7 @@
 /** The image, built from the project's Dockerfile as the README says, with buildah for docker. */
 import { join } from "node:path";
-import { dbmateBinary, root } from "../../db/tools/dbmate.ts";
+import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
+import { root } from "../support/root.ts";
 
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 

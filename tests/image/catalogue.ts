@@ -1,4 +1,4 @@
-import type { Server } from "../server.ts";
+import type { Server } from "../support/server.ts";
 import type { Image } from "./buildah.ts";
 import { content } from "./content.ts";
 import { life } from "./life.ts";

@@ -3,11 +3,11 @@
  * process 1, and a mount namespace, in which the image can only be read. The network is the host's.
  */
 import { join } from "node:path";
-import type { DatabaseSettings } from "../../db/settings.ts";
-import { databaseUrl } from "../../db/settings.ts";
-import { statusOf } from "../entrypoint.ts";
-import { until } from "../pool.ts";
-import { freePort } from "../process.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { databaseUrl } from "../../postgres/settings.ts";
+import { statusOf } from "../support/entrypoint.ts";
+import { until } from "../support/pool.ts";
+import { freePort } from "../support/process.ts";
 import type { Image } from "./buildah.ts";
 
 export interface Options {

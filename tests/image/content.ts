@@ -1,7 +1,7 @@
 /** What is in the image, looked at from outside. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { root } from "../../db/tools/dbmate.ts";
+import { root } from "../support/root.ts";
 import { run } from "./buildah.ts";
 import type { Check } from "./catalogue.ts";
 import { accountOf } from "./container.ts";

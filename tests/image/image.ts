@@ -5,8 +5,8 @@
  * A word of a check's name as argument runs those only. About 2 minutes; the last line is
  * `N passed, N failed`.
  */
-import { databaseUrl } from "../../db/settings.ts";
-import { openServer } from "../server.ts";
+import { databaseUrl } from "../../postgres/settings.ts";
+import { openServer } from "../support/server.ts";
 import { buildImage, toolsMissing } from "./buildah.ts";
 import { checks } from "./catalogue.ts";
 

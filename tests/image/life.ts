@@ -1,11 +1,11 @@
 /** What a container does from its start to its end. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { sql } from "../../db/mod.ts";
-import { root } from "../../db/tools/dbmate.ts";
-import { createDatabase } from "../database.ts";
-import { pause } from "../pool.ts";
-import { openProxy } from "../proxy.ts";
+import { sql } from "../../postgres/mod.ts";
+import { root } from "../support/root.ts";
+import { createDatabase } from "../support/database.ts";
+import { pause } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
 import type { Check, Scene } from "./catalogue.ts";
 import { type Container, startContainer } from "./container.ts";
 

@@ -1,7 +1,7 @@
 /** What the process that serves may do, and what it does. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { databaseUrl } from "../../db/settings.ts";
-import { createDatabase } from "../database.ts";
+import { databaseUrl } from "../../postgres/settings.ts";
+import { createDatabase } from "../support/database.ts";
 import { run } from "./buildah.ts";
 import type { Check } from "./catalogue.ts";
 import { accountOf, type Container, startContainer } from "./container.ts";

@@ -1,0 +1,206 @@
+import { statfs } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { homeOf, removeData, serverAccount } from "./account.ts";
+import { binaries, major } from "./binaries.ts";
+import { EmbeddedError } from "./error.ts";
+import {
+  freePort,
+  initialise,
+  preferredPort,
+  type Server,
+  stopLeftover,
+  supervise,
+} from "./server.ts";
+import { keepTemplate, restoreTemplate } from "./template.ts";
+import { connect, sql, Unreachable } from "../postgres/mod.ts";
+import type { DatabaseSettings } from "../postgres/settings.ts";
+
+export { EmbeddedError };
+
+export interface EmbeddedServer {
+  /** The database `slate` on it; for a server for once `postgres`, which is there anyway. */
+  settings: DatabaseSettings;
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  /**
+   * The folder for its data, its log and its password, created if missing. Without one the server
+   * is for once: nothing is synced to the disk, and all of it is removed when it stops.
+   */
+  dataDir?: string;
+  /** A server for once will hold little: it may be in memory. */
+  small?: boolean;
+  /** What the owner is called in the message to whoever comes second. */
+  owner?: string;
+}
+
+/** The folder that SLATE_DATA_DIR names, by default .data in the checkout. */
+export function defaultDataDir(): string {
+  return resolve(Deno.env.get("SLATE_DATA_DIR") || join(import.meta.dirname!, "..", ".data"));
+}
+
+/**
+ * Starts a real PostgreSQL from npm: on the loopback only, with a password of its own. It stops when
+ * stop() is called, and also when this process dies in any way; one that was left running all the
+ * same is stopped first. Throws EmbeddedError, also when somebody else owns the folder.
+ */
+export async function startEmbedded(options: EmbeddedOptions = {}): Promise<EmbeddedServer> {
+  if (Deno.build.os === "windows") {
+    throw new EmbeddedError(
+      "the embedded PostgreSQL runs on Linux and macOS: run this inside WSL, or set DATABASE_URL",
+    );
+  }
+  const { owner = "another Slate command" } = options;
+  const ephemeral = options.dataDir === undefined;
+  const dataDir = resolve(options.dataDir ?? await temporaryFolder(options.small));
+  const lock = await own(dataDir, owner);
+  try {
+    const { settings, stop } = await start(dataDir, ephemeral);
+    return {
+      settings,
+      async stop() {
+        await stop();
+        if (ephemeral) await Deno.remove(dataDir, { recursive: true }).catch(() => {});
+        lock.close();
+      },
+    };
+  } catch (error) {
+    // What it would have removed at its end; the first error is the one to tell.
+    if (ephemeral) await removeData(dataDir).catch(() => {});
+    lock.close();
+    throw error;
+  }
+}
+
+/**
+ * Where there is plenty of it, a small server is in memory: a disk takes several times as long for
+ * the thousands of files that come and go with a schema. TMPDIR goes before.
+ */
+async function temporaryFolder(small = false): Promise<string> {
+  const memory = "/dev/shm";
+  const free = await statfs(memory).then(({ bavail, bsize }) => bavail * bsize, () => 0);
+  const dir = small && !Deno.env.get("TMPDIR") && free > 2 ** 30 ? memory : undefined;
+  return await Deno.makeTempDir({ dir, prefix: "slate-" });
+}
+
+/** What startEmbedded does once the folder is ours. */
+async function start(dataDir: string, ephemeral: boolean): Promise<EmbeddedServer> {
+  await refuseOtherMajor(dataDir);
+  const account = await serverAccount(join(dataDir, "postgres"));
+  const home = await homeOf(dataDir, account);
+  const data = join(home, "postgres");
+  const server: Server = { bin: await binaries(dataDir, account), home, data, account, ephemeral };
+  if (ephemeral) await restoreTemplate(server, dataDir);
+  const password = await passwordOf(dataDir);
+  if (!await exists(join(data, "PG_VERSION"))) {
+    await initialise(server, password);
+    if (ephemeral) await keepTemplate(server, dataDir);
+  }
+  if (await runningEmbedded(dataDir)) await stopLeftover(server);
+  const port = ephemeral ? freePort() : await preferredPort(dataDir);
+  const stop = await supervise(server, port);
+  const settings = serverSettings(port, password);
+  if (ephemeral) return { settings: { ...settings, database: "postgres" }, stop };
+  try {
+    await createDatabase(settings, dataDir);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { settings, stop };
+}
+
+/** The server that somebody runs on this folder, or undefined. */
+export async function runningEmbedded(dataDir: string): Promise<DatabaseSettings | undefined> {
+  try {
+    // The fourth line of postmaster.pid is the port that the running server listens on.
+    const pidFile = await Deno.readTextFile(join(dataDir, "postgres", "postmaster.pid"));
+    const port = Number(pidFile.split("\n")[3]);
+    using _socket = await Deno.connect({ hostname: "127.0.0.1", port });
+    return serverSettings(port, await passwordOf(dataDir));
+  } catch {
+    return undefined;
+  }
+}
+
+function serverSettings(port: number, password: string): DatabaseSettings {
+  return { host: "127.0.0.1", port, database: "slate", user: "slate", password, tls: "off" };
+}
+
+/** Takes the folder's lock, which the kernel releases whatever becomes of us. */
+async function own(dataDir: string, owner: string): Promise<Deno.FsFile> {
+  const path = join(dataDir, "lock");
+  let file: Deno.FsFile;
+  try {
+    await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
+    file = await Deno.open(path, { create: true, read: true, write: true });
+  } catch (error) {
+    throw new EmbeddedError(
+      `${dataDir} cannot be used (${
+        (error as Error).message
+      }): run this as the user who owns it, or set SLATE_DATA_DIR to another folder`,
+    );
+  }
+  for (let attempt = 0; !await file.tryLock(true); attempt++) {
+    if (attempt < 20) {
+      await pause(250);
+      continue;
+    }
+    const holder = (await Deno.readTextFile(path)).trim();
+    file.close();
+    throw new EmbeddedError(
+      `${dataDir} is in use by ${holder}: stop that first, or set SLATE_DATA_DIR to another folder`,
+    );
+  }
+  await file.truncate();
+  await file.write(new TextEncoder().encode(`${owner} (process ${Deno.pid})\n`));
+  return file;
+}
+
+async function refuseOtherMajor(dataDir: string) {
+  const data = join(dataDir, "postgres");
+  const found = (await Deno.readTextFile(join(data, "PG_VERSION")).catch(() => major)).trim();
+  if (found === major) return;
+  throw new EmbeddedError(
+    `${data} holds the data of PostgreSQL ${found}, and this Slate brings ${major}: dump it with that version and load it here, or set SLATE_DATA_DIR to another folder than ${dataDir}; nothing was changed`,
+  );
+}
+
+/** In a password file as libpq reads it, so that dbmate and psql find it through PGPASSFILE. */
+async function passwordOf(dataDir: string): Promise<string> {
+  const path = join(dataDir, "pgpass");
+  try {
+    return (await Deno.readTextFile(path)).trim().split(":").pop()!;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const password = crypto.randomUUID().replaceAll("-", "");
+    // Renamed when complete: half a password would lock everybody out.
+    await Deno.writeTextFile(`${path}.new`, `127.0.0.1:*:*:slate:${password}\n`, { mode: 0o600 });
+    await Deno.rename(`${path}.new`, path);
+    return password;
+  }
+}
+
+async function createDatabase(settings: DatabaseSettings, dataDir: string) {
+  const database = connect({ ...settings, database: "postgres" }, { size: 1 });
+  try {
+    const found = await database.query(sql`select from pg_database where datname = 'slate'`);
+    if (found.length === 0) await database.script("create database slate");
+  } catch (error) {
+    if (!(error instanceof Unreachable) || error.code !== "28P01") throw error;
+    throw new EmbeddedError(
+      `the password in ${dataDir}/pgpass is not the one of the database there: put the old file back, or remove ${dataDir} to begin anew without its data`,
+    );
+  } finally {
+    await database.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,52 @@
+import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { succeeds } from "./account.ts";
+import { initdbOptions, type Server } from "./server.ts";
+
+/**
+ * What initdb makes takes it ten times as long as a copy of it takes. So the first server for once
+ * leaves one beside the programs, with its password, and those that come later begin with that.
+ * They share the password; only the user whose they are can read it.
+ */
+export function templateFolder({ bin, account }: Server): string {
+  const kind = createHash("sha256").update(initdbOptions.join()).digest("hex").slice(0, 8);
+  return `${dirname(bin)}.template-${account?.uid ?? Deno.uid()}-${kind}`;
+}
+
+/** Puts the data and the password of the template in their places, where there is one. */
+export async function restoreTemplate(server: Server, dataDir: string) {
+  const template = templateFolder(server);
+  try {
+    await Deno.copyFile(join(template, "pgpass"), join(dataDir, "pgpass"));
+  } catch {
+    return;
+  }
+  const unfinished = join(server.home, "postgres.unfinished");
+  if (await copy(join(template, "postgres"), unfinished)) {
+    await Deno.rename(unfinished, join(server.home, "postgres"));
+  }
+}
+
+/** Keeps what initdb has made, before a server has used it. Whoever cannot does without. */
+export async function keepTemplate(server: Server, dataDir: string) {
+  const template = templateFolder(server);
+  const unfinished = `${template}.unfinished`;
+  try {
+    using lock = await Deno.open(`${template}.lock`, { create: true, write: true });
+    if (!await lock.tryLock(true)) return;
+    // Somebody was killed half-way.
+    await Deno.remove(unfinished, { recursive: true }).catch(() => {});
+    await Deno.mkdir(unfinished, { mode: 0o700 });
+    await Deno.copyFile(join(dataDir, "pgpass"), join(unfinished, "pgpass"));
+    if (await copy(server.data, join(unfinished, "postgres"))) {
+      await Deno.rename(unfinished, template);
+    }
+  } catch {
+    // The folder may not be written, or another has the template ready.
+  }
+}
+
+/** With owners and modes, about which PostgreSQL is strict. */
+async function copy(from: string, to: string): Promise<boolean> {
+  return await succeeds("cp", ["-Rp", from, to]);
+}

@@ -1,0 +1,138 @@
+import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { type DatabaseSettings, isLocal } from "../../postgres/settings.ts";
+import { type Context, exit, Failure, type Option, text, wholeNumber } from "../command.ts";
+import { devKeyName } from "../../tasks/dev_key.ts";
+import { catchSignals } from "./interrupt.ts";
+import { createLedger, finish } from "./ledger.ts";
+import { takeLock } from "./lock.ts";
+import { type Finding, type Folder, formatFinding, readFolder } from "../files/migrations.ts";
+import { buildState, builtIndex } from "./indexes.ts";
+import { openSession, requireWritable } from "./session.ts";
+import { fromLedger, readState, type Row } from "./state.ts";
+import type { Stepper } from "./step.ts";
+import { openTarget } from "../target.ts";
+
+/** What a command has in hand while it holds the lock. */
+export interface Change extends Stepper {
+  folder: Folder;
+  rows: Row[];
+}
+
+/** The options of every command that changes a database's schema. */
+export const changeOptions = {
+  "wait": { type: "boolean", summary: "wait for a server that is still starting" },
+  "timeout": {
+    type: "string",
+    value: "seconds",
+    summary: "how long to wait for the server, and for another run to end; 300",
+  },
+  "lock-timeout": {
+    type: "string",
+    value: "seconds",
+    summary: "how long a statement may wait for a table before it lets readers pass; 5",
+  },
+} as const satisfies Record<string, Option>;
+
+export const confirmOption = {
+  confirm: {
+    type: "string",
+    value: "host/database",
+    summary: "the database in full, needed where it is not on this machine",
+  },
+} as const satisfies Record<string, Option>;
+
+/**
+ * Opens the database, takes the lock, reads the state and hands over. Whatever happens, the lock
+ * is given back, and a server that was started for it is stopped.
+ */
+export async function change(
+  context: Context,
+  { destructive = false }: { destructive?: boolean },
+  work: (change: Change) => Promise<number>,
+): Promise<number> {
+  const timeout = wholeNumber(context, "timeout", 300) * 1000;
+  const lockTimeout = wholeNumber(context, "lock-timeout", 5);
+  const folder = await readFolder();
+  using interrupt = catchSignals();
+  await using target = await openTarget();
+  const { settings } = target;
+  if (destructive) requireConfirmation(context, settings);
+  const db = await openSession(settings, {
+    wait: context.options.wait ? timeout : 0,
+    signal: interrupt.signal,
+    progress: context.progress,
+  });
+  try {
+    await requireWritable(db, settings);
+    const { signal } = interrupt;
+    await using lock = await takeLock(settings, { timeout, signal, progress: context.progress });
+    await createLedger(db);
+    const rows = await settle(db, folder);
+    const code = await work({ settings, db, lock, interrupt, context, lockTimeout, folder, rows });
+    if (target.besideDev && !await hasDevKey(db)) {
+      context.say(
+        "`deno task dev` answers 401 if it serves this database, where its key is gone: restart it",
+      );
+    }
+    return code;
+  } catch (error) {
+    const code = interrupt.code();
+    if (code && error instanceof Failure) throw new Failure(error.message, code);
+    throw error;
+  } finally {
+    await db.close();
+  }
+}
+
+/**
+ * The state, after closing the entries of runs that were cut off, as far as the database itself
+ * tells how they ended: a transaction either left its record or nothing, an index is there or not.
+ */
+async function settle(db: Database, folder: Folder): Promise<Row[]> {
+  const rows = await readState(db, folder);
+  let settled = false;
+  for (const { state, open: entry } of rows) {
+    if (!entry) continue;
+    if (state !== "unfinished") {
+      const there = state === "applied" || state === "edited" || state === "missing";
+      await finish(db, entry.id, there === (entry.action === "up") ? "done" : "failed");
+      settled = true;
+      continue;
+    }
+    const index = entry.action === "up" && await builtIndex(fromLedger(entry).up);
+    if (index && await buildState(db, index.fields.idxname) === "absent") {
+      await finish(db, entry.id, "failed");
+      settled = true;
+    }
+  }
+  return settled ? await readState(db, folder) : rows;
+}
+
+async function hasDevKey(db: Database): Promise<boolean> {
+  try {
+    return (await db.query(sql`select from keys where name = ${devKeyName}`)).length > 0;
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "42P01") throw error;
+    return false;
+  }
+}
+
+/** Against a database that is not on this machine, only who can name it goes on. */
+export function requireConfirmation(context: Context, settings: DatabaseSettings) {
+  if (isLocal(settings.host)) return;
+  const name = `${settings.host}/${settings.database}`;
+  const given = text(context, "confirm") ??
+    (Deno.stdin.isTerminal() ? prompt(`This can lose data in ${name}. Type that name:`) : null);
+  if (given === name) return;
+  throw new Failure(
+    given === null
+      ? `this can lose data in a database that is not on this machine: say which one by --confirm ${name}`
+      : `"${given}" is not ${name}: nothing was changed`,
+    exit.usage,
+  );
+}
+
+/** Shows what is wrong, a line each. */
+export function report(context: Context, findings: Finding[]) {
+  for (const finding of findings) context.say(formatFinding(finding));
+}

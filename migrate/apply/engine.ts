@@ -1,0 +1,131 @@
+import { join } from "node:path";
+import { connect, sql } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { exit, Failure, type signalNumbers } from "../command.ts";
+import { dbmateCommand } from "./dbmate.ts";
+import { pause } from "./interrupt.ts";
+import { engineName } from "./lock.ts";
+import type { Migration } from "../files/migrations.ts";
+
+export interface EngineRun {
+  settings: DatabaseSettings;
+  migration: Migration;
+  action: "up" | "down";
+  /** Seconds that a statement waits for a table's lock; 0 is as long as it takes. */
+  lockTimeout: number;
+  /** Stops the engine: a signal to us, or the loss of the lock. */
+  stop: AbortSignal;
+}
+
+export interface EngineResult {
+  /** 0 when dbmate says that it is done. */
+  code: number;
+  /** The signal that ended dbmate. */
+  signal?: keyof typeof signalNumbers;
+  /** What PostgreSQL or dbmate said, without dbmate's own trimmings. */
+  message: string;
+  /** PostgreSQL's code for it. */
+  sqlState?: string;
+  /** The file's line, where PostgreSQL named a position. */
+  line?: number;
+}
+
+/**
+ * Lets dbmate apply or revert one migration. It gets a folder that holds this one file as it was
+ * checked, so that it cannot take up anything else, nor a file that changed since.
+ * When it ends, its session at the server is gone too: a statement does not outlive its client.
+ */
+export async function runEngine(run: EngineRun): Promise<EngineResult> {
+  const folder = await temporaryFolder();
+  try {
+    await Deno.writeTextFile(join(folder, run.migration.file), run.migration.text);
+    return await spawn(run, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function temporaryFolder(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: "slate-db-" });
+  } catch (error) {
+    throw new Failure(
+      `no temporary file can be written (${
+        (error as Error).message
+      }): dbmate gets each migration in a folder of its own; set TMPDIR, or run with --allow-write=/tmp; nothing was changed`,
+      exit.usage,
+    );
+  }
+}
+
+async function spawn(
+  { settings, migration, action, lockTimeout, stop }: EngineRun,
+  folder: string,
+): Promise<EngineResult> {
+  const session = `${engineName} ${crypto.randomUUID()}`;
+  const command = await dbmateCommand(settings, [action === "up" ? "migrate" : "rollback"], {
+    env: {
+      DBMATE_MIGRATIONS_DIR: folder,
+      PGOPTIONS: `-c lock_timeout=${lockTimeout}s -c application_name=${
+        session.replaceAll(" ", "\\ ")
+      }`,
+    },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  let child: Deno.ChildProcess;
+  try {
+    child = command.spawn();
+  } catch (error) {
+    throw new Failure(
+      `dbmate could not be started: install it, or set DBMATE_BIN (${(error as Error).message})`,
+      exit.usage,
+    );
+  }
+  const kill = () => child.kill("SIGTERM");
+  stop.addEventListener("abort", kill);
+  if (stop.aborted) kill();
+  const { code, signal, stderr, stdout } = await child.output();
+  stop.removeEventListener("abort", kill);
+  if (code === 0) return { code, message: "" };
+  await endSession(settings, session);
+  const said = new TextDecoder().decode(stderr).trim() || new TextDecoder().decode(stdout).trim();
+  return {
+    code,
+    signal: signal as keyof typeof signalNumbers ?? undefined,
+    ...understand(said, migration[action].line),
+  };
+}
+
+/** Takes PostgreSQL's words out of dbmate's: `Error: line: 4, column: 3, ...: pq: <words> (42601)`. */
+function understand(said: string, firstLine: number) {
+  // Where dbmate repeats the URL, it repeats the password in it.
+  const clean = said.replaceAll(/\/\/[^@/\s]*@/g, "//***@");
+  const [, line] = /^Error: line: (\d+),/m.exec(clean) ?? [];
+  const [, words, sqlState] = /pq: ([^]*?)(?: at position [\d:]+)? \(([0-9A-Z]{5})\)/.exec(clean) ??
+    [];
+  return {
+    message: words ?? clean.replace(/^Error: /m, ""),
+    sqlState,
+    line: line === undefined ? undefined : firstLine + Number(line) - 1,
+  };
+}
+
+/** Ends what the server still does for a dbmate that is gone, and waits until it has. */
+async function endSession(settings: DatabaseSettings, session: string) {
+  const db = connect(settings, { size: 1, deadline: 10_000, applicationName: "slate db" });
+  try {
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const rows = await db.query(sql`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = ${session} and datname = current_database()
+      `);
+      if (rows.length === 0) return;
+      await pause(100);
+    }
+  } catch {
+    // The server is gone, and its sessions with it.
+  } finally {
+    await db.close();
+  }
+}

@@ -1,0 +1,90 @@
+import { type Context, exit, Failure, text } from "../command.ts";
+import { report } from "./change.ts";
+import { checkForm } from "../files/form.ts";
+import { readFolder } from "../files/migrations.ts";
+import type { Folder, Migration } from "../files/migrations.ts";
+import { openSession } from "./session.ts";
+import { findingsOf, readState, type Row } from "./state.ts";
+import { openTarget } from "../target.ts";
+import { downTo, find, upTo } from "../files/versions.ts";
+
+/** Prints what `up` would run, for whoever has to hand a script to somebody else. */
+export async function printUp(context: Context, target: string | undefined): Promise<number> {
+  const folder = await readFolder();
+  const rows = await readRows(context, folder);
+  const pending = upTo(target, rows, ({ state }) => state === "pending");
+  const files = pending.map(({ file }) => file!);
+  const findings = [
+    ...folder.findings,
+    ...findingsOf(rows),
+    ...(await Promise.all(files.map(checkForm))).flat(),
+  ];
+  if (findings.length > 0) {
+    report(context, findings);
+    return exit.found;
+  }
+  context.print(
+    "create table if not exists schema_migrations (version varchar primary key);",
+  );
+  for (const file of files) {
+    context.print(
+      script(file, "up", `insert into schema_migrations (version) values ('${file.version}');`),
+    );
+  }
+  return exit.done;
+}
+
+/** Prints what `down` would run. */
+export async function printDown(
+  context: Context,
+  target: string | undefined,
+  steps: number,
+): Promise<number> {
+  const folder = await readFolder();
+  const rows = await readRows(context, folder);
+  for (const { file, version } of downTo(target, steps, rows)) {
+    if (!file) throw new Failure(`the file of ${version} is gone: take a checkout that has it`);
+    context.print(
+      script(file, "down", `delete from schema_migrations where version = '${version}';`),
+    );
+  }
+  return exit.done;
+}
+
+/** What is applied: as the database says, or with --from everything up to a version. */
+async function readRows(context: Context, folder: Folder): Promise<Row[]> {
+  const from = text(context, "from");
+  if (from === undefined) {
+    await using target = await openTarget();
+    const db = await openSession(target.settings);
+    try {
+      return await readState(db, folder);
+    } finally {
+      await db.close();
+    }
+  }
+  const rows = folder.migrations.map((file): Row => ({
+    version: file.version,
+    name: file.name,
+    file,
+    byHand: false,
+    state: "pending",
+  }));
+  const last = from === "base" ? "" : find(from, rows).version;
+  for (const row of rows) if (row.version <= last) row.state = "applied";
+  return rows;
+}
+
+function script(migration: Migration, action: "up" | "down", recording: string): string {
+  const { text, transaction } = migration[action];
+  const body = text.split("\n").slice(1).join("\n").trim();
+  // Nothing tells where the last statement ends but its semicolon, on a line of its own after a
+  // comment without a line feed.
+  const complete = /;\s*$/.test(body) ? body : `${body}\n;`;
+  const lines = [complete, recording];
+  return [
+    "",
+    `-- ${action}: ${migration.file}`,
+    ...(transaction ? ["begin;", ...lines, "commit;"] : lines),
+  ].join("\n");
+}

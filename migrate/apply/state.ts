@@ -1,0 +1,169 @@
+import type { Database } from "../../postgres/mod.ts";
+import { type Entry, readApplied, readLedger } from "./ledger.ts";
+import {
+  type Finding,
+  type Folder,
+  type Migration,
+  parse,
+  shownPath,
+  splitName,
+} from "../files/migrations.ts";
+import { migrationsDir } from "../files/migrations.ts";
+import { join } from "node:path";
+
+export type State =
+  | "applied"
+  | "pending"
+  /** Applied, and the file says something else now. */
+  | "edited"
+  /** Applied, and there is no such file. */
+  | "missing"
+  /** Not applied, while a newer one is. */
+  | "out of order"
+  /** A run without a transaction was cut off: nobody knows whether it was done. */
+  | "unfinished";
+
+export interface Row {
+  version: string;
+  name: string;
+  state: State;
+  /** The file in the folder, where there is one. */
+  file?: Migration;
+  /** What the ledger says of the last time that something was done with it. */
+  entry?: Entry;
+  /** The last run, as long as the ledger does not know how it ended. */
+  open?: Entry;
+  /** Applied by dbmate itself, or as part of a baseline: the ledger has no entry that says so. */
+  byHand: boolean;
+  /** The baseline that stands in its place. */
+  baseline?: Migration;
+}
+
+/** Every version that the folder or the database knows, in dbmate's order. */
+export async function readState(db: Database, folder: Folder): Promise<Row[]> {
+  const applied = new Set(await readApplied(db));
+  const entries = Map.groupBy(await readLedger(db), ({ version }) => version);
+  const last = new Map(entries.values().map((all) => all.at(-1)!).map((e) => [e.version, e]));
+  const files = new Map(folder.migrations.map((migration) => [migration.version, migration]));
+  const cutOff = [...last.values()].filter((entry) => isCutOff(entry, applied)).map((e) =>
+    e.version
+  );
+  const squashed = new Set(
+    folder.migrations.flatMap(({ version, replaces = [] }) => applied.has(version) ? replaces : []),
+  );
+  const versions = [...new Set([...files.keys(), ...applied, ...cutOff])].sort()
+    .filter((version) => files.has(version) || !squashed.has(version));
+  const newest = versions.findLast((version) => applied.has(version)) ?? "";
+  return versions.map((version) => {
+    const file = files.get(version);
+    const entry = standing(entries.get(version) ?? [], applied);
+    const open = last.get(version)?.outcome === null ? last.get(version) : undefined;
+    // A baseline has the number of a migration that was applied under another name.
+    const renamed = file?.replaces && entry?.file !== file.file;
+    const byHand = applied.has(version) && (!entry || renamed === true ||
+      entry.action === "down" || entry.outcome === "failed");
+    const baseline = folder.migrations.find(({ replaces }) => replaces?.includes(version));
+    const name = file?.name ?? (entry ? splitName(entry.file).name : "");
+    return { version, name, file, entry, open, byHand, state: state(), baseline };
+
+    function state(): State {
+      if (entry && isCutOff(entry, applied)) return "unfinished";
+      if (!applied.has(version)) return version < newest ? "out of order" : "pending";
+      if (!file) return "missing";
+      return entry && !byHand && entry.checksum !== file.checksum ? "edited" : "applied";
+    }
+  });
+}
+
+/** The last of a version's entries; a down that has undone nothing leaves what stood before it. */
+function standing(entries: Entry[], applied: Set<string>): Entry | undefined {
+  const last = entries.at(-1);
+  const undid = last?.action !== "down" || last.outcome === "done" || !applied.has(last.version);
+  return undid || isCutOff(last, applied)
+    ? last
+    : entries.findLast(({ outcome }) => outcome === "done");
+}
+
+/**
+ * Whether an entry has no outcome, dbmate's record does not show one either, and no transaction
+ * has undone what was begun.
+ */
+function isCutOff(entry: Entry, applied: Set<string>): boolean {
+  if (entry.outcome !== null || (entry.action !== "up" && entry.action !== "down")) return false;
+  if ((entry.action === "up") === applied.has(entry.version)) return false;
+  return !fromLedger(entry)[entry.action].transaction;
+}
+
+/** The migration as the ledger keeps it. */
+export function fromLedger({ file, content }: Entry): Migration {
+  const { migration, findings } = parse(
+    join(migrationsDir(), file),
+    new TextEncoder().encode(content),
+  );
+  if (!migration) throw new Error(`the ledger's ${file}: ${findings[0]?.message}`);
+  return migration;
+}
+
+/** What forbids to apply anything: for each row that is not as it should be, why and what to do. */
+export function findingsOf(rows: Row[]): Finding[] {
+  return rows.flatMap((row): Finding[] => {
+    const path = row.file?.path ??
+      shownPath(join(migrationsDir(), row.entry?.file ?? `${row.version}_*.sql`));
+    const finding = (line: number, message: string, remedy: string) => [
+      { path, line, message, remedy },
+    ];
+    switch (row.state) {
+      case "edited":
+        return finding(
+          firstDifference(row.entry!.content, row.file!.text),
+          `was edited after it was applied at ${row.entry!.started_at} by ${row.entry!.author}`,
+          `in development, while it is the newest, \`deno task db redo\` reverts it and applies it again; elsewhere put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
+        );
+      case "missing":
+        if (row.baseline) {
+          return finding(
+            0,
+            `is replaced by ${row.baseline.file}, and this database has not all that it replaces`,
+            "bring it up with a checkout from before the squash first",
+          );
+        }
+        return finding(
+          0,
+          "is applied, and its file is gone",
+          row.entry
+            ? `take a checkout that has it, or write it back with \`deno task db show ${row.version} --applied > ${path}\``
+            : "take a checkout that has it",
+        );
+      case "out of order":
+        return finding(
+          0,
+          "has an older number than what is applied already",
+          `give it a new one: git mv it to ${
+            suggestion(row)
+          }; or accept the order with \`up --out-of-order\``,
+        );
+      case "unfinished":
+        return finding(
+          row.entry ? fromLedger(row.entry)[row.entry.action as "up" | "down"].line : 0,
+          `was cut off at its ${row.entry!.action} of ${
+            row.entry!.started_at
+          }, outside a transaction: it may be done and not recorded`,
+          `look at what it does; if it was done, record it with \`deno task db stamp ${row.version}\`; if not, repeat it with \`deno task db ${
+            row.entry!.action
+          } --again\``,
+        );
+      default:
+        return [];
+    }
+  });
+}
+
+function suggestion({ name }: Row): string {
+  const now = new Date().toISOString().replaceAll(/\D/g, "").slice(0, 14);
+  return `${now}_${name}.sql`;
+}
+
+function firstDifference(before: string, after: string): number {
+  const [a, b] = [before.split("\n"), after.split("\n")];
+  return b.findIndex((line, i) => line !== a[i]) + 1 || Math.min(a.length, b.length);
+}

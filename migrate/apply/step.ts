@@ -1,0 +1,150 @@
+import type { Database } from "../../postgres/mod.ts";
+import { missingClass } from "../advice.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { type Context, exit, Failure, signalNumbers } from "../command.ts";
+import { type EngineResult, runEngine } from "./engine.ts";
+import { isConcurrent } from "../files/form.ts";
+import { dropRemedy, invalidIndexes } from "./indexes.ts";
+import { type Interrupt, pause } from "./interrupt.ts";
+import { begin, finish, readApplied } from "./ledger.ts";
+import type { Lock } from "./lock.ts";
+import type { Block, Migration } from "../files/migrations.ts";
+
+/** How often a statement that got no lock on a table is tried in all. */
+const attempts = 5;
+
+export interface Stepper {
+  settings: DatabaseSettings;
+  db: Database;
+  lock: Lock;
+  interrupt: Interrupt;
+  context: Context;
+  /** Seconds that a statement waits for a table's lock. */
+  lockTimeout: number;
+}
+
+/**
+ * Applies or reverts one migration through dbmate and keeps the ledger. Throws a Failure that says
+ * what happened and what is left: nothing for a migration in a transaction.
+ */
+export async function step(stepper: Stepper, migration: Migration, action: "up" | "down") {
+  const { settings, db, lock, interrupt, context } = stepper;
+  const block = migration[action];
+  const lockTimeout = await isPatient(block) ? 0 : stepper.lockTimeout;
+  const stop = AbortSignal.any([interrupt.signal, lock.lost]);
+  if (stop.aborted) {
+    throw new Failure(
+      `stopped before ${migration.path}: ${
+        interrupt.code() ? "interrupted" : "the migration lock was lost"
+      }; run it again`,
+      interrupt.code() ?? exit.locked,
+    );
+  }
+  const entry = await begin(db, migration, action);
+  for (let attempt = 1;; attempt++) {
+    context.progress(`${action} ${migration.file}`);
+    const started = performance.now();
+    const run = { settings, migration, action, lockTimeout, stop };
+    const result = await runEngine(run).catch(async (error) => {
+      // dbmate never started.
+      await finish(db, entry, "failed");
+      throw error;
+    });
+    // The record in the database decides: dbmate may have been killed after its commit.
+    const done = result.code === 0 ||
+      (await readApplied(db)).includes(migration.version) === (action === "up");
+    if (done) {
+      await finish(db, entry, "done");
+      const verb = action === "up" ? "applied" : "reverted";
+      context.print(`${verb} ${migration.file} in ${elapsed(started)}`);
+      if (result.code === 0 && !stop.aborted) return;
+    }
+    const again = !done && result.sqlState === "55P03" && attempt < attempts && !stop.aborted;
+    if (again) {
+      context.say(
+        `${migration.path}: no lock within ${lockTimeout} s, so that readers can go on; trying again (${
+          attempt + 1
+        } of ${attempts})`,
+      );
+      await pause(500 * 2 ** attempt * Math.random(), stop);
+      if (!stop.aborted) continue;
+    }
+    const certain = block.transaction || (result.sqlState && !/^57P/.test(result.sqlState));
+    if (!done && certain) await finish(db, entry, "failed");
+    throw await explain(stepper, migration, action, result, done);
+  }
+}
+
+/** Whether a block does not stop anybody while it waits, so that it may wait for long. */
+async function isPatient(block: Block): Promise<boolean> {
+  if (block.transaction) return false;
+  const { parseBlock } = await import("../files/grammar.ts");
+  return (await parseBlock(block)).every(({ kind, fields }) => isConcurrent(kind, fields));
+}
+
+async function explain(
+  { db, lock, interrupt, lockTimeout }: Stepper,
+  migration: Migration,
+  action: "up" | "down",
+  result: EngineResult,
+  done: boolean,
+): Promise<Failure> {
+  const { path, version } = migration;
+  const block = migration[action];
+  const left = done
+    ? "it is done and recorded"
+    : block.transaction
+    ? "its transaction was rolled back, nothing of it is left"
+    : `it runs outside a transaction and may be done: \`deno task db status\` says how to go on`;
+  const code = interrupt.code();
+  if (code) return new Failure(`interrupted at ${path}: ${left}`, code);
+  if (lock.lost.aborted) {
+    return new Failure(
+      `lost the connection that holds the migration lock, and stopped at ${path}: ${left}; run it again`,
+      exit.locked,
+    );
+  }
+  if (result.signal) {
+    return new Failure(
+      `dbmate was killed by ${result.signal} at ${path}: ${left}; run it again`,
+      128 + signalNumbers[result.signal],
+    );
+  }
+  const line = result.line ?? block.line;
+  const where = `${path}:${line}: ${result.message}`;
+  if (result.sqlState?.startsWith("08")) {
+    return new Failure(
+      `dbmate could not connect: ${result.message} (${result.sqlState}); a pooler in between may refuse what dbmate asks for: set DATABASE_URL to the server's own address; ${left}`,
+      exit.unreachable,
+    );
+  }
+  if (result.sqlState === "55P03") {
+    return new Failure(
+      `${where}; ${attempts} times within ${lockTimeout} s: look in pg_stat_activity for a transaction that stays open, end it, and run this again; ${left}`,
+    );
+  }
+  const broken = block.transaction ? [] : await invalidIndexes(db);
+  const mine = broken.find(({ name }) => block.text.includes(name));
+  if (mine) {
+    return new Failure(`${where}; it left the invalid index ${mine.name}: ${dropRemedy(mine)}`);
+  }
+  // What is applied is not edited in silence, its down neither.
+  const accept = action === "down" ? `, accept that by \`deno task db stamp ${version}\`` : "";
+  const advice = missingClass(result.message);
+  return new Failure(
+    result.sqlState
+      ? `${where} (${result.sqlState}); ${
+        advice ? `${advice}; ` : ""
+      }correct it${accept} and run this again; ${
+        block.transaction ? left : "outside a transaction, so look whether a part of it is there"
+      }`
+      : `${path}: ${result.message || `dbmate ended with ${result.code}`}; ${left} (${version})`,
+  );
+}
+
+function elapsed(started: number): string {
+  const milliseconds = performance.now() - started;
+  return milliseconds < 1000
+    ? `${Math.round(milliseconds)} ms`
+    : `${(milliseconds / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,59 @@
+import { type Database, sql } from "../../postgres/mod.ts";
+
+/**
+ * Which object needs which, by the `id` of readCatalog: the default of a column counts as its
+ * table's, an identity's sequence too, a view's rule as the view's, a row type as the table's.
+ */
+export async function readDependencies(db: Database): Promise<Map<string, Set<string>>> {
+  const rows = await db.query<{ id: string; needs: string }>(sql`
+    with owners as (
+      select 'pg_attrdef'::regclass as classid, oid as objid, 'pg_class:' || adrelid as id
+      from pg_attrdef
+      union all
+      select 'pg_rewrite'::regclass, oid, 'pg_class:' || ev_class
+      from pg_rewrite where rulename = '_RETURN'
+      union all
+      select 'pg_constraint'::regclass, oid,
+        case when conrelid <> 0 then 'pg_class:' || conrelid else 'pg_type:' || contypid end
+      from pg_constraint
+      union all
+      select 'pg_type'::regclass, t.oid, coalesce('pg_class:' || c.oid, 'pg_type:' || e.oid)
+      from pg_type t
+      left join pg_class c on c.oid = t.typrelid and c.relkind <> 'c'
+      left join pg_type e on e.oid = t.typelem and e.typarray = t.oid
+      where c.oid is not null or e.oid is not null
+      union all
+      select 'pg_class'::regclass, c.oid, 'pg_type:' || c.reltype
+      from pg_class c where c.relkind = 'c'
+      union all
+      select 'pg_class'::regclass, conindid, 'pg_class:' || conrelid
+      from pg_constraint where contype in ('p', 'u', 'x')
+      union all
+      select 'pg_class'::regclass, objid, 'pg_class:' || refobjid
+      from pg_depend
+      join pg_class c on c.oid = objid and c.relkind = 'S'
+      where classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
+        and deptype = 'i'
+    ),
+    edges as (
+      select coalesce(a.id, d.classid::regclass || ':' || d.objid) as id,
+        coalesce(b.id, d.refclassid::regclass || ':' || d.refobjid) as needs
+      from pg_depend d
+      left join owners a on a.classid = d.classid and a.objid = d.objid
+      left join owners b on b.classid = d.refclassid and b.objid = d.refobjid
+      where d.objid >= 16384 and d.deptype in ('n', 'a', 'i')
+        -- A sequence is owned by its column afterwards; the column's default needs it before.
+        and not (d.deptype = 'a' and exists (
+          select from pg_class c where c.oid = d.objid and c.relkind = 'S'
+            and d.classid = 'pg_class'::regclass
+        ))
+    )
+    select distinct id, needs from edges where id <> needs
+  `);
+  const needs = new Map<string, Set<string>>();
+  for (const row of rows) {
+    if (!needs.has(row.id)) needs.set(row.id, new Set());
+    needs.get(row.id)!.add(row.needs);
+  }
+  return needs;
+}

@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { join, resolve } from "node:path";
+import { connect } from "../../postgres/mod.ts";
+import { type CatalogObject, readCatalog } from "./catalog.ts";
+import { root } from "../root.ts";
+import type { Migration } from "../files/migrations.ts";
+import { build } from "../proof/replay.ts";
+import { environment, openScratch } from "../target.ts";
+
+/**
+ * The catalogs that migrations build. The last answer is kept beside the embedded server's data,
+ * under a digest of the migrations and of the code that reads catalogs, so that a second question
+ * needs no scratch server. Throws a ReplayFailure.
+ */
+export async function expectedCatalog(migrations: Migration[]): Promise<CatalogObject[]> {
+  const folder = join(resolve(root, environment().SLATE_DATA_DIR || ".data"), "catalogs");
+  const path = join(folder, `${await digest(migrations)}.json`);
+  try {
+    return JSON.parse(await Deno.readTextFile(path));
+  } catch {
+    // Not there, or cut short: built again.
+  }
+  await using scratch = await openScratch();
+  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  try {
+    await build(db, migrations);
+    const objects = await readCatalog(db);
+    await keep(folder, path, objects);
+    return objects;
+  } finally {
+    await db.close();
+  }
+}
+
+async function digest(migrations: Migration[]): Promise<string> {
+  const hash = createHash("sha256");
+  const sources = [...Deno.readDirSync(import.meta.dirname!)].map((entry) => entry.name)
+    .sort();
+  for (const name of sources) hash.update(await Deno.readFile(join(import.meta.dirname!, name)));
+  for (const { version, up } of migrations) hash.update(`${version}\n${up.text}\0`);
+  return hash.digest("hex").slice(0, 32);
+}
+
+/** Only the newest is kept. Where nothing can be written the next question takes longer. */
+async function keep(folder: string, path: string, objects: CatalogObject[]) {
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    for await (const entry of Deno.readDir(folder)) await Deno.remove(join(folder, entry.name));
+    const partial = `${path}.${crypto.randomUUID()}`;
+    await Deno.writeTextFile(partial, JSON.stringify(objects));
+    await Deno.rename(partial, path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound)) {
+      throw error;
+    }
+  }
+}

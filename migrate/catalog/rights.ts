@@ -1,0 +1,120 @@
+import { sql, type Statement } from "../../postgres/mod.ts";
+
+/** The CTEs from which catalogQuery tells grants and comments. */
+export function rightRelations(): Statement {
+  return sql`
+acls as (
+  select 'table' as kind, name, id, name as of, relacl as acl,
+    acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner) as usual,
+    relowner as owner, case relkind when 'S' then 'sequence ' else 'table ' end || name as object
+  from relations where relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+  union all
+  select 'column', name, table_id, table_name, attacl, null, relowner,
+    '(' || quote_ident(attname) || ') on table ' || table_name
+  from columns join pg_class on pg_class.oid = attrelid where attacl is not null
+  union all
+  select 'function', name, id, name, proacl, acldefault('f', proowner), proowner,
+    case prokind when 'p' then 'procedure ' else 'function ' end || name
+  from functions
+  union all
+  select 'type', name, id, name, typacl, acldefault('T', typowner), typowner, 'type ' || name
+  from types where typacl is not null and typtype in ('c', 'd', 'e', 'r')
+  union all
+  select 'schema', quote_ident(n.nspname), 'pg_namespace:' || n.oid, quote_ident(n.nspname), n.nspacl,
+    coalesce(i.initprivs, acldefault('n', n.nspowner)), n.nspowner, 'schema ' || quote_ident(n.nspname)
+  from pg_namespace n
+  join spaces on spaces.oid = n.oid
+  left join pg_init_privs i on i.classoid = 'pg_namespace'::regclass and i.objoid = n.oid
+),
+privileges as (
+  select acls.*, 'grant' as verb, a.grantee, a.is_grantable, a.privilege_type
+  from acls, aclexplode(coalesce(acl, usual)) a
+  -- What db/roles.sql and db/grants.sql give is the server's business, as the roles themselves are.
+  where grantee <> owner and pg_get_userbyid(grantee) not in ('slate_owner', 'slate_app')
+  and not exists (
+    select from aclexplode(usual) u
+    where u.grantee = a.grantee and u.privilege_type = a.privilege_type
+  )
+  union all
+  select acls.*, 'revoke', u.grantee, false, u.privilege_type
+  from acls, aclexplode(usual) u
+  where acl is not null and grantee <> owner and not exists (
+    select from aclexplode(acl) a
+    where u.grantee = a.grantee and u.privilege_type = a.privilege_type
+  )
+),
+granted as (
+  select kind, name, id, of, verb, object, is_grantable,
+    case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role,
+    -- PostgreSQL 17 added MAINTAIN, which a "grant all" of before did not list.
+    case when object like 'table %' and count(*) filter (where privilege_type <> 'MAINTAIN') = 7
+      then 'all' else lower(string_agg(privilege_type, ', ' order by privilege_type)) end as what
+  from privileges
+  group by kind, name, id, of, verb, object, is_grantable, grantee
+),
+described as (
+  select i.type, i.identity, d.description, d.classoid, d.objoid, d.objsubid
+  from pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+  where d.classoid in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass,
+      'pg_namespace'::regclass, 'pg_constraint'::regclass, 'pg_trigger'::regclass,
+      'pg_policy'::regclass, 'pg_rewrite'::regclass, 'pg_statistic_ext'::regclass,
+      'pg_publication'::regclass, 'pg_event_trigger'::regclass, 'pg_collation'::regclass,
+      'pg_ts_config'::regclass, 'pg_cast'::regclass)
+    and d.objoid >= 16384
+    and not exists (select from members where classid = d.classoid and objid = d.objoid)
+    and not exists (
+      select from pg_constraint where d.classoid = 'pg_constraint'::regclass
+        and oid = d.objoid and contype::text = 'n'
+    )
+)
+`;
+}
+
+/** What catalogQuery tells of grants, default privileges and comments. */
+export function rightObjects(): Statement {
+  return sql`
+  select 'grant', concat_ws(' ', object, verb, role, case when is_grantable then 'further' end), of, id,
+    verb || ' ' || what || case kind when 'column' then ' ' else ' on ' end || object
+    || case verb when 'grant' then ' to ' else ' from ' end || role
+    || case when is_grantable then ' with grant option' else '' end
+  from granted
+  union all
+  select 'default privileges', concat_ws(' ', defaclobjtype, n.nspname, r, is_grantable::text), null,
+    'pg_default_acl:' || d.oid,
+    'alter default privileges' || coalesce(' in schema ' || quote_ident(n.nspname), '') || ' grant '
+    || lower(string_agg(privilege_type, ', ' order by privilege_type)) || ' on '
+    || case defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
+      when 'T' then 'types' else 'schemas' end || ' to ' || r
+  from pg_default_acl d
+  left join pg_namespace n on n.oid = defaclnamespace,
+  lateral (select privilege_type, is_grantable, grantee,
+      case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as r
+    from aclexplode(defaclacl)) a
+  where grantee <> defaclrole
+  group by d.oid, defaclobjtype, n.nspname, r, is_grantable
+  union all
+  select 'comment', replace(type, 'table column', 'column') || ' ' || identity, coalesce(t.name, f.name, y.name), '',
+    'comment on ' || case
+      when type like '% column' then 'column ' || identity
+      when type = 'table constraint' then 'constraint ' || identity
+      when type = 'domain constraint' then 'constraint ' || regexp_replace(identity, ' on ', ' on domain ')
+      when type = 'statistics object' then 'statistics ' || identity
+      else type || ' ' || identity end
+    || ' is ' || quote_literal(description)
+  from described d
+  left join pg_constraint k on d.classoid = 'pg_constraint'::regclass and k.oid = d.objoid
+  left join pg_trigger g on d.classoid = 'pg_trigger'::regclass and g.oid = d.objoid
+  left join pg_policy p on d.classoid = 'pg_policy'::regclass and p.oid = d.objoid
+  left join pg_rewrite w on d.classoid = 'pg_rewrite'::regclass and w.oid = d.objoid
+  left join pg_index x on d.classoid = 'pg_class'::regclass and x.indexrelid = d.objoid
+  left join relations t on t.oid = coalesce(k.conrelid, g.tgrelid, p.polrelid, w.ev_class, x.indrelid,
+    case when d.classoid = 'pg_class'::regclass then d.objoid end)
+  left join functions f on d.classoid = 'pg_proc'::regclass and f.oid = d.objoid
+  left join types y on y.oid = coalesce(nullif(k.contypid, 0),
+    case when d.classoid = 'pg_type'::regclass then d.objoid end)
+  where (d.classoid <> 'pg_class'::regclass or t.oid is not null)
+    and (d.classoid <> 'pg_proc'::regclass or f.oid is not null)
+    and (d.classoid <> 'pg_trigger'::regclass or t.oid is not null)
+    and (k.conrelid is null or k.conrelid = 0 or t.oid is not null)
+`;
+}

@@ -1,0 +1,115 @@
+import { sql, type Statement } from "../../postgres/mod.ts";
+
+/** What catalogQuery tells of schemas, extensions, types, functions, sequences and views. */
+export function typeObjects(): Statement {
+  return sql`
+  select 'schema' as kind, quote_ident(nspname) as name, null as of, 'pg_namespace:' || spaces.oid as id,
+    'create schema ' || quote_ident(nspname) as ddl
+  from spaces
+  where nspname <> 'public'
+    and not exists (select from members where classid = 'pg_namespace'::regclass and objid = spaces.oid)
+  union all
+  select 'schema', 'public is gone', null, '', 'drop schema public'
+  where not exists (select from pg_namespace where nspname = 'public')
+  union all
+  select 'extension', quote_ident(extname), null, 'pg_extension:' || e.oid,
+    'create extension ' || quote_ident(extname) || ' schema ' || quote_ident(n.nspname)
+  from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+  where extname <> 'plpgsql'
+  union all
+  select 'collation', c.oid::regcollation::text, null, 'pg_collation:' || c.oid,
+    'create collation ' || c.oid::regcollation || ' (provider = '
+      || case c.collprovider when 'i' then 'icu' when 'c' then 'libc' else 'builtin' end
+      || ', locale = ' || quote_literal(coalesce(
+        to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate))
+      || case when not c.collisdeterministic then ', deterministic = false' else '' end || ')'
+  from pg_collation c join spaces on spaces.oid = c.collnamespace
+  union all
+  select 'type', name, null, id, 'create type ' || name || ' as enum ('
+    || (select coalesce(string_agg(quote_literal(enumlabel), ', ' order by enumsortorder), '')
+      from pg_enum where enumtypid = types.oid) || ')'
+  from types where typtype = 'e'
+  union all
+  select 'type', name, null, types.id, 'create type ' || name || ' as ('
+    || (select coalesce(string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod)
+        || case when attcollation <> typcollation
+          then ' collate ' || attcollation::regcollation else '' end,
+        ', ' order by attnum), '') from columns where attrelid = typrelid) || ')'
+  from types where typtype = 'c' and exists (
+    select from pg_class where pg_class.oid = typrelid and relkind = 'c')
+  union all
+  select 'type', name, null, id, 'create type ' || name || ' as range (subtype = '
+    || format_type(rngsubtype, null) || ')'
+  from types join pg_range on rngtypid = types.oid where typtype = 'r'
+  union all
+  select 'domain', name, null, types.id, concat_ws(' ', 'create domain ' || name || ' as '
+    || format_type(typbasetype, typtypmod),
+    case when typcollation <> (select b.typcollation from pg_type b where b.oid = types.typbasetype)
+      then 'collate ' || typcollation::regcollation end,
+    'default ' || typdefault, case when typnotnull then 'not null' end,
+    (select string_agg('constraint ' || quote_ident(conname) || ' '
+        || pg_get_constraintdef(oid, true), ' ' order by conname collate "C")
+      from pg_constraint where contypid = types.oid and contype::text = 'c' and convalidated))
+  from types where typtype = 'd'
+  union all
+  select 'constraint', name || '.' || quote_ident(conname), name, types.id,
+    'alter domain ' || name || ' add constraint ' || quote_ident(conname) || ' '
+      || pg_get_constraintdef(c.oid, true)
+  from pg_constraint c join types on types.oid = contypid
+  where c.contype::text = 'c' and not convalidated
+  union all
+  select 'sequence', name, null, id,
+    'create sequence ' || name || coalesce(' ' || nullif(options, ''), '')
+  from sequence_options where deptype is distinct from 'i'
+  union all
+  select case prokind when 'p' then 'procedure' else 'function' end, name, null, id,
+    pg_get_functiondef(oid)
+  from functions where prokind <> 'a'
+  union all
+  select 'aggregate', name, null, id, 'create aggregate ' || name || ' (sfunc = ' || aggtransfn
+    || ', stype = ' || format_type(aggtranstype, null)
+    || case when aggfinalfn <> 0 then ', finalfunc = ' || aggfinalfn else '' end
+    || coalesce(', initcond = ' || quote_literal(agginitval), '') || ')'
+  from functions join pg_aggregate on aggfnoid = oid
+  union all
+  select case relkind when 'v' then 'view' else 'materialized view' end, name, null, id,
+    'create ' || case relkind when 'v' then 'view ' else 'materialized view ' end || name
+    || coalesce(' with (' || array_to_string(reloptions, ', ') || ')', '') || E' as\n'
+    || trim(trailing ';' from pg_get_viewdef(oid, true))
+  from relations where relkind in ('v', 'm')
+  union all
+  select 'publication', quote_ident(pubname), null, 'pg_publication:' || p.oid,
+    'create publication ' || quote_ident(pubname) || case when puballtables then ' for all tables' else
+      coalesce((select ' for table ' || string_agg(prrelid::regclass::text, ', '
+        order by prrelid::regclass::text collate "C") from pg_publication_rel where prpubid = p.oid), '')
+      end || ' with (publish = ''' || concat_ws(', ', case when pubinsert then 'insert' end,
+        case when pubupdate then 'update' end, case when pubdelete then 'delete' end,
+        case when pubtruncate then 'truncate' end) || ''')'
+  from pg_publication p
+  union all
+  select 'event trigger', quote_ident(evtname), null, 'pg_event_trigger:' || e.oid,
+    'create event trigger ' || quote_ident(evtname) || ' on ' || evtevent
+      || coalesce(' when tag in (' || (select string_agg(quote_literal(tag), ', ') from unnest(evttags) tag)
+        || ')', '') || ' execute function ' || evtfoid::regprocedure
+  from pg_event_trigger e
+  where not exists (select from members where classid = 'pg_event_trigger'::regclass and objid = e.oid)
+  union all
+  select 'cast', castsource::regtype || ' as ' || casttarget::regtype, null, 'pg_cast:' || c.oid,
+    'create cast (' || castsource::regtype || ' as ' || casttarget::regtype || ') '
+    || case castmethod when 'f' then 'with function ' || castfunc::regprocedure
+      when 'i' then 'with inout' else 'without function' end
+    || case castcontext when 'a' then ' as assignment' when 'i' then ' as implicit' else '' end
+  from pg_cast c where c.oid >= 16384
+    and not exists (select from members where classid = 'pg_cast'::regclass and objid = c.oid)
+  union all
+  select 'text search', c.oid::regconfig::text, null, 'pg_ts_config:' || c.oid,
+    'create text search configuration ' || c.oid::regconfig || ' (parser = pg_catalog.'
+    || (select quote_ident(prsname) from pg_ts_parser where pg_ts_parser.oid = cfgparser) || ')'
+    || coalesce((select string_agg(format(E';\nalter text search configuration %s add mapping for %s with %s',
+        c.oid::regconfig, alias, dictionaries), '' order by alias)
+      from (select mapcfg, maptokentype, string_agg(mapdict::regdictionary::text, ', ' order by mapseqno)
+          as dictionaries from pg_ts_config_map group by mapcfg, maptokentype) m
+      join ts_token_type(c.cfgparser) on tokid = maptokentype where mapcfg = c.oid), '')
+  from pg_ts_config c join spaces on spaces.oid = cfgnamespace
+`;
+}

@@ -1,0 +1,178 @@
+import { basename, dirname, join } from "node:path";
+import { compareCatalogs } from "../catalog/catalog.ts";
+import { type Command, type Context, exit, Failure, text } from "../command.ts";
+import { draft, type DraftPart } from "../draft/draft.ts";
+import { comment, inWords, lockLine } from "../draft/text.ts";
+import { parseBlock } from "../files/grammar.ts";
+import { formatFinding, parse, shownPath } from "../files/migrations.ts";
+import { fileName, writeMigration } from "../files/numbering.ts";
+import { type Proof, proveDraft } from "../draft/proof.ts";
+import { renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
+import { openSide } from "../draft/sides.ts";
+import { openScratch } from "../target.ts";
+
+export const command: Command = {
+  name: "diff",
+  usage: "<name> [--rename users.age=years_old]... [options]",
+  description: `\
+Drafts a migration, up and down, from the difference between what the migrations build and
+schema.sql. The draft is run, with rows in the tables, before it is written: what it cannot do, and
+what it loses, is said. A rename looks like a drop and an addition: say it by --rename. Steps that
+only a person can know come from a migration file, by --hint. Nothing to do: exit 0 and no file.`,
+  example: `\
+deno task db diff add_users_email
+deno task db diff rename_age --rename users.age=years_old
+deno task db diff back --from database --to migrations --stdout`,
+  arguments: [1, 1],
+  options: {
+    from: { type: "string", value: "source", summary: "URL, .sql file, database; migrations" },
+    to: { type: "string", value: "source", summary: "the same, or migrations; schema.sql" },
+    rename: {
+      type: "string",
+      multiple: true,
+      value: "old=new",
+      summary: "users.age=years_old for a column, users=people for a table",
+    },
+    hint: { type: "string", value: "file", summary: "a migration with the steps to begin with" },
+    stdout: { type: "boolean", summary: "print it instead of writing it" },
+  },
+  async run(context) {
+    const name = fileName(context.positionals[0]!);
+    const hint = text(context, "hint") ? await readHint(text(context, "hint")!) : undefined;
+    context.progress("building both schemas on a scratch server");
+    await using scratch = await openScratch();
+    const from = await openSide(scratch, text(context, "from") ?? "migrations");
+    const to = await openSide(scratch, text(context, "to") ?? "schema");
+    const [before, after] = [from.objects, to.objects];
+    const differences = compareCatalogs(after, before)
+      .map((d) => ({ ...d, expected: d.found, found: d.expected }));
+    if (differences.every(({ kind }) => kind === "column order") && !hint) {
+      context.say(`${from.name} and ${to.name} are equal: nothing to do`);
+      return exit.done;
+    }
+    const renames = (context.options.rename ?? []) as string[];
+    const steps = renames.map((rename) => renameSteps(rename, before));
+    const known: Steps = {
+      up: [...steps.flatMap(({ up }) => up), ...hint?.up ?? []],
+      down: [...hint?.down ?? [], ...steps.toReversed().flatMap(({ down }) => down)],
+    };
+    const renamed = renames.flatMap((rename) => {
+      const [path = "", name = ""] = rename.split("=");
+      return [path, [...path.split(".").slice(0, -1), name].join(".")];
+    });
+    const others = differences.filter(({ name }) => !renamed.includes(name.replace("public.", "")));
+    context.progress("drafting");
+    const parts = await draft(scratch, from, to, known);
+    context.progress("running the draft with rows in the tables");
+    const proof = await proveDraft(from, to, parts);
+    return await deliver(context, name, parts, proof, {
+      words: [...renames.map((rename) => `renames ${rename.replace("=", " to ")}`), inWords(others)]
+        .filter((words) => words !== "").join(", "),
+      candidates: renames.length > 0 ? [] : renameCandidates(before, after),
+    });
+  },
+};
+
+interface Told {
+  words: string;
+  candidates: string[];
+}
+
+/** Writes or prints the draft, and says what a person must know about it. */
+async function deliver(
+  context: Context,
+  name: string,
+  parts: DraftPart[],
+  proof: Proof,
+  { words, candidates }: Told,
+): Promise<number> {
+  for (const candidate of candidates) {
+    context.say(`is it a rename? then run it again with --rename ${candidate}`);
+  }
+  if (proof.upLoses.length > 0) context.say(`up loses ${proof.upLoses.join(", ")}`);
+  if (proof.downLoses.length > 0) context.say(`down loses ${proof.downLoses.join(", ")}`);
+  const faults = [
+    ...proof.up.map((fault) => `up is not right: ${fault}`),
+    ...proof.down.map((fault) => `down is not right: ${fault}`),
+  ];
+  for (const fault of faults) context.say(fault);
+  const names = parts.map((_, i) => parts.length === 1 ? name : `${name}_${i + 1}`);
+  const files = parts.map((part, i) =>
+    fileText(part, proof, i, i === parts.length - 1, words, faults)
+  );
+  if (context.options.stdout) {
+    for (const [i, file] of files.entries()) {
+      if (files.length > 1) context.print(`-- file: ${names[i]}`);
+      context.print(file.trimEnd());
+    }
+  }
+  if (faults.length > 0) {
+    context.say(
+      "the draft is not done, and nothing was written: give what is missing as a migration with " +
+        "--hint <file>, or take what --stdout prints and finish it by hand",
+    );
+    return exit.found;
+  }
+  if (context.options.stdout) return exit.done;
+  for (const [i, file] of files.entries()) {
+    context.print(shownPath(await writeMigration(names[i]!, file)));
+  }
+  return exit.done;
+}
+
+function fileText(
+  { up, down, outside }: DraftPart,
+  proof: Proof,
+  index: number,
+  last: boolean,
+  words: string,
+  faults: string[],
+): string {
+  const option = outside ? " transaction:false" : "";
+  const loses = (part: "up" | "down", lost: string[]) =>
+    comment(`${part} loses ${lost.length > 0 && last ? withPlaces(lost) : "nothing"}`);
+  const header = [
+    ...faults.length > 0 ? [comment(`NOT DONE: ${faults.join("; ").replaceAll("\n", " ")}`)] : [],
+    comment(`Why: say it here. Drafted: ${words}.`),
+    comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
+    ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
+    loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
+  ];
+  return `${header.join("\n")}
+
+-- migrate:up${option}
+${up.join("\n\n")}
+
+-- migrate:down${option}
+${down.length > 0 ? down.join("\n\n") : "select 'nothing to revert';"}
+`;
+}
+
+const isColumn = (lost: string) => lost.startsWith("column ");
+
+/** A column that comes back comes last, and empty. */
+function withPlaces(lost: string[]): string {
+  return lost.some(isColumn)
+    ? `${lost.join(", ")}, with the place among the columns`
+    : lost.join(", ");
+}
+
+/** The statements of a hint, which is a migration like any other. Throws a Failure. */
+async function readHint(path: string): Promise<Steps> {
+  let bytes;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(`--hint ${path} is not there`, exit.usage);
+  }
+  // A hint needs no number of its own.
+  const { migration, findings } = parse(join(dirname(path), `0_${basename(path)}`), bytes);
+  if (!migration) {
+    const named = findings.map((finding) => formatFinding({ ...finding, path: shownPath(path) }));
+    throw new Failure(named.join("\n"), exit.usage);
+  }
+  const statements = async (part: "up" | "down") =>
+    (await parseBlock(migration[part])).map((statement) => statement.text.replace(/;\s*$/, ""));
+  return { up: await statements("up"), down: await statements("down") };
+}

@@ -1,0 +1,95 @@
+import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
+import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
+import { checkForm } from "../files/form.ts";
+import type { Finding, Migration } from "../files/migrations.ts";
+import { findingsOf, fromLedger, type Row } from "../apply/state.ts";
+import { step } from "../apply/step.ts";
+import { downTo } from "../files/versions.ts";
+
+export const downOptions = {
+  ...changeOptions,
+  ...confirmOption,
+  "from-ledger": {
+    type: "boolean",
+    summary: "revert by what was recorded at the time, where the file is gone or edited",
+  },
+  "again": { type: "boolean", summary: "repeat a down whose last run was cut off" },
+} as const;
+
+export const command: Command = {
+  name: "down",
+  usage: "[target | -n <steps>] [options]",
+  description:
+    "Reverts the newest migration, several, or everything that is newer than a target; `base` is\n" +
+    "everything. A database that is not on this machine has to be named by --confirm.",
+  example: "deno task db down\ndeno task db down -n 2\ndeno task db down 20261116090000",
+  arguments: [0, 1],
+  options: {
+    ...downOptions,
+    n: { type: "string", short: "n", value: "steps", summary: "how many; 1. Also -2 for two" },
+    sql: { type: "boolean", summary: "print the script instead of running it" },
+    from: {
+      type: "string",
+      value: "version",
+      summary: "with --sql: the newest that is applied; the database is not asked",
+    },
+  },
+  async run(context) {
+    const [target] = context.positionals;
+    if (target !== undefined && context.options.n !== undefined) {
+      throw new Failure("give a target or -n, not both", exit.usage);
+    }
+    const steps = wholeNumber(context, "n", 1);
+    if (context.options.sql) {
+      const { printDown } = await import("../apply/script.ts");
+      return await printDown(context, target, steps);
+    }
+    if (context.options.from) throw new Failure("--from goes with --sql", exit.usage);
+    return await change(context, { destructive: true }, async (work) => {
+      const rows = downTo(target, steps, work.rows);
+      if (rows.length === 0) context.say("nothing is applied that could be reverted");
+      return await revert(work, rows) ? exit.done : exit.found;
+    });
+  },
+};
+
+/** Reverts rows in their order, unless something stands against one of them: then nothing. */
+export async function revert(work: Change, rows: Row[]): Promise<boolean> {
+  const findings: Finding[] = [];
+  const migrations: Migration[] = [];
+  for (const row of rows) {
+    const migration = source(row, work.context);
+    if (migration) migrations.push(migration);
+    findings.push(...migration ? await obstacles(migration) : findingsOf([row]));
+  }
+  if (findings.length > 0) {
+    report(work.context, findings);
+    if (rows.some(({ entry, state }) => entry && (state === "missing" || state === "edited"))) {
+      work.context.say("`--from-ledger` reverts by what was recorded when it was applied");
+    }
+    work.context.say("nothing was reverted");
+    return false;
+  }
+  for (const migration of migrations) await step(work, migration, "down");
+  return true;
+}
+
+/** The migration to revert by: the file as it was applied, or with --from-ledger its record. */
+function source({ state, file, entry }: Row, { options }: Context): Migration | undefined {
+  if (state === "applied") return file;
+  if (state === "unfinished") return options.again && file ? file : undefined;
+  return options["from-ledger"] && entry ? fromLedger(entry) : undefined;
+}
+
+async function obstacles(migration: Migration): Promise<Finding[]> {
+  const { path, irreversible, down } = migration;
+  if (irreversible) {
+    return [{
+      path,
+      line: down.line,
+      message: `cannot be reverted: ${irreversible}`,
+      remedy: "write a new migration that goes forward",
+    }];
+  }
+  return (await checkForm(migration)).filter(({ line }) => line >= down.line);
+}

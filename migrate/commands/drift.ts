@@ -1,0 +1,69 @@
+import type { Database } from "../../postgres/mod.ts";
+import { describeDatabase } from "../../postgres/settings.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { type Command, exit, Failure } from "../command.ts";
+import { expectedCatalog } from "../catalog/expected.ts";
+import { type Migration, readFolder } from "../files/migrations.ts";
+import { openSession } from "../apply/session.ts";
+import { fromLedger, readState } from "../apply/state.ts";
+import { openTarget } from "../target.ts";
+
+export const command: Command = {
+  name: "drift",
+  usage: "[--json]",
+  description: `\
+Compares a live database with what the migrations that are recorded in it build, and prints each
+difference: somebody changed the schema by hand, or a migration was edited after it ran. Reads
+only, in one statement: safe on production and on a read-only replica. Exit 1 where they differ.`,
+  example: "deno task db drift\nDATABASE_URL=postgres://... deno task db drift --json",
+  arguments: [0, 0],
+  options: { json: { type: "boolean", summary: "a JSON array of differences" } },
+  async run({ options, print, say, progress }) {
+    await using target = await openTarget();
+    const db = await openSession(target.settings);
+    try {
+      const recorded = await recordedMigrations(db);
+      progress("building what is recorded");
+      const [expected, found] = await Promise.all([expectedCatalog(recorded), readCatalog(db)]);
+      const differences = compareCatalogs(expected, found);
+      if (options.json) print(JSON.stringify(differences, null, 2));
+      else if (differences.length > 0) {
+        print(describeDifferences(differences, { expected: "migrations", found: "database" }));
+      }
+      const where = describeDatabase(target.settings);
+      // An order alone breaks nothing that names its columns, and no statement can mend it.
+      if (differences.every(({ kind }) => kind === "column order")) {
+        say(`${where} is what its ${recorded.length} recorded migrations build`);
+        return exit.done;
+      }
+      const places = differences.length === 1 ? "one place" : `${differences.length} places`;
+      say(
+        `${where} differs from its recorded migrations in ${places}; ` +
+          "`deno task db diff back --from database --to migrations --stdout` drafts the way back, " +
+          "`deno task db diff <name> --from migrations --to database` keeps what is there",
+      );
+      return exit.found;
+    } finally {
+      await db.close();
+    }
+  },
+};
+
+/**
+ * The migrations that the database says it has, each as it was when it was applied, where the
+ * ledger knows that. Throws a Failure where neither file nor ledger tells what one did.
+ */
+async function recordedMigrations(db: Database): Promise<Migration[]> {
+  const rows = (await readState(db, await readFolder()))
+    .filter(({ state }) => state === "applied" || state === "edited" || state === "missing");
+  const gone = rows.filter(({ file, entry }) => !file && !entry);
+  if (gone.length > 0) {
+    throw new Failure(
+      `the database has the migrations ${gone.map((row) => row.version).join(", ")}, whose files ` +
+        "are not here: take a checkout that has them; without them nobody knows what to expect",
+    );
+  }
+  return rows.map(({ file, entry, byHand }) =>
+    file && (byHand || !entry) ? file : fromLedger(entry!)
+  );
+}

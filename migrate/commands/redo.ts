@@ -1,0 +1,46 @@
+import { change, report } from "../apply/change.ts";
+import { type Command, exit } from "../command.ts";
+import { checkForm } from "../files/form.ts";
+import type { Migration } from "../files/migrations.ts";
+import { step } from "../apply/step.ts";
+import { downTo } from "../files/versions.ts";
+import { downOptions, revert } from "./down.ts";
+
+export const command: Command = {
+  name: "redo",
+  usage: "[options]",
+  description:
+    "Reverts the newest migration and applies it again, after an edit while it is young.\n" +
+    "The down runs as it was recorded, the up as the file says now. What the down loses, rows of a\n" +
+    "new table for instance, does not come back.",
+  example: "deno task db redo",
+  arguments: [0, 0],
+  options: downOptions,
+  run(context) {
+    return change(context, { destructive: true }, async (work) => {
+      const [row] = downTo(undefined, 1, work.rows);
+      if (!row?.file) {
+        context.say(row ? `the file of ${row.version} is gone` : "nothing is applied");
+        return exit.found;
+      }
+      const findings = await checkForm(row.file);
+      if (findings.length > 0) {
+        report(context, findings);
+        return exit.found;
+      }
+      // Whoever edits a file and calls redo wants what was applied undone, not what it says now.
+      context.options["from-ledger"] = true;
+      const lost = downLoses(row.file);
+      if (lost) context.say(`${row.file.path}: ${lost}`);
+      if (!await revert(work, [row])) return exit.found;
+      await step(work, row.file, "up");
+      return exit.done;
+    });
+  },
+};
+
+/** What the header says of it, on one line. */
+function downLoses({ text }: Migration): string | undefined {
+  const [, said] = /^-- (down loses (?!nothing).*(?:\n-- (?![a-z]+:|up ).*)*)/m.exec(text) ?? [];
+  return said?.replaceAll("\n-- ", " ");
+}

@@ -1,0 +1,52 @@
+import { changeOptions, confirmOption, requireConfirmation } from "../apply/change.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { type Command, exit, Failure } from "../command.ts";
+import { maintenance, quoteName } from "../databases.ts";
+import { checkForm } from "../files/form.ts";
+import { requireSession } from "../apply/lock.ts";
+import { formatFinding } from "../files/migrations.ts";
+import { readSound } from "../files/sound.ts";
+import { openTarget } from "../target.ts";
+
+export const command: Command = {
+  name: "reset",
+  usage: "[options]",
+  description:
+    "Drops the database with all its data, creates it, applies every migration and puts in the demo\n" +
+    "data. A database that is not on this machine has to be named by --confirm.",
+  example: "deno task db reset",
+  arguments: [0, 0],
+  options: {
+    ...changeOptions,
+    ...confirmOption,
+    "no-seed": { type: "boolean", summary: "without the demo data" },
+  },
+  async run(context) {
+    // Held open to the end, so that a server started for it runs only once.
+    await using target = await openTarget();
+    const { settings } = target;
+    requireConfirmation(context, settings);
+    await requireUp(settings);
+    const name = quoteName(settings.database);
+    await maintenance(settings, async (db) => {
+      await db.script(`drop database if exists ${name} with (force)`);
+      await db.script(`create database ${name}`);
+    });
+    context.print(`created ${settings.database}`);
+    const { command: up } = await import("./up.ts");
+    const code = await up.run(context);
+    if (code !== exit.done || context.options["no-seed"]) return code;
+    const { command: seed } = await import("./seed.ts");
+    return await seed.run(context);
+  },
+};
+
+/** Whatever `up` would refuse is refused while the data is still there. */
+async function requireUp(settings: DatabaseSettings) {
+  const findings = [];
+  for (const migration of await readSound()) findings.push(...await checkForm(migration));
+  if (findings.length > 0) {
+    throw new Failure(`${findings.map(formatFinding).join("\n")}\nnothing was dropped`);
+  }
+  await requireSession({ ...settings, database: "postgres" });
+}

@@ -1,0 +1,23 @@
+import { type Command, exit } from "../command.ts";
+import { generate, writeGenerated } from "../schema/generated.ts";
+import { readSound } from "../files/sound.ts";
+import { openScratch } from "../target.ts";
+
+export const command: Command = {
+  name: "schema",
+  usage: "",
+  description:
+    "Rewrites schema.sql and the diagram in db/README.md from the migrations, on a scratch server.\nWhat is written is proven first: loaded into an empty database it gives the same catalogs.",
+  example: "deno task db schema",
+  arguments: [0, 0],
+  options: {},
+  async run({ print, say, progress }) {
+    const migrations = await readSound();
+    progress("building the schema on a scratch server");
+    await using scratch = await openScratch();
+    const written = await writeGenerated(await generate(scratch, migrations));
+    if (written.length === 0) say("schema.sql and the diagram are what the migrations build");
+    for (const path of written) print(path);
+    return exit.done;
+  },
+};

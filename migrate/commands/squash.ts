@@ -1,0 +1,113 @@
+import { dirname, join } from "node:path";
+import { connect, type Database } from "../../postgres/mod.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { type Command, exit, Failure } from "../command.ts";
+import { root } from "../root.ts";
+import { readData } from "../proof/data.ts";
+import {
+  formatFinding,
+  type Migration,
+  migrationsDir,
+  parse,
+  shownPath,
+} from "../files/migrations.ts";
+import { build } from "../proof/replay.ts";
+import { schemaText } from "../schema/text.ts";
+import { readSound } from "../files/sound.ts";
+import { openScratch } from "../target.ts";
+
+export const command: Command = {
+  name: "squash",
+  usage: "<version>",
+  description: `\
+Writes one baseline in place of all migrations up to a version, and removes them, only if it is
+proven that the baseline and what comes after it build the same schema. The baseline has the number
+of the last that it replaces: a database that has all of them has the baseline. Apply all of them
+everywhere first. Refuses where the old ones put in rows, which a schema does not hold.`,
+  example: "deno task db squash 20261104093000",
+  arguments: [1, 1],
+  options: {},
+  async run({ positionals, print, progress }) {
+    const migrations = await readSound();
+    const found = migrations.filter(({ version }) => version.startsWith(positionals[0]!));
+    if (found.length !== 1) {
+      throw new Failure(
+        `${positionals[0]} is ${
+          found.length === 0 ? "no version" : "the start of several"
+        } here: ` +
+          "`deno task db status` lists them",
+        exit.usage,
+      );
+    }
+    const old = migrations.slice(0, migrations.indexOf(found[0]!) + 1);
+    const later = migrations.slice(old.length);
+    if (old.length < 2) {
+      throw new Failure(`${found[0]!.version} is the first: nothing to squash`, exit.usage);
+    }
+    progress("building both histories on a scratch server");
+    await using scratch = await openScratch();
+    const open = async () => connect(await scratch.create(), { session: true, deadline: 120_000 });
+    const [before, after] = [await open(), await open()];
+    try {
+      await build(before, old);
+      await refuseRows(before);
+      const baseline = asBaseline(old, await schemaText(before));
+      await build(after, [baseline]);
+      await refuseDifference(before, after, "the baseline");
+      await build(before, later);
+      await build(after, later);
+      await refuseDifference(before, after, "the baseline with what comes after it");
+      const path = join(migrationsDir(), baseline.file);
+      await Deno.writeTextFile(`${path}.new`, baseline.text);
+      for (const { file } of old) await Deno.remove(join(migrationsDir(), file));
+      await Deno.rename(`${path}.new`, path);
+      print(shownPath(path));
+      return exit.done;
+    } finally {
+      await before.close();
+      await after.close();
+    }
+  },
+};
+
+function asBaseline(old: Migration[], schema: string): Migration {
+  const last = old.at(-1)!;
+  const statements = schema.replace(/^(--.*\n)+/, "").trim();
+  const text = `\
+-- The schema as ${old.length} migrations built it, up to ${last.file}.
+-- replaces: ${old.map(({ version }) => version).join(" ")}
+-- lock: none, everything is new
+-- irreversible: before it there is nothing
+
+-- migrate:up
+${statements}
+
+-- migrate:down
+do $$ begin raise exception 'irreversible: before the baseline there is nothing'; end $$;
+`;
+  const path = join(dirname(join(root, last.path)), `${last.version}_baseline.sql`);
+  const { migration, findings } = parse(path, new TextEncoder().encode(text));
+  if (!migration) throw new Failure(findings.map(formatFinding).join("\n"));
+  return migration;
+}
+
+async function refuseRows(db: Database) {
+  const tables = (await readData(db)).filter(({ values }) => values > 0).map(({ table }) => table);
+  if (tables.length === 0) return;
+  throw new Failure(
+    `the migrations put rows into ${
+      [...new Set(tables)].join(", ")
+    }, which a baseline would lose: ` +
+      "squash up to the one before, or move the rows into the seed; nothing was changed",
+  );
+}
+
+async function refuseDifference(before: Database, after: Database, what: string) {
+  const differences = compareCatalogs(await readCatalog(before), await readCatalog(after));
+  if (differences.length === 0) return;
+  throw new Failure(
+    `${what} does not build the same schema, nothing was changed:\n${
+      describeDifferences(differences, { expected: "the migrations", found: "the baseline" })
+    }`,
+  );
+}

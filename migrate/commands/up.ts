@@ -1,0 +1,86 @@
+import { type Change, change, changeOptions, report } from "../apply/change.ts";
+import { type Command, exit, Failure } from "../command.ts";
+import { checkForm } from "../files/form.ts";
+import { grant } from "../../tasks/grants.ts";
+import { brokenIndexes } from "../apply/indexes.ts";
+import { record } from "../apply/ledger.ts";
+import type { Finding, Migration } from "../files/migrations.ts";
+import { findingsOf, type Row } from "../apply/state.ts";
+import { step } from "../apply/step.ts";
+import { upTo } from "../files/versions.ts";
+
+export const command: Command = {
+  name: "up",
+  usage: "[target] [options]",
+  description:
+    "Applies what is pending, or what is pending up to a target: a version, the start of one, a\n" +
+    "name, or +2 for two steps. Before anything runs, all files are checked; several runs at once\n" +
+    "wait for each other; each migration is recorded with its author and its content. Where the\n" +
+    "roles of db/roles.sql are in use, the application gets what db/grants.sql says.",
+  example: "deno task db up\ndeno task db up +1\ndeno task db up --sql > release.sql",
+  arguments: [0, 1],
+  options: {
+    ...changeOptions,
+    "sql": { type: "boolean", summary: "print the script instead of running it" },
+    "from": {
+      type: "string",
+      value: "version",
+      summary: "with --sql: what is applied, `base` for nothing; the database is not asked",
+    },
+    "out-of-order": { type: "boolean", summary: "apply also what is older than what is applied" },
+    "again": { type: "boolean", summary: "repeat a migration whose last run was cut off" },
+  },
+  async run(context) {
+    const [target] = context.positionals;
+    if (context.options.sql) {
+      const { printUp } = await import("../apply/script.ts");
+      return await printUp(context, target);
+    }
+    if (context.options.from) throw new Failure("--from goes with --sql", exit.usage);
+    return await change(context, {}, async (work) => {
+      const pending = upTo(target, work.rows, isWanted(work));
+      const findings = await check(work, pending);
+      if (findings.length > 0) {
+        report(context, findings);
+        context.say("nothing was applied");
+        return exit.found;
+      }
+      await adopt(work);
+      for (const { file } of pending) await step(work, file!, "up");
+      if (pending.length === 0) context.say("nothing is pending");
+      // Before the last step a table that it names may be missing.
+      if (target === undefined) await grant(work.db, context.say);
+      return exit.done;
+    });
+  },
+};
+
+function isWanted({ context }: Change): (row: Row) => boolean {
+  const { again, "out-of-order": anyOrder } = context.options;
+  return ({ state, entry }) =>
+    state === "pending" || (state === "out of order" && anyOrder === true) ||
+    (state === "unfinished" && again === true && entry!.action === "up");
+}
+
+/** Everything that stands against it, before anything is done. */
+async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Finding[]> {
+  const newest = folder.migrations.at(-1)?.version ?? "";
+  // An older release on a newer schema is every roll-back of a deployment: it has nothing to do.
+  const obstacles = rows.filter((row) =>
+    !pending.includes(row) && !(row.state === "missing" && row.version > newest)
+  );
+  const files: Migration[] = pending.map(({ file }) => file!);
+  const findings = [...folder.findings, ...findingsOf(obstacles)];
+  for (const file of files) findings.push(...await checkForm(file));
+  if (findings.length === 0) findings.push(...await brokenIndexes(db, files));
+  return findings;
+}
+
+/** Takes into the ledger what dbmate was used for by hand. */
+async function adopt({ db, rows, context }: Change) {
+  for (const { byHand, file, entry } of rows) {
+    if (!byHand || !file) continue;
+    await record(db, file, "adopt");
+    if (entry) context.say(`${file.path} was applied by dbmate itself; the ledger has it now`);
+  }
+}

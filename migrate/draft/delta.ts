@@ -1,0 +1,51 @@
+import { extract } from "@supabase/pg-delta/extract";
+import { plan } from "@supabase/pg-delta/plan";
+import { type Database, sql, type Statement } from "../../postgres/mod.ts";
+
+/** A statement that leads from one schema to another. */
+export interface DraftStatement {
+  text: string;
+  /** What it makes cannot be used in its own transaction, as a new value of an enum. */
+  endsTransaction: boolean;
+  /** It cannot run in a transaction. */
+  outside: boolean;
+}
+
+/**
+ * The statements that turn the schema of one database into that of another, as pg-delta drafts
+ * them. Both must be sessions.
+ */
+export async function difference(from: Database, to: Database): Promise<DraftStatement[]> {
+  const [role] = await from.query<{ name: string }>(sql`select current_user as name`);
+  const assumedRoles = (await from.query<{ rolname: string }>(sql`select rolname from pg_roles`))
+    .map(({ rolname }) => rolname);
+  const [a, b] = [await extract(asPool(from)), await extract(asPool(to))];
+  const { actions } = plan(
+    a.factBase,
+    b.factBase,
+    {
+      scope: "database",
+      assumedRoles: [...assumedRoles, role!.name],
+      renames: "off",
+    } as Parameters<typeof plan>[2],
+  );
+  return actions.map(({ sql: text, transactionality }) => ({
+    text: text.trim().replace(/;$/, ""),
+    endsTransaction: transactionality === "commitBoundaryAfter",
+    outside: transactionality === "nonTransactional",
+  }));
+}
+
+type Pool = Parameters<typeof extract>[0];
+
+/** What pg-delta takes for a pool of the `pg` driver. */
+function asPool(db: Database): Pool {
+  const query = async (text: string) => ({ rows: await db.query(verbatim(text)) });
+  const client = { query, release() {}, on() {}, off() {}, removeListener() {} };
+  return { query, connect: () => Promise.resolve(client) } as unknown as Pool;
+}
+
+/** A text without parameters as a statement. */
+function verbatim(text: string): Statement {
+  return sql(Object.assign([text], { raw: [text] }));
+}

@@ -1,0 +1,148 @@
+import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import {
+  type CatalogObject,
+  compareCatalogs,
+  type Difference,
+  readCatalog,
+} from "../catalog/catalog.ts";
+import { difference } from "./delta.ts";
+import { written } from "./text.ts";
+import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
+import { nameOnlySteps, type Steps } from "./renames.ts";
+import { repairs } from "./repairs.ts";
+import type { Scratch } from "../target.ts";
+
+/** One migration of a draft, without its header: statements as they will stand in the file. */
+export interface DraftPart {
+  up: string[];
+  down: string[];
+  /** Runs outside of a transaction, alone. */
+  outside: boolean;
+}
+
+/** A schema in a scratch database. */
+export interface State {
+  settings: DatabaseSettings;
+  objects: CatalogObject[];
+}
+
+/**
+ * Drafts the migrations from one schema to another: what only a person can know first, then what
+ * pg-delta finds, corrected, then what it does not see. Nothing here is proven yet. Throws a
+ * Failure or DatabaseError where a step of `hint` does not run.
+ */
+export async function draft(
+  scratch: Scratch,
+  before: State,
+  after: State,
+  hint: Steps,
+): Promise<DraftPart[]> {
+  const { names, ...hinted } = await prepared(scratch, before, hint, after);
+  const { groups, keywords } = await withSession(hinted.settings, async (db) => ({
+    groups: inTransactions(await between(db, hinted, after)),
+    keywords: await reserved(db),
+  }));
+  const write = (statements: string[]) => statements.map((text) => written(text, keywords));
+
+  const parts: DraftPart[] = [];
+  const first = [...hint.up, ...names.up];
+  let state: State = hinted;
+  for (const group of groups.length > 0 ? groups : [[]]) {
+    const settings = await scratch.create(state.settings);
+    const statements = group.map(({ text }) => text);
+    const last = group === groups.at(-1) || groups.length === 0;
+    const objects = await withSession(settings, async (db) => {
+      await runAll(db, statements);
+      const repaired = last ? await repair(db, after.objects) : [];
+      statements.push(...repaired);
+      return await readCatalog(db);
+    });
+    const next = { settings, objects };
+    // The last state is not needed any more: the way back may change it.
+    const used = last ? next : { settings: await scratch.create(settings), objects };
+    const down = await way(used, state);
+    parts.push({
+      up: write([...parts.length === 0 ? first : [], ...statements]),
+      down: write([...down, ...parts.length === 0 ? [...names.down, ...hint.down] : []]),
+      outside: group.length === 1 && group[0]!.outside,
+    });
+    state = next;
+  }
+  return parts.filter(({ up }) => up.length > 0);
+}
+
+/** What the draft starts from: the schema after the steps that are known. */
+async function prepared(
+  scratch: Scratch,
+  before: State,
+  hint: Steps,
+  after: State,
+): Promise<State & { names: Steps }> {
+  if (hint.up.length === 0) {
+    const names = nameOnlySteps(before.objects, after.objects);
+    if (names.up.length === 0) return { ...before, names };
+  }
+  const settings = await scratch.create(before.settings);
+  return await withSession(settings, async (db) => {
+    for (const step of hint.up) await db.script(step);
+    const names = nameOnlySteps(await readCatalog(db), after.objects);
+    for (const step of names.up) await db.script(step);
+    return { settings, objects: await readCatalog(db), names };
+  });
+}
+
+/** The statements from one state, which they are tried on, back to another, repaired as well. */
+async function way(from: State, to: State): Promise<string[]> {
+  return await withSession(from.settings, async (db) => {
+    const statements = (await between(db, from, to)).map(({ text }) => text);
+    await runAll(db, statements);
+    return [...statements, ...await repair(db, to.objects)];
+  });
+}
+
+async function between(db: Database, from: State, to: State) {
+  const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
+  const raw = await withSession(to.settings, (other) => difference(db, other));
+  const kept = withoutReplacedColumns(raw, from.objects, to.objects);
+  return corrected(kept, from.objects, row!.role);
+}
+
+/** Runs what can be run: what fails here shows when the draft is proven. */
+async function runAll(db: Database, statements: string[]) {
+  for (const statement of statements) {
+    try {
+      await db.script(statement);
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+    }
+  }
+}
+
+async function repair(db: Database, target: CatalogObject[]): Promise<string[]> {
+  const differences: Difference[] = compareCatalogs(target, await readCatalog(db));
+  const statements = repairs(differences);
+  await runAll(db, statements);
+  return statements;
+}
+
+/** Names that PostgreSQL takes for something else when they stand without quotes. */
+async function reserved(db: Database): Promise<Set<string>> {
+  const rows = await db.query<{ word: string }>(
+    sql`select word from pg_get_keywords() where catcode <> 'U'`,
+  );
+  return new Set(rows.map(({ word }) => word));
+}
+
+/** Nobody may be connected to a database that is copied: each use has a session of its own. */
+export async function withSession<Result>(
+  settings: DatabaseSettings,
+  use: (db: Database) => Promise<Result>,
+): Promise<Result> {
+  const db = connect(settings, { session: true, deadline: 120_000 });
+  try {
+    return await use(db);
+  } finally {
+    await db.close();
+  }
+}

@@ -1,0 +1,104 @@
+import { connect, type Database, DatabaseError } from "../../postgres/mod.ts";
+import {
+  type DatabaseSettings,
+  describeDatabase,
+  readDatabaseSettings,
+} from "../../postgres/settings.ts";
+import { explained } from "../advice.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { exit, Failure } from "../command.ts";
+import type { State } from "./draft.ts";
+import { schemaFile } from "../schema/generated.ts";
+import { decode, formatFinding, shownPath } from "../files/migrations.ts";
+import { build } from "../proof/replay.ts";
+import { schemaText } from "../schema/text.ts";
+import { readSound } from "../files/sound.ts";
+import { openTarget, type Scratch } from "../target.ts";
+
+/** One side of a difference: its schema in a scratch database, and what to call it. */
+export interface Side extends State {
+  name: string;
+}
+
+/**
+ * `migrations`, `schema` (schema.sql), `database` (the one that DATABASE_URL names), a .sql file or
+ * a URL, as a scratch database. A live database is only read. Throws a Failure that names the file
+ * and the line, or what of a database could not be copied.
+ */
+export async function openSide(scratch: Scratch, source: string): Promise<Side> {
+  const settings = await scratch.create();
+  const db = connect(settings, { session: true, deadline: 120_000 });
+  try {
+    const name = await fill(source, db);
+    return { settings, objects: await readCatalog(db), name };
+  } finally {
+    await db.close();
+  }
+}
+
+/** Builds what a source names. Returns what to call it. */
+async function fill(source: string, db: Database): Promise<string> {
+  if (source === "migrations") {
+    await build(db, await readSound());
+    return "the migrations";
+  }
+  if (/^postgres(ql)?:/.test(source) || source === "database") return await copySchema(source, db);
+  const path = source === "schema" ? schemaFile() : source;
+  await loadFile(path, db);
+  return shownPath(path);
+}
+
+async function loadFile(path: string, db: Database) {
+  let bytes;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Failure(
+      `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
+      exit.usage,
+    );
+  }
+  const refuse = (line: number, message: string, remedy: string) => {
+    const finding = { path: shownPath(path), line, message, remedy };
+    throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
+  };
+  const text = decode(bytes, refuse)!;
+  if (text.startsWith("\ufeff")) {
+    refuse(1, "begins with a byte-order mark", "save it as plain UTF-8");
+  }
+  try {
+    await db.script(text);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    const position = Number(error.fields.position ?? 0);
+    const line = position > 0 ? text.slice(0, position).split("\n").length : 0;
+    refuse(line, explained(error), "correct it");
+  }
+}
+
+async function copySchema(source: string, copy: Database): Promise<string> {
+  await using target = source === "database"
+    ? await openTarget()
+    : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
+  const live = connect(target.settings, { size: 1, applicationName: "slate diff" });
+  const name = describeDatabase(target.settings);
+  try {
+    await copy.script(await schemaText(live));
+    const lost = compareCatalogs(await readCatalog(live), await readCatalog(copy));
+    if (lost.length === 0) return name;
+    throw new Failure(
+      `${name} has what a copy of its schema cannot have:\n${
+        describeDifferences(lost, { expected: "the database", found: "the copy" })
+      }`,
+    );
+  } finally {
+    await live.close();
+  }
+}
+
+function settingsOf(url: string): DatabaseSettings {
+  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: url });
+  if (settings) return settings;
+  throw new Failure(faults.join("\n").replaceAll("DATABASE_URL", "the URL"), exit.usage);
+}

@@ -1,0 +1,118 @@
+import { format } from "sql-formatter";
+import type { Difference } from "../catalog/catalog.ts";
+import { brokenConstraint, layOut } from "../schema/layout.ts";
+import { type Effect, locks } from "../proof/probe.ts";
+import { asWeWrite, unquoted } from "../files/sql_text.ts";
+
+/** One statement of a draft as our conventions ask, with its semicolon. */
+export function written(statement: string, keywords: Set<string>): string {
+  const text = withoutDoubleParentheses(unquoted(statement.trim(), keywords));
+  const [, kind] =
+    /^create (?:or replace )?(?:unique |constraint |materialized |unlogged |event )*(\w+)/i.exec(
+      text,
+    ) ?? [];
+  switch (kind?.toLowerCase()) {
+    case "table":
+      return `${
+        format(asWeWrite(text), {
+          language: "postgresql",
+          keywordCase: "lower",
+          dataTypeCase: "lower",
+          functionCase: "lower",
+          expressionWidth: 90,
+        })
+      };`;
+    case "view":
+      return layOut("view", text.replace(/ AS +(?=SELECT|WITH)/, " AS\n"));
+    case undefined: {
+      const [, table, clause] = /^alter table (\S+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
+        [];
+      if (clause) return `alter table ${table}\n  add ${brokenConstraint(clause, "  ")};`;
+      return layOut("statement", text);
+    }
+    default:
+      return layOut(kind!.toLowerCase(), text).replace(
+        /^create function/,
+        () => /^create or replace/i.test(text) ? "create or replace function" : "create function",
+      );
+  }
+}
+
+/** `((x > 1))` says no more than `(x > 1)`. */
+function withoutDoubleParentheses(text: string): string {
+  for (let start = text.indexOf("(("); start !== -1; start = text.indexOf("((", start + 1)) {
+    const [outer, inner] = [closing(text, start), closing(text, start + 1)];
+    if (outer === -1 || outer !== inner + 1) continue;
+    text = text.slice(0, start) + text.slice(start + 1, outer) + text.slice(outer + 1);
+    start--;
+  }
+  return text;
+}
+
+/** Where the parenthesis that opens at `start` closes. */
+function closing(text: string, start: number): number {
+  let depth = 0, quote = "";
+  for (let i = start; i < text.length; i++) {
+    const char = text[i]!;
+    if (quote) {
+      if (char === quote) quote = "";
+    } else if (char === "'" || char === '"') quote = char;
+    else if (char === "(") depth++;
+    else if (char === ")" && --depth === 0) return i;
+  }
+  return -1;
+}
+
+/** What the differences come to, in words: `adds column users.email, drops index todos_idx`. */
+export function inWords(differences: Difference[]): string {
+  const shown = differences.filter(({ kind }) => kind !== "column order").map((difference) => {
+    const { kind, name, expected, found } = difference;
+    const verb = expected === undefined ? "adds" : found === undefined ? "drops" : "changes";
+    return `${verb} ${kind} ${name.replaceAll("public.", "")}`;
+  });
+  const more = shown.length > 8 ? `, and ${shown.length - 8} more` : "";
+  return shown.slice(0, 8).join(", ") + more;
+}
+
+/** The measured locks as the header says them. */
+export function lockLine(effects: Effect[]): string {
+  const tables = new Map<string, Effect>();
+  for (const effect of effects) {
+    const known = tables.get(effect.table);
+    tables.set(effect.table, {
+      ...effect,
+      lock: known && locks.indexOf(known.lock) > locks.indexOf(effect.lock)
+        ? known.lock
+        : effect.lock,
+      rewritten: effect.rewritten || known?.rewritten === true,
+      scanned: effect.scanned || known?.scanned === true,
+    });
+  }
+  const strong = [...tables.values()].filter(({ lock }) =>
+    locks.indexOf(lock) > locks.indexOf("row exclusive")
+  );
+  if (strong.length === 0) return "none on what is in use";
+  return strong.map(({ table, lock, rewritten, scanned }) =>
+    `${lock} on ${table}, ${
+      rewritten
+        ? "while all of it is written anew"
+        : scanned
+        ? "while every row is read"
+        : "for a moment"
+    }`
+  ).join("; ");
+}
+
+/** A comment on as many lines as it needs. */
+export function comment(text: string): string {
+  const lines: string[] = [];
+  let line = "--";
+  for (const word of text.split(/\s+/)) {
+    if (line.length + word.length + 1 > 100) {
+      lines.push(line);
+      line = "--";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].join("\n");
+}

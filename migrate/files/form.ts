@@ -1,0 +1,199 @@
+import type { ParsedStatement } from "./grammar.ts";
+import type { Block, Finding, Migration } from "./migrations.ts";
+
+type Fault = Pick<Finding, "message" | "remedy">;
+
+/**
+ * Whether dbmate will apply a migration the way its author means, as far as the text tells:
+ * transactions, settings that leak, statements that do not go together. Knows no database.
+ */
+export async function checkForm(migration: Migration): Promise<Finding[]> {
+  const up = await checkBlock(migration, migration.up, "up");
+  const down = await checkBlock(migration, migration.down, "down");
+  return [...up, ...down];
+}
+
+async function checkBlock(
+  migration: Migration,
+  block: Block,
+  kind: "up" | "down",
+): Promise<Finding[]> {
+  const { GrammarError, parseBlock } = await import("./grammar.ts");
+  const finding = (line: number, { message, remedy }: Fault) => ({
+    path: migration.path,
+    line,
+    message,
+    remedy,
+  });
+  let statements: ParsedStatement[];
+  try {
+    statements = await parseBlock(block);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    const remedy = /^\\/m.test(block.text)
+      ? "leave psql's backslash commands out, dbmate sends plain SQL"
+      : "PostgreSQL would refuse it: correct it";
+    return [finding(error.line, { message: error.message, remedy })];
+  }
+  const findings: Finding[] = [];
+  const empty = emptiness(migration, statements, kind);
+  if (empty) findings.push(finding(block.line, empty));
+  for (const statement of statements) {
+    const faults = [transactionControl(statement), leak(statement), outside(statement, block)];
+    for (const fault of faults) if (fault) findings.push(finding(statement.line, fault));
+  }
+  const second = statements[1];
+  if (!block.transaction && second) {
+    findings.push(finding(second.line, {
+      message:
+        "a second statement under transaction:false, which PostgreSQL runs as one transaction",
+      remedy: "give it a migration of its own",
+    }));
+  }
+  return findings;
+}
+
+function emptiness(
+  migration: Migration,
+  statements: ParsedStatement[],
+  kind: "up" | "down",
+): Fault | undefined {
+  if (statements.length === 0) {
+    return {
+      message: `the ${kind} block has no statement, and dbmate would record it as done`,
+      remedy: kind === "up"
+        ? "write it, or delete the file"
+        : "write it, or say `-- irreversible: <reason>` above it and raise an exception in it",
+    };
+  }
+  if (
+    kind === "down" && migration.irreversible && !statements.some(({ kind }) => kind === "DoStmt")
+  ) {
+    return {
+      message: "is said to be irreversible, and its down runs all the same",
+      remedy: "let the down raise: do $$ begin raise exception 'irreversible'; end $$;",
+    };
+  }
+}
+
+const controls: Record<string, string> = {
+  TRANS_STMT_BEGIN: "begin",
+  TRANS_STMT_START: "start transaction",
+  TRANS_STMT_COMMIT: "commit",
+  TRANS_STMT_ROLLBACK: "rollback",
+  TRANS_STMT_PREPARE: "prepare transaction",
+  TRANS_STMT_COMMIT_PREPARED: "commit prepared",
+  TRANS_STMT_ROLLBACK_PREPARED: "rollback prepared",
+};
+
+function transactionControl({ kind, fields }: ParsedStatement): Fault | undefined {
+  const control = kind === "TransactionStmt" ? controls[fields.kind] : undefined;
+  if (!control) return;
+  return {
+    message:
+      `\`${control}\` inside a block ends dbmate's own transaction, and a failure leaves half of it`,
+    remedy: "leave it out: each block is one transaction",
+  };
+}
+
+/** What outlives the block in dbmate's session and meets the next file. */
+function leak({ kind, fields, text }: ParsedStatement): Fault | undefined {
+  if (kind === "VariableSetStmt" && !fields.is_local && fields.name !== "TRANSACTION") {
+    return {
+      message: `\`${firstLine(text)}\` lasts for the session and changes the migrations after it`,
+      remedy: "write `set local`, or qualify the names",
+    };
+  }
+  if (kind === "SelectStmt" && setsForSession(fields)) {
+    return {
+      message: "set_config(..., false) lasts for the session and changes the migrations after it",
+      remedy: "give it true as the third argument, or qualify the names",
+    };
+  }
+  const relation = fields.relation ?? fields.into?.rel ?? fields.view;
+  if (/^Create|^View/.test(kind) && relation?.relpersistence === "t" && !dropsOnCommit(fields)) {
+    return {
+      message: "a temporary table that the migrations after it can see",
+      remedy: "add `on commit drop`",
+    };
+  }
+}
+
+// deno-lint-ignore no-explicit-any -- a parse tree
+function setsForSession(fields: any): boolean {
+  // deno-lint-ignore no-explicit-any -- a parse tree
+  return (fields.targetList ?? []).some(({ ResTarget }: any) => {
+    const call = ResTarget?.val?.FuncCall;
+    const name = call?.funcname?.at(-1)?.String?.sval;
+    const local = call?.args?.[2]?.A_Const;
+    return name === "set_config" && local !== undefined && !local.boolval?.boolval;
+  });
+}
+
+// deno-lint-ignore no-explicit-any -- a parse tree
+function dropsOnCommit(fields: any): boolean {
+  return fields.oncommit === "ONCOMMIT_DROP" || fields.into?.onCommit === "ONCOMMIT_DROP";
+}
+
+/** Statements that a transaction cannot hold, and the trap among them. */
+function outside({ kind, fields, text }: ParsedStatement, block: Block): Fault | undefined {
+  if (kind === "IndexStmt" && fields.concurrent && fields.if_not_exists) {
+    return {
+      message: "`concurrently if not exists` passes over an invalid index of that name",
+      remedy: "leave `if not exists` out, so that a failed build is seen",
+    };
+  }
+  if (!block.transaction || !refusesTransaction(kind, fields)) return;
+  return {
+    message: `\`${firstLine(text)}\` cannot run inside a transaction`,
+    remedy: "write transaction:false behind the directive, and keep it the only statement",
+  };
+}
+
+// deno-lint-ignore no-explicit-any -- a parse tree
+function refusesTransaction(kind: string, fields: any): boolean {
+  if (isConcurrent(kind, fields)) return true;
+  switch (kind) {
+    case "VacuumStmt":
+      return fields.is_vacuumcmd === true;
+    case "ReindexStmt":
+      return /DATABASE|SYSTEM|SCHEMA/.test(fields.kind);
+    case "ClusterStmt":
+      return fields.relation === undefined;
+    case "CreatedbStmt":
+    case "DropdbStmt":
+    case "CreateTableSpaceStmt":
+    case "DropTableSpaceStmt":
+    case "AlterSystemStmt":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether a statement works beside readers and writers, waiting for them as long as it takes. */
+// deno-lint-ignore no-explicit-any -- a parse tree
+export function isConcurrent(kind: string, fields: any): boolean {
+  switch (kind) {
+    case "IndexStmt":
+      return fields.concurrent === true;
+    case "DropStmt":
+      return fields.concurrent === true;
+    case "ReindexStmt":
+      // deno-lint-ignore no-explicit-any -- a parse tree
+      return (fields.params ?? []).some((p: any) => p.DefElem?.defname === "concurrently");
+    case "AlterTableStmt":
+      // deno-lint-ignore no-explicit-any -- a parse tree
+      return (fields.cmds ?? []).some((c: any) =>
+        c.AlterTableCmd?.subtype === "AT_DetachPartition" &&
+        c.AlterTableCmd.def?.PartitionCmd?.concurrent
+      );
+    default:
+      return false;
+  }
+}
+
+function firstLine(text: string): string {
+  const line = text.split("\n")[0]!;
+  return line.length > 60 ? `${line.slice(0, 57)}...` : line;
+}

@@ -1,0 +1,59 @@
+/**
+ * PostgreSQL's own parser, compiled to WebAssembly. Imported only by who needs it: it takes about
+ * 100 ms to load.
+ */
+import { parse } from "libpg-query";
+import type { Block } from "./migrations.ts";
+
+/** A statement's kind, such as IndexStmt, its fields, and where it begins. */
+export interface ParsedStatement {
+  kind: string;
+  // deno-lint-ignore no-explicit-any -- PostgreSQL's parse tree, which has some 250 kinds of node
+  fields: any;
+  /** The text without what stands before it. */
+  text: string;
+  /** From 1, of the file. */
+  line: number;
+}
+
+/** What PostgreSQL's grammar does not accept. */
+export class GrammarError extends Error {
+  override name = "GrammarError";
+  constructor(message: string, /** From 1, of the file. */ readonly line: number) {
+    super(message);
+  }
+}
+
+/** The statements of a block, in order. Throws GrammarError. */
+export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): Promise<
+  ParsedStatement[]
+> {
+  // Positions are in bytes.
+  const bytes = new TextEncoder().encode(text);
+  const slice = (from: number, to?: number) => new TextDecoder().decode(bytes.subarray(from, to));
+  const linesIn = (from: number, to: number) => slice(from, to).split("\n").length - 1;
+  let parsed;
+  try {
+    parsed = await parse(text);
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw new GrammarError("is nested too deeply for PostgreSQL's parser", line);
+    }
+    const details = (error as { sqlDetails?: { message: string; cursorPosition: number } })
+      .sqlDetails;
+    if (!details) throw error;
+    throw new GrammarError(details.message, line + linesIn(0, Math.max(0, details.cursorPosition)));
+  }
+  let seen = 0;
+  let seenLine = line;
+  return (parsed.stmts ?? []).map(({ stmt, stmt_location: start = 0, stmt_len: length }) => {
+    const whole = slice(start, length === undefined ? undefined : start + length);
+    // What the parser counts to a statement begins right behind the one before.
+    const blank = /^(\s+|--[^\n]*\n|\/\*[^]*?\*\/)*/.exec(whole)![0];
+    const [kind, fields] = Object.entries(stmt as Record<string, unknown>)[0]!;
+    const begin = start + new TextEncoder().encode(blank).length;
+    seenLine += linesIn(seen, begin);
+    seen = begin;
+    return { kind, fields, text: whole.slice(blank.length).trimEnd(), line: seenLine };
+  });
+}

@@ -1,0 +1,65 @@
+import { type Database, sql } from "../../postgres/mod.ts";
+import { bookkeeping } from "../catalog/bookkeeping.ts";
+
+/** The values of one column: how many are not null, and a digest of all, in no order. */
+export interface ColumnData {
+  table: string;
+  column: string;
+  values: number;
+  digest: string;
+}
+
+/** What every column of every table holds, but for what PostgreSQL computes. `db` must be a session. */
+export async function readData(db: Database): Promise<ColumnData[]> {
+  const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
+  await db.script(`
+    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text);
+    do $held$
+    declare
+      parts text;
+    begin
+      truncate held;
+      for parts in
+        select format('insert into held select %L, %L, count(%2$I), coalesce(md5(string_agg('
+            'md5(%2$I::text), '''' order by md5(%2$I::text))), '''') from only %1$s',
+          c.oid::regclass::text, a.attname)
+        from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+          and a.attgenerated = ''
+        where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
+          and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+      loop
+        execute parts;
+      end loop;
+    end $held$`);
+  return await db.query<ColumnData>(
+    sql`select "table", "column", "values", digest from held order by "table", "column"`,
+  );
+}
+
+/**
+ * What `after` does not hold any more of what `before` held, each as `table todos`,
+ * `column todos.due_date` or `values of todos.due_date`. Values that moved to another name as a
+ * whole are not lost.
+ */
+export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
+  const key = ({ table, column }: ColumnData) => `${table}.${column}`;
+  const now = new Map(after.map((data) => [key(data), data]));
+  const known = new Set(before.map(key));
+  const arrived = after.filter((data) => !known.has(key(data)));
+  const lost: string[] = [];
+  for (const data of before) {
+    const same = now.get(key(data));
+    if (same?.digest === data.digest || same && data.values === 0) continue;
+    // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.
+    if (data.values > 0 && arrived.some(({ digest }) => digest === data.digest)) continue;
+    lost.push(
+      same
+        ? `values of ${key(data)}`
+        : after.some(({ table }) => table === data.table)
+        ? `column ${key(data)}`
+        : `table ${data.table}`,
+    );
+  }
+  return [...new Set(lost)];
+}

@@ -1,0 +1,101 @@
+import { type Database, sql } from "../../postgres/mod.ts";
+import { parseBlock } from "../files/grammar.ts";
+import type { Migration } from "../files/migrations.ts";
+import { replay } from "./replay.ts";
+
+/** What one statement did to a table that was there before its migration began. */
+export interface Effect {
+  line: number;
+  table: string;
+  /** The strongest lock that the transaction holds on it, in words: `access exclusive`. */
+  lock: string;
+  /** Whether this statement is the first with that lock on it. */
+  taken: boolean;
+  /** Whether the table was written anew, row by row. */
+  rewritten: boolean;
+  /** Whether every row was read. */
+  scanned: boolean;
+}
+
+interface Observation {
+  oid: number;
+  name: string;
+  lock: string | null;
+  filenode: number;
+  scans: number;
+}
+
+/** From the weakest to the strongest, as PostgreSQL's manual calls them. */
+export const locks = [
+  "access share",
+  "row share",
+  "row exclusive",
+  "share update exclusive",
+  "share",
+  "share row exclusive",
+  "exclusive",
+  "access exclusive",
+];
+
+/**
+ * Applies a migration to a scratch database and looks after each statement at the locks that its
+ * transaction holds, at rewritten tables and at scans. A block without a transaction is only
+ * applied: what it runs concurrently cannot be looked at from inside. Throws a ReplayFailure.
+ */
+export async function probe(db: Database, migration: Migration): Promise<Effect[]> {
+  const { up } = migration;
+  if (!up.transaction) {
+    await replay(db, migration, "up");
+    return [];
+  }
+  const effects: Effect[] = [];
+  await db.script("begin");
+  let before = new Map((await observe(db)).map((seen) => [seen.oid, seen]));
+  const existing = before;
+  for (const { text, line } of await parseBlock(up)) {
+    const statement = { ...migration, up: { text, line, transaction: false } };
+    try {
+      await replay(db, statement, "up");
+    } catch (error) {
+      await db.script("rollback");
+      throw error;
+    }
+    const now = await observe(db);
+    for (const seen of now) {
+      const was = before.get(seen.oid);
+      if (!existing.has(seen.oid) || !was || seen.lock === null) continue;
+      const effect = {
+        line,
+        table: existing.get(seen.oid)!.name,
+        lock: seen.lock,
+        taken: seen.lock !== was.lock,
+        rewritten: seen.filenode !== was.filenode,
+        scanned: seen.scans > was.scans,
+      };
+      if (effect.taken || effect.rewritten || effect.scanned) effects.push(effect);
+    }
+    before = new Map(now.map((seen) => [seen.oid, seen]));
+  }
+  await db.script("commit");
+  return effects;
+}
+
+async function observe(db: Database): Promise<Observation[]> {
+  const order = JSON.stringify(locks);
+  const rows = await db.query<Observation>(sql`
+    select c.oid::int, c.oid::regclass::text as name, c.relfilenode::int as filenode,
+      pg_stat_get_xact_numscans(c.oid)::int as scans,
+      (select words from pg_locks l
+        cross join lateral (select trim(lower(regexp_replace(
+          replace(l.mode, 'Lock', ''), '([A-Z])', ' \\1', 'g'))) as words) w
+        join json_array_elements_text(${order}::text::json) with ordinality o(name, strength)
+          on o.name = words
+        where l.locktype = 'relation' and l.relation = c.oid and l.pid = pg_backend_pid()
+          and l.granted
+        order by strength desc limit 1) as lock
+    from pg_class c
+    where c.relkind in ('r', 'm') and c.oid >= 16384
+      and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+  `);
+  return rows;
+}

@@ -1,0 +1,64 @@
+import { type Database, DatabaseError } from "../../postgres/mod.ts";
+import { explained } from "../advice.ts";
+import { Failure } from "../command.ts";
+import type { Block, Migration } from "../files/migrations.ts";
+
+/** A block that the scratch database refused, with the file and the line. */
+export class ReplayFailure extends Failure {
+  override name = "ReplayFailure";
+  constructor(message: string, override readonly cause: DatabaseError) {
+    super(message);
+  }
+}
+
+/**
+ * Runs one part of a migration on a scratch database in the way of dbmate: in a transaction, unless
+ * it says transaction:false. Without dbmate, whose start would cost more than the work; it keeps no
+ * record of what ran. `db` must be a session. Throws a ReplayFailure.
+ */
+export async function replay(db: Database, migration: Migration, part: "up" | "down") {
+  const { text, transaction } = migration[part];
+  try {
+    // The end on a line of its own: the last one may be a comment.
+    await db.script(`${transaction ? "begin;" : ""}${text}\n${transaction ? ";commit" : ""}`);
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    if (transaction) await db.script("rollback");
+    const line = transaction ? await failingLine(db, migration[part]) : migration[part].line;
+    throw new ReplayFailure(
+      `${migration.path}:${line}: ${part} fails: ${explained(error)}${serverHint(error)}`,
+      error,
+    );
+  }
+}
+
+/** What the scratch server lacks and the real one may have. */
+function serverHint({ message }: DatabaseError): string {
+  return /^extension ".*" is not available|^role ".*" does not exist/.test(message)
+    ? "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases"
+    : "";
+}
+
+/** The line of the statement that fails: most errors carry no position. */
+async function failingLine(db: Database, block: Block): Promise<number> {
+  const { parseBlock } = await import("../files/grammar.ts");
+  await db.script("begin");
+  try {
+    for (const { text, line } of await parseBlock(block)) {
+      try {
+        await db.script(text);
+      } catch (error) {
+        if (error instanceof DatabaseError) return line;
+        throw error;
+      }
+    }
+  } finally {
+    await db.script("rollback");
+  }
+  return block.line;
+}
+
+/** Replays the up part of each, in order. */
+export async function build(db: Database, migrations: Migration[]) {
+  for (const migration of migrations) await replay(db, migration, "up");
+}

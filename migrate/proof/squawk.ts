@@ -1,0 +1,95 @@
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { exit, Failure } from "../command.ts";
+import type { Migration } from "../files/migrations.ts";
+import type { Risk } from "./safety.ts";
+
+const version = "2.61.0";
+
+/** Rules whose advice is not ours, and why. */
+const excluded = [
+  // `up` runs with a lock_timeout; the one who types dbmate has PGOPTIONS.
+  "require-lock-timeout",
+  "require-statement-timeout",
+  // "if exists" hides that a schema is not what one thinks.
+  "prefer-robust-stmts",
+  // Style, not safety: the schema's conventions are its own.
+  "prefer-bigint-over-int",
+  "prefer-text-field",
+  // The probe measures what these guess from the text: whether the table is rewritten or read in
+  // full, and under which lock.
+  "adding-field-with-default",
+  "adding-not-nullable-field",
+  "adding-foreign-key-constraint",
+  "constraint-missing-not-valid",
+];
+
+/**
+ * What squawk, a linter of migrations, says of the up parts. The down part is blanked, not cut:
+ * lines keep their numbers. One run for those in a transaction, one for the others.
+ */
+export async function lint(migrations: Migration[]): Promise<Risk[]> {
+  const folder = await Deno.makeTempDir({ prefix: "slate-squawk-" });
+  try {
+    const runs = [true, false].map(async (transaction) => {
+      const some = migrations.filter(({ up }) => up.transaction === transaction);
+      if (some.length === 0) return [];
+      for (const { file, up } of some) {
+        const text = "\n".repeat(up.line - 1) + withoutAcceptances(up.text);
+        await Deno.writeTextFile(join(folder, file), `${text}\n`);
+      }
+      return await run(folder, some, transaction);
+    });
+    return (await Promise.all(runs)).flat();
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Our own comments decide, so that squawk must not act on one of its own. */
+function withoutAcceptances(text: string): string {
+  return text.replaceAll(/^\s*-- squawk-ignore.*$/gm, "--");
+}
+
+async function run(folder: string, migrations: Migration[], transaction: boolean): Promise<Risk[]> {
+  const args = ["--reporter", "json", ...excluded.flatMap((rule) => ["--exclude", rule])];
+  if (transaction) args.push("--assume-in-transaction");
+  const command = new Deno.Command(await binary(), {
+    args: [...args, ...migrations.map(({ file }) => file)],
+    cwd: folder,
+    stdin: "null",
+  });
+  const { stdout, stderr, code } = await command.output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  let reports: Report[];
+  try {
+    reports = JSON.parse(decode(stdout) || "[]");
+  } catch {
+    throw new Failure(`squawk ended with ${code}: ${decode(stderr) || decode(stdout)}`, exit.found);
+  }
+  return reports.map((report) => ({
+    path: migrations.find(({ file }) => file === report.file)!.path,
+    line: report.line + 1,
+    rule: report.rule_name,
+    message: report.message.split("\n")[0]!,
+    remedy: report.help ?? "read squawk's page on the rule",
+  }));
+}
+
+interface Report {
+  file: string;
+  /** From 0. */
+  line: number;
+  message: string;
+  help: string | null;
+  rule_name: string;
+}
+
+/** The executable of the platform's package: the wrapper's own packages include all platforms. */
+async function binary(): Promise<string> {
+  const { os, arch } = Deno.build;
+  const platform = `${os === "windows" ? "win32" : os}-${arch === "aarch64" ? "arm64" : "x64"}`;
+  const manifest = `npm:@squawk-cli/${platform}@${version}/package.json`;
+  await import(manifest, { with: { type: "json" } });
+  return join(dirname(fileURLToPath(import.meta.resolve(manifest))), "bin", "squawk");
+}

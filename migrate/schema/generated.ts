@@ -1,0 +1,81 @@
+import { join, resolve } from "node:path";
+import { connect } from "../../postgres/mod.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { Failure } from "../command.ts";
+import { root } from "../root.ts";
+import { diagram } from "./diagram.ts";
+import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";
+import { build } from "../proof/replay.ts";
+import { schemaText } from "./text.ts";
+import { environment, type Scratch } from "../target.ts";
+
+/** A file that is written from the migrations, as it ought to be. */
+export interface Generated {
+  path: string;
+  text: string;
+}
+
+const [begin, end] = [
+  "<!-- er-diagram: written by `deno task db schema` -->",
+  "<!-- /er-diagram -->",
+];
+
+/** Where the schema is written: DBMATE_SCHEMA_FILE as for dbmate, else beside the migrations. */
+export function schemaFile(): string {
+  const named = environment().DBMATE_SCHEMA_FILE;
+  return named ? resolve(root, named) : join(migrationsDir(), "..", "schema.sql");
+}
+
+/**
+ * schema.sql, and the README beside it where it has a place for the diagram. Proven: the schema's
+ * text, loaded into an empty database, gives the catalogs of the migrations. Throws a Failure that
+ * names what the text cannot say.
+ */
+export async function generate(scratch: Scratch, migrations: Migration[]): Promise<Generated[]> {
+  const built = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const loaded = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  try {
+    await build(built, migrations);
+    const text = await schemaText(built);
+    await loaded.script(text);
+    const differences = compareCatalogs(await readCatalog(built), await readCatalog(loaded));
+    if (differences.length > 0) {
+      throw new Failure(
+        `schema.sql cannot say what the migrations build:\n${
+          describeDifferences(differences, { expected: "the migrations", found: "schema.sql" })
+        }`,
+      );
+    }
+    const readme = join(migrationsDir(), "..", "README.md");
+    const around = (await readIfThere(readme))?.split(new RegExp(`${begin}[^]*?${end}`));
+    const diagrams = around?.length !== 2 ? [] : [{
+      path: readme,
+      text: around.join(`${begin}\n\n\`\`\`mermaid\n${await diagram(built)}\n\`\`\`\n\n${end}`),
+    }];
+    return [{ path: schemaFile(), text }, ...diagrams];
+  } finally {
+    await built.close();
+    await loaded.close();
+  }
+}
+
+/** Writes what is stale. Returns the paths that were. */
+export async function writeGenerated(files: Generated[]): Promise<string[]> {
+  const written: string[] = [];
+  for (const { path, text } of files) {
+    if (await readIfThere(path) === text) continue;
+    await Deno.writeTextFile(path, text);
+    written.push(shownPath(path));
+  }
+  return written;
+}
+
+/** A file's text with line feeds only, so that a checkout with Windows line ends is not stale. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return (await Deno.readTextFile(path)).replaceAll("\r\n", "\n");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

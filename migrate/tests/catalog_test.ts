@@ -1,0 +1,157 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { withSession } from "../draft/draft.ts";
+import { schemaText } from "../schema/text.ts";
+import { unqualifyView } from "../catalog/view_text.ts";
+import { createDatabase } from "../../tests/support/database.ts";
+
+const everyKind = await Deno.readTextFile(new URL("./fixtures/every_kind.sql", import.meta.url));
+const schemaFile = new URL("../../db/schema.sql", import.meta.url);
+
+Deno.test("db/schema.sql is what the migrations build, to the letter", async () => {
+  await using database = await createDatabase();
+  assertEquals(await schemaText(database.db), await Deno.readTextFile(schemaFile));
+});
+
+Deno.test("db/schema.sql, loaded into an empty database, gives the catalogs of the migrations", async () => {
+  await using migrated = await createDatabase();
+  await using loaded = await createDatabase({ empty: true });
+  await loaded.db.script(await Deno.readTextFile(schemaFile));
+  assertEquals(compareCatalogs(await readCatalog(migrated.db), await readCatalog(loaded.db)), []);
+});
+
+Deno.test("a schema with every kind of object is written so that it loads and is equal", async () => {
+  await using original = await createDatabase({ empty: true });
+  await using loaded = await createDatabase({ empty: true });
+  await original.db.script(everyKind);
+  const text = await schemaText(original.db);
+  await loaded.db.script(text);
+  assertEquals(compareCatalogs(await readCatalog(original.db), await readCatalog(loaded.db)), []);
+  assertEquals(await schemaText(loaded.db), text);
+});
+
+/** A change to the schema with every kind of object, and what the difference must name. */
+const changes: [string, RegExp][] = [
+  ["alter table people alter column took type interval hour", /~ column public\.people\.took/],
+  ["alter table people alter column price set default 2", /~ column public\.people\.price/],
+  ["alter table people alter column price drop default", /~ column public\.people\.price/],
+  ["alter table people alter column body set not null", /~ column public\.people\.body/],
+  ["alter table people alter column id set generated always", /~ column public\.people\.id/],
+  ["alter table people alter column id set increment by 7", /~ column public\.people\.id/],
+  [
+    "alter table people alter column body set storage main",
+    /~ setting public\.people\.body storage/,
+  ],
+  ["alter table people alter column nick set statistics 9", /\+ setting public\.people\.nick stat/],
+  ['alter table animals alter column name type text collate "POSIX"', /~ column public\.animals/],
+  ["alter table people add column extra text", /\+ column public\.people\.extra/],
+  [
+    "alter table scratch drop column a; alter table scratch add column a integer",
+    /~ column order public\.scratch/,
+  ],
+  ["alter table scratch set logged", /~ table public\.scratch/],
+  ["alter table scratch reset (fillfactor)", /~ table public\.scratch/],
+  ["alter table animals set schema school", /- table public\.animals/],
+  ["alter table people validate constraint people_body_check", /~ constraint .*people_body_check/],
+  ["alter table people drop constraint people_price_check", /- constraint .*people_price_check/],
+  [
+    "alter table people alter constraint people_team_id_fkey not deferrable",
+    /~ constraint .*people_team_id_fkey/,
+  ],
+  ["alter table people rename constraint people_nick_key to x", /- constraint .*people_nick_key/],
+  ["alter index people_include_idx rename to renamed", /- index public\.people_include_idx/],
+  [
+    "update pg_index set indisvalid = false where indexrelid = 'people_trgm_idx'::regclass",
+    /~ index public\.people_trgm_idx/,
+  ],
+  ["comment on index people_trgm_idx is 'other'", /~ comment index public\.people_trgm_idx/],
+  ["alter sequence tickets increment by 9", /~ sequence public\.tickets/],
+  ["alter sequence teams_id_seq owned by none", /- setting .*teams_id_seq owned by/],
+  ["alter type mood add value 'new'", /~ type public\.mood/],
+  ["alter type mood rename value 'sad' to 'blue'", /~ type public\.mood/],
+  ["alter type address add attribute zip text", /~ type public\.address/],
+  ["alter domain quantity drop not null", /~ domain public\.quantity/],
+  ["alter domain email drop constraint email_check", /~ domain public\.email/],
+  [
+    "create or replace function note_change() returns trigger language plpgsql as 'begin return null; end'",
+    /~ function public\.note_change/,
+  ],
+  ["alter function school.initials(text, text) volatile", /~ function school\.initials/],
+  ["alter table people enable trigger people_off", /- setting .*people_off firing/],
+  ["drop trigger people_note on people", /- trigger public\.people\.people_note/],
+  ["drop rule people_quiet on teams", /- rule public\.teams\.people_quiet/],
+  [
+    "create or replace view nicknames as select id, nick, false as teamed from people",
+    /~ view public\.nick/,
+  ],
+  ["alter view school.adults reset (security_barrier)", /~ view school\.adults/],
+  ["drop materialized view moods", /- materialized view public\.moods/],
+  ["alter table people no force row level security", /- setting .*forced row level security/],
+  ["alter policy people_read on people using (true)", /~ policy public\.people\.people_read/],
+  ["alter table teams replica identity default", /- setting public\.teams replica identity/],
+  ["drop statistics people_stats", /- statistics public\.people_stats/],
+  ["revoke insert on people from pg_monitor", /~ grant table public\.people grant pg_monitor/],
+  ["revoke update (nick) on people from pg_monitor", /- grant \(nick\) on table public\.people/],
+  [
+    "grant execute on function school.initials(text, text) to public",
+    /- grant function school\.init/,
+  ],
+  ["grant create on schema public to pg_monitor", /\+ grant schema public grant pg_monitor/],
+  [
+    "alter default privileges in schema school revoke select on tables from pg_monitor",
+    /- default priv/,
+  ],
+  ["alter publication changes drop table teams", /~ publication changes/],
+  ["alter text search configuration plain_words drop mapping for word", /~ text search/],
+  ["drop cast (mood as integer)", /- cast public\.mood as integer/],
+  ["drop event trigger guard", /- event trigger guard/],
+  ["drop extension pg_trgm cascade", /- extension pg_trgm/],
+  ["alter table events detach partition events_2026", /- partition public\.events_2026/],
+  ["alter table dogs no inherit school.animals", /~ table public\.dogs/],
+  ["comment on column people.born is 'new'", /\+ comment column public\.people\.born/],
+  ["comment on table people is null", /- comment table public\.people/],
+  ["alter table people rename column born to birth", /- column public\.people\.born/],
+  ["alter table people drop column took", /- column public\.people\.took/],
+];
+
+Deno.test("a change of any kind shows in the difference of two snapshots, under its name", async () => {
+  await using database = await createDatabase({ empty: true });
+  await withSession(database.settings, async (db) => {
+    await db.script("set plan_cache_mode = force_generic_plan");
+    await db.script(everyKind);
+    let before = await readCatalog(db);
+    for (const [change, expected] of changes) {
+      await db.script(change).catch((error) => {
+        throw new Error(`${change}: ${error.message}`);
+      });
+      const after = await readCatalog(db);
+      const difference = describeDifferences(compareCatalogs(before, after));
+      assertMatch(difference, expected, `${change}\n${difference}`);
+      before = after;
+    }
+  });
+});
+
+Deno.test("a view reads the same on PostgreSQL 15, which qualifies columns that later ones do not", async () => {
+  const old = `create view v as
+ SELECT DISTINCT ON (p.nick) p.id,
+    p."Odd" AS p,
+    (SELECT max(t.id) FROM public.teams t WHERE t.id < p.id) AS most,
+    p.data ->> 'p.x'::text AS x
+   FROM public.people p
+  WHERE (p.id IN (SELECT q.id FROM public.people q)) AND (p.at).city = 'é'
+  ORDER BY p.nick`;
+  assertEquals(
+    await unqualifyView(old),
+    `create view v as
+ SELECT DISTINCT ON (nick) id,
+    "Odd" AS p,
+    (SELECT max(t.id) FROM public.teams t WHERE t.id < p.id) AS most,
+    data ->> 'p.x'::text AS x
+   FROM public.people p
+  WHERE (id IN (SELECT q.id FROM public.people q)) AND (at).city = 'é'
+  ORDER BY nick`,
+  );
+  const joined = "create view v as\n SELECT p.id FROM public.people p, public.teams t";
+  assertEquals(await unqualifyView(joined), joined);
+});

@@ -1,0 +1,124 @@
+/**
+ * `deno task dev`: everything that it takes to try Slate on this machine. Without DATABASE_URL it
+ * starts the embedded PostgreSQL, applies the migrations, puts in demo data, lets requests in
+ * without a key, and serves; the app restarts when a file changes. With DATABASE_URL it uses that
+ * database as it is.
+ */
+import { defaultDataDir, EmbeddedError, startEmbedded } from "../embedded/mod.ts";
+import { installKey } from "../db/keys.ts";
+import { connect, sql } from "../postgres/mod.ts";
+import { type DatabaseSettings, databaseUrl } from "../postgres/settings.ts";
+import { formatKey, newSecret } from "../db/_secret.ts";
+import { main as db } from "../migrate/main.ts";
+import { root } from "./root.ts";
+import { devKeyName } from "./dev_key.ts";
+import { demoEmail, seed } from "./seed.ts";
+import { embeddedDatabase, environment } from "../migrate/target.ts";
+
+const env = environment();
+const host = env.HOST || "127.0.0.1";
+const port = env.PORT || "8000";
+
+/** The key of requests without one: of the demo user, made anew at every start, so none lies about. */
+async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<string> {
+  const database = connect(settings, { size: 1 });
+  try {
+    await seed(database);
+    const name = devKeyName;
+    await database.query(sql`delete from keys where name = ${name}`);
+    const { secret, hash } = newSecret();
+    const [row] = await installKey(database, { email: demoEmail, scope: "admin", name, hash });
+    return formatKey(slateEnv, row!.id, secret);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Runs the app until it ends or we are told to stop. Returns its exit code. */
+async function serve(settings: Record<string, string>, where?: string): Promise<number> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--allow-net",
+      "--allow-env",
+      "--allow-read",
+      "--watch",
+      "--no-clear-screen",
+      "main.ts",
+    ],
+    cwd: root,
+    env: settings,
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
+  // SIGTERM that ends the app inside it, so it is told by SIGINT.
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    child.kill("SIGINT");
+    Deno.unrefTimer(setTimeout(() => child.kill("SIGKILL"), 5000));
+  };
+  Deno.addSignalListener("SIGINT", stop);
+  Deno.addSignalListener("SIGTERM", stop);
+  const [{ code }] = await Promise.all([child.status, passOn(child.stdout, where)]);
+  return stopping ? 0 : code;
+}
+
+/**
+ * Shows the app's log, and says where Slate is once the app says that it listens: somebody else may
+ * answer on its port.
+ */
+async function passOn(log: ReadableStream<Uint8Array>, where?: string) {
+  const out = Deno.stdout.writable.getWriter();
+  const decoder = new TextDecoder();
+  let said = "";
+  let announced = where === undefined;
+  for await (const chunk of log) {
+    await out.write(chunk);
+    if (announced) continue;
+    said += decoder.decode(chunk, { stream: true });
+    announced = said.includes('"msg":"listening"');
+    if (announced) announce(where!);
+  }
+}
+
+function announce(where: string) {
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  console.log(`
+Slate runs on ${where}. Open ${url}/api/docs or try:
+
+  curl ${url}/api/todos
+`);
+}
+
+/** The embedded server around it all. Returns the exit code. */
+async function serveEmbedded(database: string): Promise<number> {
+  const dataDir = defaultDataDir();
+  const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
+  try {
+    // It finds the server that has just been started, and says what is wrong where it refuses.
+    const code = await db(["up"]);
+    if (code !== 0) return code;
+    const slateEnv = env.SLATE_ENV || "dev";
+    const settings = { ...server.settings, database };
+    const key = await prepare(settings, slateEnv);
+    return await serve({
+      DATABASE_URL: databaseUrl(settings),
+      SLATE_DEV_KEY: key,
+      SLATE_ENV: slateEnv,
+    }, `its own PostgreSQL, whose data is in ${dataDir}`);
+  } finally {
+    await server.stop();
+  }
+}
+
+try {
+  const database = embeddedDatabase(env);
+  Deno.exit(database === undefined ? await serve({}) : await serveEmbedded(database));
+} catch (error) {
+  if (!(error instanceof EmbeddedError)) throw error;
+  console.error(error.message);
+  Deno.exit(1);
+}

@@ -1,0 +1,93 @@
+/**
+ * `deno task key create --email a@b.c --scope admin`: a key for the user with that address, who is
+ * made if missing. It is how a new installation gets its first key. The key, which is shown this
+ * once, stands alone on standard output.
+ */
+import { parseArgs } from "node:util";
+import { type Scope, scopes } from "../db/_caller.ts";
+import { formatKey, newSecret } from "../db/_secret.ts";
+import { installKey } from "../db/keys.ts";
+import { connect, DatabaseError } from "../postgres/mod.ts";
+import { describeDatabase } from "../postgres/settings.ts";
+import { exit, Failure } from "../migrate/command.ts";
+import { exitCode } from "../migrate/main.ts";
+import { environment, openTarget } from "../migrate/target.ts";
+
+const usage = `usage: deno task key create --email <address> --scope <${scopes.join("|")}>
+
+  --email  whose key it is; the user is made if missing
+  --scope  what it may do: each scope holds the ones before it
+  --name   what to call it in the list of keys (by default "command line")
+
+example: deno task key create --email ada@example.com --scope admin`;
+
+function wrong(message: string): Failure {
+  return new Failure(`${message}\n\n${usage}`, exit.usage);
+}
+
+function options(args: string[]) {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        email: { type: "string" },
+        scope: { type: "string" },
+        name: { type: "string", default: "command line" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw wrong((error as Error).message);
+  }
+  const { positionals, values } = parsed;
+  if (values.help || args.length === 0) return undefined;
+  const { email = "", scope = "", name } = values;
+  if (positionals.join(" ") !== "create") throw wrong("the only thing to do is `create`");
+  if (!/^[^\s@]+@[^\s@]+$/.test(email) || email.length > 120) {
+    throw wrong("--email must be an email address of at most 120 characters");
+  }
+  if (!(scopes as readonly string[]).includes(scope)) {
+    throw wrong(`--scope must be one of ${scopes.join(", ")}`);
+  }
+  if (name.length < 1 || name.length > 100) throw wrong("--name must have 1 to 100 characters");
+  return { email, scope: scope as Scope, name };
+}
+
+/** Returns the key. Throws what connecting and PostgreSQL throw. */
+async function create({ email, scope, name }: { email: string; scope: Scope; name: string }) {
+  const { secret, hash } = newSecret();
+  await using target = await openTarget();
+  const db = connect(target.settings, { size: 1 });
+  try {
+    const [row] = await installKey(db, { email, scope, name, hash });
+    const fallback = target.embedded ? "dev" : "live";
+    return formatKey(environment().SLATE_ENV || fallback, row!.id, secret);
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === "42P01") {
+      throw new Failure(
+        `${describeDatabase(target.settings)} has no such table: run \`deno task db up\` first`,
+      );
+    }
+    throw error;
+  } finally {
+    await db.close();
+  }
+}
+
+try {
+  const chosen = options(Deno.args);
+  if (!chosen) {
+    console.log(usage);
+  } else {
+    const key = await create(chosen);
+    console.error(`A key of the scope ${chosen.scope} for ${chosen.email}; it is not shown again:`);
+    console.log(key);
+  }
+} catch (error) {
+  const code = exitCode(error);
+  if (code === undefined) throw error;
+  console.error((error as Error).message);
+  Deno.exit(code);
+}

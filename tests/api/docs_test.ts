@@ -1,0 +1,43 @@
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { createApi } from "../support/api.ts";
+
+Deno.test("GET / leads to the docs page, which anybody may read [30]", async () => {
+  await using api = await createApi();
+  const root = await api.call("GET /", { key: null });
+  assertEquals([root.status, root.headers.get("location")], [302, "/api/docs"]);
+  const page = await api.call("GET /api/docs", { key: null, headers: { accept: "text/html" } });
+  assertEquals(page.status, 200);
+  assertMatch(page.text, /<title>Slate API<\/title>/);
+});
+
+Deno.test("the docs page runs one script, ours, and asks nobody else [30]", async () => {
+  await using api = await createApi();
+  const { text, headers } = await api.call("GET /api/docs", { key: null });
+  const policy = headers.get("content-security-policy")!;
+  assertMatch(policy, /^default-src 'none'; script-src 'self'; /);
+  assertNotMatch(policy, /unsafe-eval|https?:|\*/);
+  assertNotMatch(policy.replace("style-src 'unsafe-inline'", ""), /unsafe/);
+  assertNotMatch(text, /https?:\/\//);
+  assertEquals(text.match(/<script[^>]*>/g)!.length, 2);
+  assertNotMatch(text, /<script[^>]*>[^<]/);
+});
+
+Deno.test("the script of the docs page is the same compressed and not [30]", async () => {
+  await using api = await createApi();
+  const path = "http://slate.test/api/docs/scalar.js";
+  const plain = await api.app.request(path);
+  const small = await api.app.request(path, { headers: { "accept-encoding": "br, gzip" } });
+  assertEquals(plain.headers.get("content-type"), "text/javascript; charset=utf-8");
+  assertEquals(small.headers.get("content-encoding"), "gzip");
+  const unzipped = small.body!.pipeThrough(new DecompressionStream("gzip"));
+  assertEquals(await new Response(unzipped).text(), await plain.text());
+});
+
+Deno.test("what cannot be read as a page is refused [9]", async () => {
+  await using api = await createApi();
+  const headers = { accept: "application/json" };
+  assertEquals((await api.call("GET /api/docs", { key: null, headers })).status, 406);
+  assertEquals((await api.call("GET /api/docs?x=1", { key: null })).status, 400);
+  assertEquals((await api.call("GET /api/docs/", { key: null })).status, 404);
+  assertEquals((await api.call("POST /api/docs", { key: null })).status, 405);
+});

@@ -1,0 +1,35 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import document from "../../openapi.json" with { type: "json" };
+import { fuzz } from "../fuzz/run.ts";
+import { valid } from "../fuzz/values.ts";
+
+const seed = crypto.getRandomValues(new Int32Array(1))[0]!;
+
+Deno.test(`200 generated requests an operation get what the document promises, --seed=${seed} [18]`, async () => {
+  await fuzz(document, { runs: 200, seed });
+});
+
+const patterns = ["^-?\\d{1,3}$", "^[A-Z]{2}\\d{4}$", "^@[a-z]{3,15}$", "^\\+\\d[\\d ]+$", "^$"];
+
+Deno.test("a pattern that random text rarely meets is met by texts that are made from it", () => {
+  for (const pattern of patterns) {
+    const texts = fc.sample(valid({ type: "string", pattern }, document, "rooms.code"), 100);
+    assertEquals(texts.filter((text) => !new RegExp(pattern, "u").test(text)), [], pattern);
+  }
+});
+
+Deno.test("a pattern that no generator meets is an error that says what to do", () => {
+  const schema = { type: "string", pattern: "^(?=.*7)\\d{9}$" };
+  assertThrows(
+    () => valid(schema, document, "NewRoom.code"),
+    Error,
+    "give tests/fuzz/values.ts a generator for the pattern ^(?=.*7)\\d{9}$ of NewRoom.code",
+  );
+});
+
+Deno.test("an integer keeps to its bounds, however narrow and far from zero they are", () => {
+  const years = { type: "integer", minimum: 1900, exclusiveMaximum: 2100 };
+  const found = fc.sample(valid(years, document, "rooms.year"), 200);
+  assertEquals(found.filter((year) => year < 1900 || year >= 2100), []);
+});

@@ -1,0 +1,174 @@
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { newSecret, parseKey } from "../../db/_secret.ts";
+import { sql } from "../../postgres/mod.ts";
+import { createApi } from "../support/api.ts";
+
+Deno.test("a key is `slate_<env>_<id>_<secret>`, shown once, and only its digest is stored [32]", async () => {
+  await using api = await createApi();
+  const created = await api.call("POST /api/keys", { body: { name: "ci", scope: "read" } });
+  assertEquals(created.status, 201);
+  assertMatch(created.json.key, new RegExp(`^slate_test_${created.json.id}_[A-Za-z0-9_-]{43}$`));
+  assertEquals((await api.call("GET /api/keys", { key: created.json.key })).status, 200);
+  const listed = await api.call("GET /api/keys");
+  assert(!listed.text.includes(created.json.key.split("_")[3]));
+  const rows = await api.database.db.query<{ text: string }>(sql`
+    select row_to_json(k)::text || encode(k.secret_hash, 'escape') as text
+    from keys k`);
+  assertEquals(rows.some(({ text }) => text.includes(created.json.key.slice(-43))), false);
+});
+
+Deno.test("secrets are 256 random bits and no two are alike [32]", () => {
+  const secrets = Array.from({ length: 1000 }, () => newSecret().secret);
+  assertEquals(new Set(secrets).size, 1000);
+  for (const secret of secrets) {
+    assertEquals(Uint8Array.fromBase64(secret, { alphabet: "base64url" }).length, 32);
+  }
+});
+
+Deno.test("a key of another environment, or malformed, is none", () => {
+  const { secret, hash } = newSecret();
+  assertEquals(parseKey(`slate_test_7_${secret}`, "test"), { id: "7", hash });
+  for (
+    const text of [
+      `slate_live_7_${secret}`,
+      `slate_test_07_${secret}`,
+      `slate_test_7_${secret}x`,
+      `slate_test_7_${secret.slice(1)}`,
+      `slate_test_99999999999999999_${secret}`,
+      `xslate_test_7_${secret}`,
+      "",
+    ]
+  ) assertEquals(parseKey(text, "test"), undefined, text);
+});
+
+Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in every byte [33]", async () => {
+  await using api = await createApi();
+  const own = await api.key("bob@example.com");
+  const [, , id, secret] = own.split("_") as [string, string, string, string];
+  const expired = await api.call("POST /api/keys", {
+    body: { name: "old", scope: "read", expires_at: "2020-01-01T00:00:00Z" },
+  });
+  const revoked = await api.call("POST /api/keys", { body: { name: "gone", scope: "read" } });
+  await api.call(`DELETE /api/keys/${revoked.json.id}`);
+  const other = newSecret().secret;
+  const bad: (string | null)[] = [
+    null,
+    "nonsense",
+    `slate_live_${id}_${secret}`,
+    `slate_test_${id}_${other}`,
+    `slate_test_999_${secret}`,
+    expired.json.key,
+    revoked.json.key,
+  ];
+  const answers = [];
+  for (const key of bad) {
+    for (const path of ["/api/keys", "/api/users/1", "/api/keys?limit=none", "/api/users"]) {
+      const answer = await api.call(`GET ${path}`, { key, headers: { "x-request-id": "r" } });
+      assertEquals(answer.status, 401, `${path} ${key}`);
+      assertMatch(answer.headers.get("www-authenticate")!, /^Bearer/);
+      answers.push(answer.text);
+    }
+  }
+  assertEquals(new Set(answers).size, 1);
+});
+
+Deno.test("a bad key learns nothing, not even that its body was malformed [33]", async () => {
+  await using api = await createApi();
+  const key = `slate_test_999_${newSecret().secret}`;
+  const calls = [
+    api.call("POST /api/keys", { raw: "{", headers: { "content-type": "application/json" }, key }),
+    api.call("POST /api/keys", { raw: "x", headers: { "content-type": "text/plain" }, key }),
+    api.call("POST /api/keys", { body: {}, key }),
+    api.call("GET /api/keys?limit=0", { key }),
+    api.call("GET /api/users/x", { key }),
+    api.call("PATCH /api/users/1", { body: {}, headers: { "if-match": "x" }, key }),
+  ];
+  for (const answer of await Promise.all(calls)) {
+    assertEquals([answer.status, answer.json.code], [401, "unauthorized"]);
+    assertEquals(answer.headers.get("etag"), null);
+  }
+});
+
+Deno.test("a narrower scope is told 403 before its mistakes are [34]", async () => {
+  await using api = await createApi();
+  const reader = await api.key("ada@example.com", "read");
+  const answer = await api.call("POST /api/keys", { body: { nonsense: true }, key: reader });
+  assertEquals([answer.status, answer.json.code], [403, "insufficient_scope"]);
+});
+
+Deno.test("a revoked key fails at once [32]", async () => {
+  await using api = await createApi();
+  const { json } = await api.call("POST /api/keys", { body: { name: "x", scope: "write" } });
+  assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
+  assertEquals((await api.call(`DELETE /api/keys/${json.id}`, { key: json.key })).status, 204);
+  assertEquals((await api.call("GET /api/me", { key: json.key })).status, 401);
+  assertEquals((await api.call(`DELETE /api/keys/${json.id}`)).status, 404);
+});
+
+Deno.test("no key makes a mightier one, touches a mightier one, or another user's [32][34]", async () => {
+  await using api = await createApi();
+  const admin = await api.key("ada@example.com", "admin");
+  const adminId = admin.split("_")[2];
+  const raised = await api.call("POST /api/keys", { body: { name: "x", scope: "admin" } });
+  assertEquals([raised.status, raised.json.code], [403, "insufficient_scope"]);
+  assertEquals((await api.call(`POST /api/keys/${adminId}/rotate`)).status, 404);
+  assertEquals((await api.call(`DELETE /api/keys/${adminId}`)).status, 404);
+  assertEquals((await api.call("GET /api/me", { key: admin })).status, 200);
+  const bob = (await api.key("bob@example.com")).split("_")[2];
+  assertEquals((await api.call(`POST /api/keys/${bob}/rotate`, { key: admin })).status, 404);
+  assertEquals((await api.call(`DELETE /api/keys/${bob}`, { key: admin })).status, 404);
+});
+
+Deno.test("POST /api/keys/{id}/rotate: a successor at once, the old key until the overlap ends [32]", async () => {
+  await using api = await createApi();
+  const { json: old } = await api.call("POST /api/keys", { body: { name: "ci", scope: "read" } });
+  const rotated = await api.call(`POST /api/keys/${old.id}/rotate`, {
+    body: { overlap_seconds: 3600 },
+  });
+  assertEquals([rotated.status, rotated.json.name, rotated.json.scope], [201, "ci", "read"]);
+  assertNotEquals(rotated.json.key, old.key);
+  for (const key of [old.key, rotated.json.key]) {
+    assertEquals((await api.call("GET /api/me", { key })).status, 200);
+  }
+  const now = await api.call(`POST /api/keys/${old.id}/rotate`);
+  assertEquals(now.status, 201);
+  assertEquals((await api.call("GET /api/me", { key: old.key })).status, 401);
+  for (const overlap_seconds of [-1, 86401, 1.5, "1"]) {
+    const answer = await api.call(`POST /api/keys/${old.id}/rotate`, { body: { overlap_seconds } });
+    assertEquals(answer.status, 422);
+  }
+});
+
+Deno.test("a caller without a key is the development key's user where there is one, and only then [38]", async () => {
+  await using api = await createApi();
+  assertEquals((await api.call("GET /api/me", { key: null })).status, 401);
+  const devKey = await api.key("dev@example.com", "admin");
+  await using open = await createApi({ devKey, db: api.database.db });
+  const me = await open.call("GET /api/me", { key: null });
+  assertEquals([me.status, me.json.email], [200, "dev@example.com"]);
+  assertEquals((await open.call("GET /api/me", { key: "wrong" })).status, 401);
+  // A web page that makes its own name point at this machine is a stranger all the same.
+  const rebound = await open.app.request("http://evil.example/api/me");
+  assertEquals([rebound.status, (await rebound.json()).code], [401, "unauthorized"]);
+});
+
+/** In whole seconds: a JavaScript Date has no microseconds. */
+function lifetime(key: { expires_at: string; created_at: string }): number {
+  return Math.round((Date.parse(key.expires_at) - Date.parse(key.created_at)) / 1000);
+}
+
+Deno.test("a key that was replaced can be replaced again: the lifetime is the one it was made with [32]", async () => {
+  await using api = await createApi();
+  const year = 365 * 24 * 60 * 60 * 1000;
+  const body = {
+    name: "ci",
+    scope: "read",
+    expires_at: new Date(Date.now() + year).toISOString(),
+  };
+  const { json: old } = await api.call("POST /api/keys", { body });
+  for (let i = 0; i < 2; i++) {
+    const { json } = await api.call(`POST /api/keys/${old.id}/rotate`);
+    assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
+    assertEquals(lifetime(json), lifetime(old));
+  }
+});

@@ -1,0 +1,137 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createApi, type TestApi } from "../support/api.ts";
+
+/** Makes the clock that counts the minutes go so many milliseconds ahead, until disposed. */
+function ahead(milliseconds: number): Disposable {
+  const { now } = Date;
+  Date.now = () => now() + milliseconds;
+  return { [Symbol.dispose]: () => void (Date.now = now) };
+}
+
+async function statuses(n: number, call: () => ReturnType<TestApi["call"]>) {
+  const all = [];
+  for (let i = 0; i < n; i++) all.push((await call()).status);
+  return all;
+}
+
+const badKey = `slate_test_1_${"A".repeat(43)}`;
+
+Deno.test("RateLimit and RateLimit-Policy count down to 429 with Retry-After, and a minute later it goes on [36]", async () => {
+  await using api = await createApi({ rateLimit: 3 });
+  for (const left of [2, 1, 0]) {
+    const { status, headers } = await api.call("GET /api/me");
+    assertEquals(status, 200);
+    assertEquals(headers.get("ratelimit-policy"), '"caller";q=3;w=60');
+    assertMatch(headers.get("ratelimit")!, new RegExp(`^"caller";r=${left};t=([1-5]?\\d|60)$`));
+  }
+  const refused = await api.call("GET /api/me");
+  assertEquals([refused.status, refused.json.code], [429, "rate_limited"]);
+  assertMatch(refused.headers.get("retry-after")!, /^([1-5]?\d|60)$/);
+  assertMatch(refused.headers.get("ratelimit")!, /^"caller";r=0;t=/);
+  using _ = ahead(61_000);
+  assertEquals((await api.call("GET /api/me")).status, 200);
+});
+
+Deno.test("a request that fails counts as one that succeeds [36]", async () => {
+  await using api = await createApi({ rateLimit: 2 });
+  assertEquals((await api.call("GET /api/keys?limit=0")).status, 400);
+  const { headers } = await api.call("GET /api/users/1");
+  assertMatch(headers.get("ratelimit")!, /^"caller";r=0;/);
+  assertEquals((await api.call("GET /api/me")).status, 429);
+});
+
+Deno.test("callers are counted apart, the keys of one caller together [36]", async () => {
+  await using api = await createApi({ rateLimit: 3 });
+  const [first, second] = [await api.key("ada@example.com"), await api.key("ada@example.com")];
+  const other = await api.key("bob@example.com");
+  assertEquals((await api.call("GET /api/me", { key: first })).status, 200);
+  assertEquals((await api.call("GET /api/me", { key: second })).status, 200);
+  assertMatch(
+    (await api.call("GET /api/me", { key: first })).headers.get("ratelimit")!,
+    /^"caller";r=0;/,
+  );
+  assertEquals((await api.call("GET /api/me", { key: first })).status, 429);
+  assertEquals((await api.call("GET /api/me", { key: second })).status, 429);
+  assertEquals((await api.call("GET /api/me", { key: other })).status, 200);
+});
+
+Deno.test("of 30 requests at once with a limit of 10, 10 pass [36]", async () => {
+  await using api = await createApi({ rateLimit: 10 });
+  const answers = await Promise.all(Array.from({ length: 30 }, () => api.call("GET /api/me")));
+  assertEquals(answers.filter(({ status }) => status === 200).length, 10);
+  assertEquals(answers.filter(({ status }) => status === 429).length, 20);
+  assertEquals((await api.call("GET /api/me")).status, 429);
+  const second = await api.key("ada@example.com");
+  assertEquals((await api.call("GET /api/me", { key: second })).status, 200);
+  assertEquals((await api.call("GET /api/me", { key: second })).status, 429);
+});
+
+Deno.test("somebody who knows a key's id cannot use up its requests [36]", async () => {
+  await using api = await createApi({ rateLimit: 5 });
+  const key = await api.key("eve@example.com");
+  const forged = key.slice(0, -43) + "A".repeat(43);
+  assertEquals(
+    new Set(await statuses(10, () => api.call("GET /api/me", { key: forged }))),
+    new Set([401]),
+  );
+  assertMatch((await api.call("GET /api/me", { key })).headers.get("ratelimit")!, /;r=4;/);
+});
+
+Deno.test("RATE_LIMIT=0 counts nothing and says nothing [36]", async () => {
+  await using api = await createApi({ rateLimit: 0 });
+  const { status, headers } = await api.call("GET /api/me");
+  assertEquals([status, headers.get("ratelimit"), headers.get("ratelimit-policy")], [
+    200,
+    null,
+    null,
+  ]);
+});
+
+Deno.test("20 failed authentications a minute from one address: 429, for others and for good keys not [36]", async () => {
+  await using api = await createApi();
+  const from = (address: string, key: string | null = badKey) => () =>
+    api.call("GET /api/keys", { address, key });
+  const good = await api.key("ada@example.com");
+  await from("192.0.2.1", good)();
+  assertEquals(new Set(await statuses(10, from("192.0.2.1"))), new Set([401]));
+  assertEquals(new Set(await statuses(10, from("192.0.2.1", null))), new Set([401]));
+  const refused = await from("192.0.2.1")();
+  assertEquals([refused.status, refused.json.code], [429, "rate_limited"]);
+  assert(Number(refused.headers.get("retry-after")) >= 1);
+  assertEquals((await from("192.0.2.1", good)()).status, 200);
+  assertEquals((await from("192.0.2.2")()).status, 401);
+  const fresh = await api.key("ada@example.com");
+  assertEquals((await from("192.0.2.1", fresh)()).status, 429, "nobody knows it yet");
+  using _ = ahead(61_000);
+  assertEquals(new Set(await statuses(20, from("192.0.2.1"))), new Set([401]));
+  assertEquals((await from("192.0.2.1")()).status, 429);
+  assertEquals((await from("192.0.2.1", good)()).status, 200, "it is known from before");
+});
+
+Deno.test("the address of IPv6 is its /64 network, and a mapped IPv4 is itself [36]", async () => {
+  await using api = await createApi();
+  let n = 0;
+  const call = (address: string) => api.call("GET /api/me", { address, key: badKey });
+  await statuses(20, () => call(`2001:db8:0:7::${(++n).toString(16)}`));
+  assertEquals((await call("2001:db8::7:1:2:3:4")).status, 429);
+  assertEquals((await call("2001:db8:0:8::1")).status, 401);
+  await statuses(20, () => call("::ffff:192.0.2.9"));
+  assertEquals((await call("192.0.2.9")).status, 429);
+});
+
+Deno.test("a proxy's header is believed only if it is set, and then only its last address [36]", async () => {
+  const call = (api: TestApi, forwarded: string) =>
+    api.call("GET /api/me", {
+      address: "192.0.2.1",
+      key: badKey,
+      headers: { "x-forwarded-for": forwarded },
+    });
+  await using wary = await createApi();
+  let n = 0;
+  await statuses(20, () => call(wary, `198.51.100.${++n}`));
+  assertEquals((await call(wary, "198.51.100.99")).status, 429);
+  await using trusting = await createApi({ trustedProxyHeader: "X-Forwarded-For" });
+  await statuses(20, () => call(trusting, `203.0.113.${++n}, 198.51.100.1`));
+  assertEquals((await call(trusting, "203.0.113.99, 198.51.100.1")).status, 429);
+  assertEquals((await call(trusting, "198.51.100.1, 203.0.113.99")).status, 401);
+});

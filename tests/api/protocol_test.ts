@@ -1,0 +1,264 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { problems } from "../../routes/_problem.ts";
+import { createApi } from "../support/api.ts";
+
+const json = { "content-type": "application/json" };
+
+Deno.test("GET /api: the ancestor's answer, byte for byte, and no key needed [1]", async () => {
+  await using api = await createApi();
+  const answer = await api.call("GET /api", { key: null });
+  assertEquals(answer.status, 200);
+  assertEquals(answer.text, '{"msg":"todos api is up","success":true,"data":null}');
+});
+
+Deno.test("a problem has the members of RFC 9457, a permanent code and the request's id [2]", async () => {
+  await using api = await createApi();
+  const answer = await api.call("GET /api/users/999", { headers: { "x-request-id": "abc-1" } });
+  assertEquals(answer.headers.get("content-type"), "application/problem+json");
+  assertEquals(answer.headers.get("x-request-id"), "abc-1");
+  assertEquals(answer.json, {
+    type: "urn:slate:problem:not_found",
+    title: problems.not_found[1],
+    status: 404,
+    detail: "There is no such row among yours.",
+    code: "not_found",
+    request_id: "abc-1",
+  });
+});
+
+Deno.test("a request id that could forge a log line is replaced [41]", async () => {
+  await using api = await createApi();
+  for (const given of ['a"b', "x".repeat(65), "a b"]) {
+    const answer = await api.call("GET /api", { headers: { "x-request-id": given } });
+    assertMatch(answer.headers.get("x-request-id")!, /^[0-9a-f-]{36}$/);
+  }
+});
+
+Deno.test("a validation problem names each place and never repeats what was sent [3]", async () => {
+  await using api = await createApi();
+  const answer = await api.call("POST /api/users", {
+    key: await api.key("ada@example.com", "admin"),
+    body: { email: "s3cret", years_old: "s3cret", extra: "s3cret" },
+  });
+  assertEquals(answer.status, 422);
+  assertEquals(answer.json.code, "invalid_body");
+  const places = answer.json.errors.map((e: { pointer: string; code: string }) =>
+    `${e.pointer} ${e.code}`
+  ).sort();
+  assertEquals(places, [
+    "/email invalid_format",
+    "/extra unknown",
+    "/name required",
+    "/years_old invalid_type",
+  ]);
+  assert(!answer.text.includes("s3cret"));
+  const parameter = await api.call("GET /api/keys?limit=s3cret&sort=s3cret");
+  assertEquals(parameter.status, 400);
+  assertEquals(parameter.json.errors.map((e: { parameter: string }) => e.parameter).sort(), [
+    "limit",
+    "sort",
+  ]);
+  assert(!parameter.text.includes("s3cret"));
+});
+
+Deno.test("malformed JSON is 400, well-formed JSON that breaks the schema 422 [4]", async () => {
+  await using api = await createApi();
+  for (const raw of ["{", "", "{'a':1}", "nul", '{"name":"x","scope":"read"}x']) {
+    const answer = await api.call("POST /api/keys", { raw, headers: json });
+    assertEquals([answer.status, answer.json.code], [400, "malformed_json"], raw);
+  }
+  for (const raw of ["null", "0", "false", '""', "[]", "{}", '{"name":null}']) {
+    const answer = await api.call("POST /api/keys", { raw, headers: json });
+    assertEquals([answer.status, answer.json.code], [422, "invalid_body"], raw);
+  }
+});
+
+Deno.test("another method is 405 with the exact Allow, OPTIONS 204 with the same [5]", async () => {
+  await using api = await createApi();
+  const allowed: Record<string, string> = {
+    "/api": "GET, HEAD, OPTIONS",
+    "/api/users": "GET, HEAD, POST, OPTIONS",
+    "/api/users/1": "GET, HEAD, PATCH, DELETE, OPTIONS",
+    "/api/keys/1": "DELETE, OPTIONS",
+    "/api/keys/1/rotate": "POST, OPTIONS",
+  };
+  for (const [path, allow] of Object.entries(allowed)) {
+    const answer = await api.call(`PUT ${path}`, { key: null, body: {} });
+    assertEquals([answer.status, answer.json.code], [405, "method_not_allowed"]);
+    assertEquals(answer.headers.get("allow"), allow);
+    const options = await api.call(`OPTIONS ${path}`, { key: null });
+    assertEquals([options.status, options.headers.get("allow"), options.text], [204, allow, ""]);
+  }
+  assertEquals((await api.call("OPTIONS /api/nothing", { key: null })).status, 404);
+});
+
+Deno.test("HEAD answers as GET does, without a body [6]", async () => {
+  await using api = await createApi();
+  for (const path of ["/api", "/api/keys", "/api/users/1", "/api/users/999"]) {
+    const get = await api.call(`GET ${path}`, { headers: { "x-request-id": "same" } });
+    const head = await api.call(`HEAD ${path}`, { headers: { "x-request-id": "same" } });
+    assertEquals(head.status, get.status);
+    assertEquals(head.text, "");
+    assertEquals([...head.headers], [...get.headers]);
+  }
+});
+
+Deno.test("a trailing slash is another path [7]", async () => {
+  await using api = await createApi();
+  for (const path of ["/api/", "/api/keys/", "/api/users/1/"]) {
+    const answer = await api.call(`GET ${path}`);
+    assertEquals([answer.status, answer.json.code], [404, "not_found"]);
+  }
+});
+
+Deno.test("a body that is not JSON in UTF-8 by its headers is 415 [8]", async () => {
+  await using api = await createApi();
+  const raw = '{"name":"x","scope":"read"}';
+  const refused = [
+    {},
+    { "content-type": "text/plain" },
+    { "content-type": "application/x-www-form-urlencoded" },
+    { "content-type": "application/json; charset=iso-8859-1" },
+    { "content-type": "application/merge-patch+json" },
+    { ...json, "content-encoding": "gzip" },
+    { ...json, "content-encoding": "identity" },
+  ];
+  for (const headers of refused) {
+    // Bytes, because fetch gives text a type of its own.
+    const answer = await api.call("POST /api/keys", {
+      raw: new TextEncoder().encode(raw),
+      headers: headers as Record<string, string>,
+    });
+    assertEquals(
+      [answer.status, answer.json.code],
+      [415, "unsupported_media_type"],
+      JSON.stringify(headers),
+    );
+  }
+  for (const type of ["application/json;charset=utf-8", 'Application/JSON; charset="UTF-8"']) {
+    const answer = await api.call("POST /api/keys", { raw, headers: { "content-type": type } });
+    assertEquals(answer.status, 201, type);
+  }
+});
+
+Deno.test("an Accept that cannot be met is 406, and the most specific range decides [9]", async () => {
+  await using api = await createApi();
+  const status = async (accept: string) =>
+    (await api.call("GET /api/keys", { headers: { accept } })).status;
+  for (const accept of ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"]) {
+    assertEquals(await status(accept), 200, accept);
+  }
+  for (const accept of ["text/html", "application/xml", "application/json;q=0, */*", "*/*;q=0"]) {
+    assertEquals(await status(accept), 406, accept);
+  }
+});
+
+Deno.test("an id is canonical digits and at most 9007199254740991, else 400 [10]", async () => {
+  await using api = await createApi();
+  for (const id of ["0", "01", "-1", "+1", "1e0", "0x1", "1.0", "a", "%20", "9007199254740992"]) {
+    const answer = await api.call(`GET /api/users/${id}`);
+    assertEquals([answer.status, answer.json.code], [400, "invalid_parameter"], id);
+  }
+  for (const id of ["2", "9007199254740991"]) {
+    assertEquals((await api.call(`GET /api/users/${id}`)).status, 404, id);
+  }
+});
+
+Deno.test("an unknown or repeated query parameter is 400, an unknown body key 422 [11]", async () => {
+  await using api = await createApi();
+  for (const query of ["colour=red", "limit=1&limit=2", "limit=1&Limit=1", "__proto__=1"]) {
+    const answer = await api.call(`GET /api/keys?${query}`);
+    assertEquals([answer.status, answer.json.code], [400, "invalid_parameter"], query);
+  }
+  for (const key of ["colour", "__proto__", "constructor", "owner_id", "id", "version"]) {
+    const answer = await api.call("POST /api/keys", {
+      raw: `{"name":"x","scope":"read","${key}":1}`,
+      headers: json,
+    });
+    assertEquals([answer.status, answer.json.errors?.[0].pointer], [422, `/${key}`], key);
+  }
+});
+
+Deno.test("U+0000 and half surrogates are 422 in a body and 400 in a query [12]", async () => {
+  await using api = await createApi();
+  for (const text of ["\\u0000", "a\\ud800", "\\udfffb", "\\ude00\\ud83d"]) {
+    const answer = await api.call("POST /api/keys", {
+      raw: `{"name":"${text}","scope":"read"}`,
+      headers: json,
+    });
+    assertEquals([answer.status, answer.json.errors[0].pointer], [422, "/name"], text);
+  }
+  const pair = await api.call("POST /api/keys", {
+    raw: '{"name":"\\ud83d\\ude00","scope":"read"}',
+    headers: json,
+  });
+  assertEquals([pair.status, pair.json.name], [201, "😀"]);
+  assertEquals((await api.call("GET /api/keys?cursor=a%00b")).status, 400);
+});
+
+Deno.test("invalid UTF-8 is 400 in a body, a query and a path [12]", async () => {
+  await using api = await createApi();
+  const bytes = new Uint8Array([...new TextEncoder().encode('{"name":"'), 0xff, 0x22, 0x7d]);
+  const body = await api.call("POST /api/keys", { raw: bytes, headers: json });
+  assertEquals([body.status, body.json.code], [400, "malformed_request"]);
+  for (const path of ["/api/keys?cursor=%ff", "/api/keys?cursor=%", "/api/users/%c0%80"]) {
+    const answer = await api.call(`GET ${path}`);
+    assertEquals([answer.status, answer.json.code], [400, "malformed_request"], path);
+  }
+});
+
+Deno.test("30,000 levels of JSON are refused as what they are: not an object [13]", async () => {
+  await using api = await createApi();
+  const raw = "[".repeat(30_000) + "]".repeat(30_000);
+  const answer = await api.call("POST /api/keys", { raw, headers: json });
+  assertEquals([answer.status, answer.json.code], [422, "invalid_body"]);
+});
+
+Deno.test("lengths count code points: 100 emoji fit a name, 101 do not [15]", async () => {
+  await using api = await createApi();
+  const create = (name: string) => api.call("POST /api/keys", { body: { name, scope: "read" } });
+  const fits = await create("😀".repeat(100));
+  assertEquals([fits.status, fits.json.name], [201, "😀".repeat(100)]);
+  assertEquals((await create("😀".repeat(101))).status, 422);
+  assertEquals((await create("")).status, 422);
+});
+
+Deno.test("what an answer says of itself: its type is not guessed and a keyed one is not kept [37]", async () => {
+  await using api = await createApi();
+  const keyed = await api.call("GET /api/keys");
+  assertEquals(keyed.headers.get("x-content-type-options"), "nosniff");
+  assertEquals(keyed.headers.get("cache-control"), "no-store");
+  assertEquals((await api.call("GET /api/users/7")).headers.get("cache-control"), "no-store");
+  for (const name of ["server", "x-powered-by", "access-control-allow-origin"]) {
+    assertEquals(keyed.headers.get(name), null);
+  }
+});
+
+Deno.test("CORS is off until an origin is configured, and then only for it [37]", async () => {
+  await using off = await createApi();
+  const origin = "https://app.example.com";
+  const closed = await off.call("GET /api", { headers: { origin } });
+  assertEquals(closed.headers.get("access-control-allow-origin"), null);
+  await using on = await createApi({ corsOrigins: [origin] });
+  const open = await on.call("GET /api", { headers: { origin } });
+  assertEquals(open.headers.get("access-control-allow-origin"), origin);
+  // Also where the key is refused: a page could not tell that from a broken network otherwise.
+  const unknown = await off.key("ada@example.com");
+  for (
+    const [path, key, status] of [
+      ["/api/todos", undefined, 200],
+      ["/api/todos", null, 401],
+      ["/api/todos", unknown, 401],
+      ["/api/todos?unknown=1", unknown, 401],
+      ["/api/todos?unknown=1", undefined, 400],
+    ] as const
+  ) {
+    const answer = await on.call(`GET ${path}`, { key, headers: { origin } });
+    const allowed = answer.headers.get("access-control-allow-origin");
+    assertEquals([answer.status, allowed], [status, origin]);
+  }
+  const readable = open.headers.get("access-control-expose-headers")!.split(",");
+  for (const name of ["ETag", "Link", "Slate-Written"]) assert(readable.includes(name), name);
+  const stranger = await on.call("GET /api", { headers: { origin: "https://evil.example" } });
+  assertEquals(stranger.headers.get("access-control-allow-origin"), null);
+});

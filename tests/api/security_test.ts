@@ -1,0 +1,256 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import document from "../../openapi.json" with { type: "json" };
+import { scopes } from "../../db/_caller.ts";
+import { sql } from "../../postgres/mod.ts";
+import { type Answer, createApi, type Json, type TestApi } from "../support/api.ts";
+import { collections, createSample, sampleBody } from "../support/samples.ts";
+
+/*
+ * Every operation of the document against every rule of [32]-[38]: a new route is covered without
+ * anyone remembering, and one that needs a body of its own fails here until it is given one.
+ */
+
+interface Operation {
+  name: string;
+  method: string;
+  path: string;
+  scope: typeof scopes[number] | undefined;
+  hasBody: boolean;
+}
+
+const operations: Operation[] = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
+  Object.entries<Json>(item).map(([method, spec]) => ({
+    name: spec.operationId,
+    method: method.toUpperCase(),
+    path,
+    scope: spec.security?.[0]?.key[0],
+    hasBody: spec.requestBody !== undefined,
+  }))
+);
+const open = operations.filter(({ scope }) => scope === undefined);
+const secured = operations.filter(({ scope }) => scope !== undefined);
+const byId = secured.filter(({ path }) => path.includes("{id}"));
+/** The collections of rows that belong to a user. */
+const own = collections.filter((collection) => collection !== "users");
+type Id = string | number;
+
+function collectionOf({ path }: Operation): string {
+  return path.split("/")[2]!;
+}
+
+/** A good body, for a new row or for the change of one. */
+function bodyOf(operation: Operation): Json {
+  if (!operation.hasBody) return undefined;
+  return operation.path.endsWith("/rotate") ? {} : sampleBody(collectionOf(operation));
+}
+
+function call(api: TestApi, operation: Operation, key: string | null, id: Id = 1, body?: Json) {
+  const path = operation.path.replace("{id}", String(id));
+  return api.call(`${operation.method} ${path}`, { key, body: body ?? bodyOf(operation) });
+}
+
+/** An answer without what differs between any two requests. */
+function bare({ status, headers, json }: Answer): Json {
+  const { request_id: _, ...body } = json;
+  const kept = [...headers].filter(([name]) => name !== "x-request-id");
+  return { status, headers: kept, body };
+}
+
+/** A row of each collection that belongs to the user with this key. */
+async function rows(api: TestApi, key: string): Promise<Record<string, number>> {
+  const ids: Record<string, number> = {};
+  for (const collection of own) ids[collection] = await createSample(api, collection, key);
+  ids.users = (await api.call("GET /api/me", { key })).json.id;
+  return ids;
+}
+
+Deno.test("what needs no key is the welcome, health, the document and its page, and nothing else [38]", () => {
+  const names = open.map(({ name }) => name).sort();
+  assertEquals(names, [
+    "getDocs",
+    "getDocsScript",
+    "getDocument",
+    "getLiveness",
+    "getReadiness",
+    "getRoot",
+    "getWelcome",
+  ]);
+  assert(secured.length > open.length);
+});
+
+Deno.test("every other operation: no, bad, expired, revoked and foreign keys are one 401, and nothing is done [33]", async () => {
+  await using api = await createApi();
+  const { db } = api.database;
+  const good = await api.key("ada@example.com", "admin");
+  const expired = await api.key("ada@example.com", "admin");
+  await db.query(sql`
+    update keys set expires_at = now() - interval '1 second' where id = ${expired.split("_")[2]}`);
+  const revoked = await api.key("ada@example.com", "admin");
+  await db.query(sql`delete from keys where id = ${revoked.split("_")[2]}`);
+  const ids = await rows(api, good);
+  const bad: Record<string, string | null> = {
+    none: null,
+    "a wrong secret": good.slice(0, -43) + "A".repeat(43),
+    "another id": good.replace(/_(\d+)_/, "_999999_"),
+    expired,
+    revoked,
+    "another environment": good.replace("slate_test_", "slate_live_"),
+    malformed: "x",
+    "no row's id": good.replace(/_(\d+)_/, "_9007199254740993_"),
+  };
+  const state = async () =>
+    await db.query(sql`
+      select database_to_xml(true, false, '')::text as rows`);
+  const before = await state();
+  for (const operation of secured) {
+    const seen: Json[] = [];
+    for (const [what, key] of Object.entries(bad)) {
+      const answer = await call(api, operation, key, ids[collectionOf(operation)]);
+      assertEquals([operation.name, what, answer.status], [operation.name, what, 401]);
+      assert(answer.headers.has("www-authenticate"));
+      seen.push(bare(answer));
+    }
+    for (const answer of seen) assertEquals(answer, seen[0]);
+  }
+  assertEquals(await state(), before);
+});
+
+Deno.test("the scope matrix in full: a narrower key is 403, a wide enough one is not [34]", async () => {
+  await using api = await createApi();
+  for (const operation of secured) {
+    for (const scope of scopes) {
+      const key = await api.key(`${scope}@example.com`, scope);
+      const { status } = await call(api, operation, key, "999999");
+      const enough = scopes.indexOf(scope) >= scopes.indexOf(operation.scope!);
+      assertEquals([operation.name, scope, status !== 403], [operation.name, scope, enough]);
+      assert(status < 500);
+    }
+  }
+});
+
+Deno.test("every id: another user's row is answered as one that is not there, and stays as it is [10][34]", async () => {
+  await using api = await createApi();
+  const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
+  const ids = await rows(api, ada);
+  const seen = () =>
+    Promise.all(
+      ["me", ...own].map(async (path) => (await api.call(`GET /api/${path}`, { key: ada })).text),
+    );
+  const before = await seen();
+  for (const operation of byId) {
+    const id = ids[collectionOf(operation)];
+    const foreign = await call(api, operation, bob, id);
+    const absent = await call(api, operation, bob, "999999");
+    assertEquals([operation.name, foreign.status], [operation.name, 404]);
+    assertEquals(bare(foreign), bare(absent));
+  }
+  assertEquals(await seen(), before);
+});
+
+Deno.test("no list shows another user's rows [34]", async () => {
+  await using api = await createApi();
+  const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
+  await rows(api, ada);
+  const lists = secured.filter(({ method, path, scope }) =>
+    method === "GET" && scope === "read" && path in Object(document.paths) &&
+    (document.paths as Json)[path].post
+  );
+  assertEquals(lists.map(({ path }) => path.split("/")[2]).sort(), own.toSorted());
+  for (const { path } of lists) {
+    const { json } = await api.call(`GET ${path}`, { key: bob });
+    const own = path === "/api/keys" ? 1 : 0;
+    assertEquals([path, json.data.length], [path, own]);
+  }
+});
+
+Deno.test("mass assignment: no body takes id, owner_id, version, the timestamps or a secret [35]", async () => {
+  await using api = await createApi();
+  const key = await api.key("ada@example.com", "admin");
+  const ids = await rows(api, key);
+  const reserved: Json = {
+    id: 1,
+    owner_id: 1,
+    user_id: 1,
+    version: 9,
+    created_at: "2000-01-01T00:00:00Z",
+    updated_at: "2000-01-01T00:00:00Z",
+    secret_hash: "00",
+    key: "x",
+    admin: true,
+    ["__proto__"]: { scope: "admin" },
+    constructor: {},
+  };
+  for (const operation of secured.filter(({ hasBody }) => hasBody)) {
+    for (const [name, value] of Object.entries(reserved)) {
+      const body = { ...bodyOf(operation), [name]: value };
+      const { status, json } = await call(api, operation, key, ids[collectionOf(operation)], body);
+      assertEquals([operation.name, name, status], [operation.name, name, 422]);
+      assertEquals(json.errors[0].code, "unknown");
+    }
+  }
+});
+
+Deno.test("what a caller puts into headers comes back in none, and in no line of the log [37][41]", async () => {
+  await using api = await createApi();
+  const key = await api.key("ada@example.com", "admin");
+  const evil = "evil%0d%0aset-cookie:x";
+  for (const operation of secured) {
+    const path = operation.path.replace("{id}", "999999");
+    for (const target of [`${path}?x=${evil}`, path]) {
+      const { headers, status } = await api.call(`${operation.method} ${target}`, {
+        key,
+        body: bodyOf(operation),
+        headers: {
+          "x-request-id": "evil id; drop",
+          "x-forwarded-host": "evil.example",
+          "x-forwarded-for": "evil",
+          "x-http-method-override": "DELETE",
+          host: "evil.example",
+          origin: "https://evil.example",
+          forwarded: "host=evil.example",
+        },
+      });
+      assert(status < 500);
+      const text = [...headers].join("\n");
+      assert(!/evil/i.test(text), `${operation.name}: ${text}`);
+      assertEquals(headers.get("set-cookie"), null);
+    }
+  }
+  assert(!api.log.join("\n").includes("evil"));
+});
+
+Deno.test("every answer: its type is not guessed, a keyed one is not kept, and nobody says what runs here [37]", async () => {
+  await using api = await createApi();
+  const key = await api.key("ada@example.com", "admin");
+  for (const operation of operations) {
+    const { headers } = await call(api, operation, operation.scope ? key : null, "999999");
+    assertEquals(headers.get("x-content-type-options"), "nosniff");
+    assertEquals(headers.get("access-control-allow-origin"), null);
+    assertEquals([headers.get("server"), headers.get("x-powered-by")], [null, null]);
+    if (operation.scope) assertEquals(headers.get("cache-control"), "no-store");
+  }
+});
+
+Deno.test("no answer and no line of the log holds a secret but the one answer that shows it [35][41]", async () => {
+  await using api = await createApi();
+  const key = await api.key("ada@example.com", "admin");
+  const { json: made } = await api.call("POST /api/keys", { key, body: sampleBody("keys") });
+  const secrets = [key, made.key].map((text: string) => text.slice(-43));
+  assertNotEquals(secrets[0], secrets[1]);
+  for (const operation of operations.filter(({ name }) => name !== "deleteUser")) {
+    const { text, headers } = await call(api, operation, key, "999999");
+    for (const secret of secrets) assert(!`${text} ${[...headers]}`.includes(secret));
+  }
+  const lines = api.log.join("\n");
+  for (const secret of [...secrets, "ada@example.com"]) assert(!lines.includes(secret));
+});
+
+Deno.test("every operation that needs a key is limited, and says so [36]", async () => {
+  await using api = await createApi({ rateLimit: 1 });
+  for (const operation of secured) {
+    const key = await api.key(`${operation.name}@example.com`, "admin");
+    const first = await call(api, operation, key, "999999");
+    assert(first.headers.has("ratelimit") && first.headers.has("ratelimit-policy"));
+    assertEquals((await call(api, operation, key, "999999")).status, 429);
+  }
+});

@@ -1,0 +1,89 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { databaseUrl } from "../../postgres/settings.ts";
+import { asApplication, createDatabase } from "../support/database.ts";
+import { createWriters } from "../support/writers.ts";
+import { freePort, startProcess } from "../support/process.ts";
+
+// deno-lint-ignore no-explicit-any -- OTLP's JSON, whose parts are compared below
+type Span = any;
+
+Deno.test("with OTEL_DENO=true each request's trace holds a span for its statement, without values [41]", async () => {
+  const spans: Span[] = [];
+  await using collector = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const { resourceSpans = [] } = await request.json();
+      for (const { scopeSpans } of resourceSpans) {
+        for (const scope of scopeSpans) spans.push(...scope.spans);
+      }
+      return Response.json({});
+    },
+  );
+  await using database = await createDatabase();
+  const port = freePort();
+  await using child = startProcess(
+    ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
+    {
+      DATABASE_URL: databaseUrl(await asApplication(database)),
+      PORT: String(port),
+      OTEL_DENO: "true",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
+    },
+  );
+  await child.says(/"listening"/);
+  const [writer] = await createWriters(database.db, 1);
+  await database.db.script("insert into users (name, email) values ('Bob', 'bob@example.com')");
+  const trace = "0af7651916cd43dd8448eb211c80319c";
+  const call = async (method: string, path: string, body?: unknown) => {
+    const response = await fetch(`http://127.0.0.1:${port}/api${path}`, {
+      method,
+      body: body ? JSON.stringify(body) : undefined,
+      headers: {
+        authorization: `Bearer ${writer!.token}`,
+        "content-type": "application/json",
+        traceparent: `00-${trace}-b7ad6b7169203331-01`,
+      },
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await call("POST", "/keys", { name: "s3cret", scope: "read" }), 201);
+  assertEquals(await call("GET", "/keys?limit=3"), 200);
+  assertEquals(await call("GET", "/me"), 200);
+  assertEquals(await call("PATCH", "/users/1", { name: "s3cret too" }), 200);
+  assertEquals(await call("DELETE", "/keys/2"), 204);
+  assertEquals(await call("GET", "/health/ready"), 200);
+  assertEquals(await call("PATCH", "/users/1", { email: "bob@example.com" }), 409);
+  const statements = () =>
+    spans.filter((span) =>
+      span.attributes.some((a: { key: string }) => a.key === "db.system.name") &&
+      span.traceId === trace
+    );
+  // What was not sent yet is sent when the process ends.
+  child.interrupt("SIGTERM");
+  assertEquals(await child.ended, 0);
+  // What was asked for second may be told first.
+  const seen = statements().sort((a, b) => a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1);
+  assertEquals(seen.map((span) => span.name), [
+    "insert keys",
+    "select keys",
+    "select users",
+    "update users",
+    "delete keys",
+    "select schema_migrations",
+    "update users",
+    // A request that fails in its statement is proven afterwards, before it learns anything.
+    "select keys",
+  ]);
+  const requests = new Set(
+    spans.filter((s) => s.traceId === trace && s.kind === 2).map((s) => s.spanId),
+  );
+  for (const span of seen) assertEquals(requests.has(span.parentSpanId), true, span.name);
+  assertMatch(
+    JSON.stringify(seen[0].attributes),
+    /returned_rows","value":\{"(int|double)Value":"?1/,
+  );
+  assertMatch(JSON.stringify(seen[6].attributes), /error.type","value":\{"stringValue":"23505"/);
+  assertEquals(/s3cret|slate_live/.test(JSON.stringify(seen)), false);
+});

@@ -1,0 +1,129 @@
+/** What becomes of requests while main.ts is told to stop [40]. */
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { connect, sql } from "../../postgres/mod.ts";
+import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
+import { asApplication, createDatabase, type TestDatabase } from "../support/database.ts";
+import { startLoad } from "../faults/load.ts";
+import { pause, until } from "../support/pool.ts";
+import { dial } from "../support/socket.ts";
+import { freePort, type Process, startProcess } from "../support/process.ts";
+import { createWriters } from "../support/writers.ts";
+
+interface Instance {
+  url: string;
+  process: Process;
+}
+
+async function startInstance(database: TestDatabase): Promise<Instance> {
+  return await startOn(await asApplication(database), freePort());
+}
+
+async function startOn(settings: DatabaseSettings, port: number): Promise<Instance> {
+  const process = startProcess(["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"], {
+    DATABASE_URL: databaseUrl(settings),
+    PORT: String(port),
+    RATE_LIMIT: "0",
+  });
+  await process.says(/"listening"/);
+  return { url: `http://127.0.0.1:${port}`, process };
+}
+
+/** How many of the rows nobody was told of. */
+async function untold({ db }: TestDatabase, acknowledged: Set<string>): Promise<number> {
+  const rows = await db.query<{ description: string }>(sql`select description from todos`);
+  assertEquals(new Set(rows.map((row) => row.description)).size, rows.length, "a row is doubled");
+  return rows.length - acknowledged.size;
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`drain: ${signal} under load loses no answer, whatever else is open, and ends in less than 5 s [40]`, async () => {
+    await using database = await createDatabase();
+    const { url, process } = await startInstance(database);
+    await using _ended = process;
+    const writers = await createWriters(database.db, 8);
+    const { token } = writers[0]!;
+    const head = `Host: x\r\nAuthorization: Bearer ${token}\r\n`;
+    const load = startLoad(url, writers, true);
+    await until(() => Promise.resolve(load.acknowledged.size > 20));
+
+    const port = Number(new URL(url).port);
+    using idle = await dial(port);
+    await idle.write(`GET /api/health/live HTTP/1.1\r\n${head}\r\n`);
+    await idle.until("}");
+    using stalled = await dial(port);
+    await stalled.write(
+      `POST /api/students HTTP/1.1\r\n${head}Content-Type: application/json\r\n` +
+        `Content-Length: 100\r\n\r\n{"first_name":`,
+    );
+    const holder = connect(database.settings, { size: 1 });
+    const held = holder.script(
+      "begin; lock table students; select pg_sleep(2.5) as held_up; commit",
+    );
+    const during = (text: string) =>
+      until(async () =>
+        (await database.db.query(sql`
+          select from pg_stat_activity where datname = current_database()
+          and state = 'active' and pid <> pg_backend_pid() and position(${text} in query) > 0`))
+          .length > 0
+      );
+    await during("held_up");
+    const slow = fetch(`${url}/api/students`, { headers: { authorization: `Bearer ${token}` } });
+    await during("from students");
+
+    const started = performance.now();
+    process.interrupt(signal);
+    const answer = await slow;
+    assertEquals([answer.status, (await answer.json()).data], [200, []]);
+    // Not 0: whoever stalls his body is cut off, and the log says so.
+    assertEquals(await process.ended, 1);
+    assertMatch(process.output(), /still in hand after 4000 ms/);
+    assertLess(performance.now() - started, 5000); // the contract's own limit
+    await load.stop();
+    assertEquals([load.wrong, load.refused], [[], 0]);
+    assertEquals(await untold(database, load.acknowledged), 0);
+    await held;
+    await holder.close();
+  });
+}
+
+Deno.test("drain: three instances are restarted one after the other behind a proxy, and nobody notices", async () => {
+  await using database = await createDatabase();
+  const ports = [freePort(), freePort(), freePort()];
+  const settings = await asApplication(database);
+  const instances = await Promise.all(ports.map((port) => startOn(settings, port)));
+  let turn = 0;
+  // As any proxy does: whom it cannot reach, it passes over. What was sent may be sent again, since
+  // each write has its idempotency key.
+  await using proxy = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const { method, headers } = request;
+      const body = method === "POST" ? await request.bytes() : undefined;
+      for (;;) {
+        const url = instances[turn++ % instances.length]!.url + pathname + search;
+        try {
+          const response = await fetch(url, { method, headers, body });
+          return new Response(await response.bytes(), response);
+        } catch (error) {
+          if (!(error instanceof TypeError)) throw error;
+          await pause(10);
+        }
+      }
+    },
+  );
+  const writers = await createWriters(database.db, 8);
+  const load = startLoad(`http://127.0.0.1:${proxy.addr.port}`, writers, false);
+  for (const [i, port] of ports.entries()) {
+    const before = load.acknowledged.size;
+    await until(() => Promise.resolve(load.acknowledged.size > before + 10));
+    instances[i]!.process.interrupt("SIGTERM");
+    assertEquals(await instances[i]!.process.ended, 0);
+    instances[i] = await startOn(settings, port);
+  }
+  await pause(200);
+  await load.stop();
+  assertEquals([load.wrong, load.refused], [[], 0]);
+  assertEquals(await untold(database, load.acknowledged), 0);
+  for (const { process } of instances) await process[Symbol.asyncDispose]();
+});

@@ -1,0 +1,19 @@
+/** Runs docs/taking-the-example-out.md, which ends with a project without todos and students. */
+import { assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { Walkthrough } from "../support/walkthrough.ts";
+
+const text = "docs/taking-the-example-out.md";
+
+/** Those that look at every resource, at the schema or at the document; the rest take minutes. */
+const tests = [
+  ...["db/statements", "api/security", "imports", "api/document", "api/document_lint", "api/docs"],
+  ...["api/users", "api/keys", "db/roles", "api/resources"],
+];
+
+Deno.test("docs/taking-the-example-out.md: what is left passes its checks and its tests", async () => {
+  await using walk = await Walkthrough.open();
+  await walk.run(text, walk.insteadOfAll(tests));
+  const document = JSON.parse(await Deno.readTextFile(join(walk.folder, "openapi.json")));
+  assertEquals(Object.keys(document.paths).filter((path) => /todo|student/.test(path)), []);
+});

@@ -1,0 +1,288 @@
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { networkInterfaces } from "node:os";
+import { dirname, isAbsolute } from "node:path";
+import { homeOf, serverAccount, succeeds } from "../../embedded/account.ts";
+import { binaries, copyPrograms, packageFolder } from "../../embedded/binaries.ts";
+import { freePort, initialise, supervise } from "../../embedded/server.ts";
+import { keepTemplate, restoreTemplate, templateFolder } from "../../embedded/template.ts";
+import { EmbeddedError, runningEmbedded, startEmbedded } from "../../embedded/mod.ts";
+import { connect, sql, Unreachable } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { root } from "../support/root.ts";
+import {
+  gone,
+  note,
+  notes,
+  postmaster,
+  runs,
+  startOwner,
+  temporaryFolder,
+} from "../support/owner.ts";
+import { until } from "../support/pool.ts";
+
+Deno.test("embedded: a copy of the programs does without the folder it was made of", async () => {
+  await using folder = await temporaryFolder("slate-programs-");
+  const source = `${folder.path}/package`;
+  const copy = `${folder.path}/copy`;
+  // Twice: the second time from a folder that holds the links already, as the package does.
+  await copyPrograms(source, await packageFolder());
+  await copyPrograms(copy, source);
+  const links = Array.from(Deno.readDirSync(`${copy}/lib`)).filter((entry) => entry.isSymlink);
+  assert(links.length > 0);
+  for (const { name } of links) {
+    assert(!isAbsolute(await Deno.readLink(`${copy}/lib/${name}`)), name);
+  }
+  await Deno.remove(source, { recursive: true });
+  assert(await succeeds(`${copy}/bin/postgres`, ["--version"]));
+});
+
+Deno.test("embedded: data, port and password survive a stop and a start", async () => {
+  await using folder = await temporaryFolder("slate with spaces & 'quotes' ");
+  const dataDir = `${folder.path}/data`;
+  const first = await startEmbedded({ dataDir });
+  await note(first.settings, "kept");
+  await first.stop();
+  assertEquals(await runningEmbedded(dataDir), undefined);
+  const second = await startEmbedded({ dataDir });
+  assertEquals(second.settings, first.settings);
+  assertEquals(await notes(second.settings), ["kept"]);
+  await second.stop();
+});
+
+Deno.test("embedded: it listens on the loopback only, and asks for the password", async () => {
+  const server = await startEmbedded();
+  const db = connect(server.settings);
+  assertEquals(
+    await db.query<unknown>(sql`
+      select current_setting('listen_addresses') as addresses,
+        current_setting('unix_socket_directories') as sockets
+    `),
+    [{ addresses: "127.0.0.1", sockets: "" }],
+  );
+  await db.close();
+  for (const password of [undefined, "", "guess"]) {
+    const stranger = connect({ ...server.settings, password });
+    await assertRejects(() => stranger.query(sql`select 1`), Unreachable);
+    await stranger.close();
+  }
+  const others = Object.values(networkInterfaces()).flat().filter((i) => !i!.internal);
+  for (const { address } of others.filter((i) => i!.family === "IPv4") as { address: string }[]) {
+    const fromOutside = connect({ ...server.settings, host: address });
+    const error = await assertRejects(() => fromOutside.query(sql`select 1`), Unreachable);
+    assertEquals(error.code, "ECONNREFUSED");
+    await fromOutside.close();
+  }
+  await server.stop();
+});
+
+Deno.test("embedded: the second owner is refused and told of the first, who is not disturbed", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const server = await startEmbedded({ dataDir, owner: "deno task first" });
+  const error = await assertRejects(() => startEmbedded({ dataDir }), EmbeddedError);
+  assertEquals(
+    error.message,
+    `${dataDir} is in use by deno task first (process ${Deno.pid}): stop that first, or set SLATE_DATA_DIR to another folder`,
+  );
+  await note(server.settings, "undisturbed");
+  await server.stop();
+});
+
+Deno.test("embedded: a server whose owner is killed stops by itself and keeps the data", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const owner = await startOwner(dataDir);
+  await note(owner.settings, "kept");
+  const pid = await postmaster(dataDir);
+  await owner.kill();
+  await until(async () => !await runs(pid));
+  const server = await startEmbedded({ dataDir });
+  assertEquals(await notes(server.settings), ["kept"]);
+  await server.stop();
+});
+
+Deno.test("embedded: a start right after the kill gets a server that stays", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  for (let round = 0; round < 3; round++) {
+    const owner = await startOwner(dataDir);
+    await note(owner.settings, `${round}`);
+    await owner.kill();
+    const server = await startEmbedded({ dataDir });
+    for (const pid of owner.pids) await until(async () => !await runs(pid));
+    assertEquals((await notes(server.settings)).length, round + 1);
+    assertEquals(server.settings, owner.settings);
+    await server.stop();
+  }
+});
+
+for (const survivor of ["nothing", "the server"]) {
+  Deno.test(`embedded: kill -9 of everything, ${survivor} survives: the data is there`, async () => {
+    await using folder = await temporaryFolder("slate-embedded-");
+    const dataDir = `${folder.path}/data`;
+    const owner = await startOwner(dataDir);
+    await note(owner.settings, "kept");
+    const pid = await postmaster(dataDir);
+    // The shell first, so that it stops nothing any more.
+    for (const shell of owner.pids.slice(1)) Deno.kill(shell, "SIGKILL");
+    await owner.kill(...survivor === "nothing" ? [pid] : []);
+    const server = await startEmbedded({ dataDir });
+    assertEquals(await notes(server.settings), ["kept"]);
+    assertEquals(server.settings, owner.settings);
+    assertNotEquals(await postmaster(dataDir), pid);
+    await server.stop();
+  });
+}
+
+/** The folder of a server that was given none. */
+async function folderOf(settings: DatabaseSettings): Promise<string> {
+  const db = connect(settings, { size: 1 });
+  const [row] = await db.query<{ path: string }>(sql`
+    select current_setting('data_directory') as path
+  `);
+  await db.close();
+  return dirname(row!.path);
+}
+
+Deno.test("embedded: a server without a folder leaves nothing behind, even if its owner is killed", async () => {
+  const server = await startEmbedded();
+  const stopped = await folderOf(server.settings);
+  await server.stop();
+  await gone(stopped);
+  const owner = await startOwner();
+  const killed = await folderOf(owner.settings);
+  await owner.kill();
+  await gone(killed);
+  assertEquals(await runningEmbedded(killed), undefined);
+});
+
+/** A process that starts a server for once, and the folder that it has for temporary ones. */
+async function startOnce(folder: string, limits = "") {
+  const parent = `${folder}/once`;
+  await Deno.mkdir(parent);
+  await Deno.chmod(folder, 0o711);
+  await Deno.chmod(parent, 0o1777);
+  const module = import.meta.resolve("../../embedded/mod.ts");
+  const owner = new Deno.Command("sh", {
+    args: ["-c", `${limits} exec "$@"`, "sh", Deno.execPath(), "eval"].concat(
+      `(await import("${module}")).startEmbedded().catch(({ name }) => console.log(name))`,
+    ),
+    cwd: root,
+    env: { TMPDIR: parent },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  return { owner, parent };
+}
+
+Deno.test("embedded: a server for once that cannot be set up leaves nothing behind", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  // No file of more than a megabyte, as on a full disk.
+  const { owner, parent } = await startOnce(folder.path, "trap '' XFSZ; ulimit -f 2000;");
+  const { stdout } = await owner.output();
+  assertEquals(new TextDecoder().decode(stdout), "EmbeddedError\n");
+  assertEquals([...Deno.readDirSync(parent)], []);
+});
+
+Deno.test("embedded: an owner who is killed while the server starts leaves nothing behind", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const { owner, parent } = await startOnce(folder.path);
+  const once = () => Array.from(Deno.readDirSync(parent), ({ name }) => `${parent}/${name}`);
+  await until(() => Promise.resolve(once().some((path) => startedIn(path) !== undefined)));
+  const pid = startedIn(once()[0]!)!;
+  owner.kill("SIGKILL");
+  await owner.output();
+  await until(() => Promise.resolve(once().length === 0));
+  await until(async () => !await runs(pid));
+});
+
+/** The server's process, as soon as it says so itself. */
+function startedIn(dataDir: string): number | undefined {
+  try {
+    return Number(Deno.readTextFileSync(`${dataDir}/postgres/postmaster.pid`).split("\n")[0]) ||
+      undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+Deno.test("embedded: the first server for once leaves a template, private and whole, and the next starts from it", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  await Deno.chmod(folder.path, 0o711);
+  // The same programs by a path of the test's own, beside which there is no template.
+  const first = await prepare(folder.path, "first");
+  const bin = await binaries(first.dataDir, first.server.account);
+  await Deno.symlink(dirname(bin), `${folder.path}/programs`);
+  const template = templateFolder(first.server);
+  await Deno.mkdir(`${template}.unfinished/of somebody who was killed`, { recursive: true });
+  await Deno.writeTextFile(`${first.dataDir}/pgpass`, "127.0.0.1:*:*:slate:secret\n");
+  await initialise(first.server, "secret");
+  await keepTemplate(first.server, first.dataDir);
+  assertEquals((await Deno.stat(template)).mode! & 0o777, 0o700);
+  assertEquals(Array.from(Deno.readDirSync(template), ({ name }) => name).sort(), [
+    "pgpass",
+    "postgres",
+  ]);
+
+  const second = await prepare(folder.path, "second");
+  await restoreTemplate(second.server, second.dataDir);
+  const stop = await supervise(second.server, freePort());
+  const settings = (await runningEmbedded(second.dataDir))!;
+  assertEquals(settings.password, "secret");
+  const db = connect({ ...settings, database: "postgres" }, { size: 1 });
+  assertEquals(await db.query(sql`select current_user::text as name`), [{ name: "slate" }]);
+  await db.close();
+  await stop();
+});
+
+async function prepare(folder: string, name: string) {
+  const dataDir = `${folder}/${name}`;
+  await Deno.mkdir(dataDir, { mode: 0o700 });
+  const account = await serverAccount(`${dataDir}/postgres`);
+  const home = await homeOf(dataDir, account);
+  const bin = `${folder}/programs/bin`;
+  return { dataDir, server: { bin, home, data: `${home}/postgres`, account, ephemeral: true } };
+}
+
+Deno.test("embedded: the data of another major is refused, and nothing is changed", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  await Deno.mkdir(`${dataDir}/postgres`, { recursive: true });
+  await Deno.writeTextFile(`${dataDir}/postgres/PG_VERSION`, "17\n");
+  await Deno.writeTextFile(`${dataDir}/pgpass`, "127.0.0.1:*:*:slate:old\n");
+  const before = await Deno.stat(dataDir);
+  const error = await assertRejects(() => startEmbedded({ dataDir }), EmbeddedError);
+  assert(
+    /holds the data of PostgreSQL 17, .* brings 18: .*; nothing was changed/.test(error.message),
+  );
+  assertEquals(await Deno.readTextFile(`${dataDir}/postgres/PG_VERSION`), "17\n");
+  assertEquals(await Deno.readTextFile(`${dataDir}/pgpass`), "127.0.0.1:*:*:slate:old\n");
+  const names = Array.from(Deno.readDirSync(`${dataDir}/postgres`), (entry) => entry.name);
+  assertEquals(names, ["PG_VERSION"]);
+  const after = await Deno.stat(dataDir);
+  assertEquals([after.uid, after.mode], [before.uid, before.mode]);
+});
+
+Deno.test("embedded: a lost password file is named, with the way back", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const server = await startEmbedded({ dataDir });
+  await server.stop();
+  const kept = await Deno.readTextFile(`${dataDir}/pgpass`);
+  await Deno.remove(`${dataDir}/pgpass`);
+  await assertRejects(() => startEmbedded({ dataDir }), EmbeddedError, `${dataDir}/pgpass is not`);
+  assertEquals(await runningEmbedded(dataDir), undefined);
+  await Deno.writeTextFile(`${dataDir}/pgpass`, kept);
+  await (await startEmbedded({ dataDir })).stop();
+});
+
+Deno.test("embedded: a port that is taken is replaced by a free one", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await Deno.writeTextFile(`${dataDir}/port`, `${listener.addr.port}\n`);
+  const server = await startEmbedded({ dataDir });
+  assertNotEquals(server.settings.port, listener.addr.port);
+  assertEquals(await Deno.readTextFile(`${dataDir}/port`), `${server.settings.port}\n`);
+  await server.stop();
+});

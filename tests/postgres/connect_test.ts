@@ -1,0 +1,212 @@
+import { assert, assertEquals, assertNotMatch, assertRejects } from "@std/assert";
+import { connect, DatabaseError, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
+import { createDatabase, testServer } from "../support/database.ts";
+import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
+
+Deno.test("a wrong password is Unreachable with the server's code, and is not repeated", async () => {
+  await using db = pool({ ...testServer(), user: "slate_nobody", password: "guess-me-not" });
+  const error = await assertRejects(() => echo(db, 1), Unreachable);
+  assert(["28P01", "28000"].includes(error.code!), `got ${error.code}`);
+  assertNotMatch(Deno.inspect(error), /guess-me-not/);
+});
+
+Deno.test("a port that nobody listens on is Unreachable, and the message says where", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  await using db = pool({ ...testServer(), host: "127.0.0.1", port });
+  const error = await assertRejects(() => echo(db, 1), Unreachable, `127.0.0.1:${port}`);
+  assertEquals(error.code, "ECONNREFUSED");
+});
+
+Deno.test("a name that nobody has is Unreachable", async () => {
+  await using db = pool({ ...testServer(), host: "nowhere.invalid" });
+  await assertRejects(() => echo(db, 1), Unreachable, "nowhere.invalid");
+});
+
+Deno.test("a database that does not exist is Unreachable and is not created", async () => {
+  await using db = pool({ ...testServer(), database: "slate_no_such_database" });
+  const error = await assertRejects(() => echo(db, 1), Unreachable);
+  assertEquals(error.code, "3D000");
+});
+
+Deno.test("a backend that is terminated in flight fails its statement and no other", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  for (let round = 0; round < 10; round++) {
+    const pid = await pidOf(db);
+    const failing = assertRejects(() => db.query(never), Unreachable);
+    await until(async () => {
+      const [row] = await database.db.query<{ done: boolean }>(sql`
+        select pg_terminate_backend(pid) as done from pg_stat_activity
+        where pid = ${pid} and query like '%pg_sleep%' and state = 'active'
+      `);
+      return row?.done ?? false;
+    });
+    await failing;
+    assertEquals(await echo(db, round), round);
+  }
+});
+
+Deno.test("a connection whose server only reads is not used again: the next may find the primary", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  await database.db.script("create table t ()");
+  await db.query(sql`select set_config('default_transaction_read_only', 'on', false)`);
+  const error = await assertRejects(
+    () => db.query(sql`insert into t default values`),
+    DatabaseError,
+  );
+  assertEquals(error.code, "25006");
+  await db.query(sql`insert into t default values`);
+});
+
+Deno.test("a connection that nobody uses is closed, and a session's stays with what it holds", async () => {
+  await using database = await createDatabase();
+  const name = "idles";
+  const open = async (applicationName: string) =>
+    (await database.db.query(sql`
+      select from pg_stat_activity where application_name = ${applicationName}`)).length;
+  const db = connect(database.settings, { size: 3, idleLimit: 20, applicationName: name });
+  const session = connect(database.settings, { session: true, idleLimit: 20 });
+  await session.script("create temporary table held (n integer)");
+  await Promise.all([1, 2, 3].map(() => db.query(sql`select pg_sleep(0.01)`)));
+  await until(async () => await open(name) === 0);
+  assertEquals(await db.query(sql`select 1 as one`), [{ one: 1 }]);
+  assertEquals(await session.query(sql`select * from held`), []);
+  await db.close();
+  await session.close();
+});
+
+Deno.test("a backend that is terminated while idle is replaced", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  for (let round = 0; round < 10; round++) {
+    const pid = await pidOf(db);
+    await database.db.query(sql`select pg_terminate_backend(${pid}::int, 5000)`);
+    // The end may be on its way still: the statement that meets it is the only one that may fail.
+    const met = await echo(db, -1).catch((error) => error);
+    assert(met === -1 || met instanceof Unreachable, String(met));
+    assertEquals(await echo(db, round), round);
+  }
+});
+
+Deno.test("terminated among hundreds: every answer is the right one or Unreachable", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 4 });
+  const ask = (n: number) =>
+    db.query<{ n: number }>(sql`select ${n}::int as n, pg_sleep(0.002)`).then((rows) => rows[0]!.n);
+  const asked = Array.from({ length: 600 }, (_, n) => ask(n));
+  const answered = Promise.allSettled(asked);
+  for (let kill = 0; kill < 12; kill++) {
+    await database.db.query(sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like 'test %'
+      order by random() limit 1
+    `);
+    await pause(20);
+  }
+  let failed = 0;
+  (await answered).forEach((result, n) => {
+    if (result.status === "fulfilled") return assertEquals(result.value, n);
+    assert(result.reason instanceof Unreachable, String(result.reason));
+    failed++;
+  });
+  assert(failed > 0 && failed <= 12, `${failed} failed of 12 terminated`);
+  assertEquals(await Promise.all(Array.from({ length: 50 }, (_, n) => echo(db, n))), [
+    ...Array(50).keys(),
+  ]);
+});
+
+Deno.test("a server that accepts and hangs up is dialled once for each call", async () => {
+  await using proxy = openProxy(testServer());
+  await using db = pool(proxy.settings);
+  proxy.limit(0, "cut");
+  await assertRejects(() => echo(db, 1), Unreachable);
+  await assertRejects(() => echo(db, 1), Unreachable);
+  assertEquals(proxy.accepted, 2);
+  proxy.heal();
+  assertEquals(await echo(db, 3), 3);
+});
+
+Deno.test("a server that accepts and says nothing is given up at the deadline", async () => {
+  await using proxy = openProxy(testServer());
+  await using db = pool(proxy.settings, { size: 1, deadline: 300 });
+  proxy.limit(0, "silence");
+  await assertRejects(() => echo(db, 1), DeadlinePassed);
+  await assertRejects(() => db.script("select 1"), DeadlinePassed);
+  proxy.heal();
+  assertEquals(await echo(db, 3), 3);
+});
+
+for (const fault of ["cut", "silence"] as const) {
+  Deno.test(`${fault} in the middle of an answer: that call fails, the next is right`, async () => {
+    await using proxy = openProxy(testServer());
+    await using db = pool(proxy.settings, { size: 1, deadline: 600 });
+    for (let round = 0; round < 3; round++) {
+      assertEquals(await echo(db, round), round);
+      proxy.limit(5000, fault);
+      await assertRejects(
+        () => db.query(sql`select repeat('x', 1000) from generate_series(1, 100)`),
+        fault === "cut" ? Unreachable : DeadlinePassed,
+      );
+      proxy.heal();
+    }
+    assertEquals(await echo(db, 7), 7);
+  });
+}
+
+Deno.test("the deadline stops a statement, and a script, on the server as well", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { deadline: 400 });
+  await assertRejects(() => db.query(never), DeadlinePassed);
+  await assertRejects(() => db.query(sql`select ${1}::int, pg_sleep(600)`), DeadlinePassed);
+  await assertRejects(() => db.script("select 1; select pg_sleep(600)"), DeadlinePassed);
+  await until(async () => await db.backends(database.db) === 0);
+});
+
+Deno.test("after a deadline the next call is never answered with the late one's error", async () => {
+  await using db = pool(testServer(), { size: 1, deadline: 60 });
+  for (let round = 0; round < 20; round++) {
+    await assertRejects(() => db.query(never), DeadlinePassed);
+    // A new connection may itself be too slow for so short a deadline on a busy machine.
+    const answer = await echo(db, round).catch((error) => error);
+    assert(answer === round || answer instanceof DeadlinePassed, String(answer));
+  }
+});
+
+Deno.test("1,000 calls at once are each answered right by 10 connections", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings);
+  const numbers = [...Array(1000).keys()];
+  assertEquals(await Promise.all(numbers.map((n) => echo(db, n))), numbers);
+  assertEquals(await db.backends(database.db), 10);
+});
+
+Deno.test("a full pool fails the calls that wait past their deadline, and only those", async () => {
+  await using db = pool(testServer(), { size: 1, deadline: 500 });
+  await Promise.all([1, 2, 3].map(() => assertRejects(() => db.query(never), DeadlinePassed)));
+  assertEquals(await echo(db, 5), 5);
+});
+
+Deno.test("close() lets the work in hand finish, refuses what waits and what comes", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  const inHand = db.query<{ n: number }>(sql`select 7 as n, pg_sleep(0.5)`);
+  const waits = assertRejects(() => db.query(never), Unreachable, "closing");
+  await Promise.all([db.close(), db.close()]);
+  assertEquals((await inHand)[0]!.n, 7);
+  await waits;
+  await assertRejects(() => echo(db, 1), Unreachable, "closed");
+});
+
+Deno.test("a database is reached through the folder of its Unix socket", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "slate-socket-" });
+  {
+    await using proxy = openProxy(testServer(), folder);
+    await using db = pool(proxy.settings);
+    assertEquals(await echo(db, 1), 1);
+    assertEquals(proxy.accepted, 1);
+  }
+  await Deno.remove(folder, { recursive: true });
+});

@@ -1,0 +1,95 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Database, DatabaseError, sql, Unreachable } from "../../postgres/mod.ts";
+import { createDatabase, testServer } from "../support/database.ts";
+import { echo, pidOf, pool } from "../support/pool.ts";
+
+Deno.test("a refused statement leaves its connection in use", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  const pid = await pidOf(db);
+  const error = await assertRejects(() => db.query(sql`select 1 / ${0}::int`), DatabaseError);
+  assertEquals(error.code, "22012");
+  assertEquals(await pidOf(db), pid);
+});
+
+/** A function that fails with `code` at its first calls and says which call succeeded. */
+async function flaky(db: Database, code: string, failures: number) {
+  await db.script(`
+    create sequence calls;
+    create function flaky() returns bigint language plpgsql as $$
+    begin
+      if nextval('calls') <= ${failures} then
+        raise exception 'not yet' using errcode = '${code}';
+      end if;
+      return currval('calls');
+    end $$`);
+}
+
+const calls = sql`select last_value::int as n from calls`;
+
+for (const code of ["40001", "40P01"]) {
+  Deno.test(`${code} is tried again, three times in all`, async () => {
+    await using database = await createDatabase({ empty: true });
+    await flaky(database.db, code, 2);
+    assertEquals(await database.db.query<unknown>(sql`select flaky()::int as n`), [{ n: 3 }]);
+    await database.db.script("drop function flaky; drop sequence calls");
+    await flaky(database.db, code, 9);
+    const error = await assertRejects(() => database.db.query(sql`select flaky()`), DatabaseError);
+    assertEquals(error.code, code);
+    assertEquals(await database.db.query<unknown>(calls), [{ n: 3 }]);
+  });
+}
+
+Deno.test("any other refusal is not tried again", async () => {
+  await using database = await createDatabase({ empty: true });
+  await flaky(database.db, "23505", 1);
+  await assertRejects(() => database.db.query(sql`select flaky()`), DatabaseError, "not yet");
+  assertEquals(await database.db.query<unknown>(calls), [{ n: 1 }]);
+});
+
+Deno.test("two statements that block each other both succeed", async () => {
+  await using database = await createDatabase({ empty: true });
+  await database.db.script(`
+    create table rows (id int, n int);
+    insert into rows values (1, 0), (2, 0);
+    create function count_both(first int, second int) returns void language plpgsql as $$
+    begin
+      update rows set n = n + 1 where id = first;
+      perform pg_sleep(0.3);
+      update rows set n = n + 1 where id = second;
+    end $$`);
+  await using db = pool(database.settings);
+  await Promise.all([
+    db.query(sql`select count_both(1, 2)`),
+    db.query(sql`select count_both(2, 1)`),
+  ]);
+  assertEquals(await db.query<unknown>(sql`select n from rows`), [{ n: 2 }, { n: 2 }]);
+});
+
+Deno.test("a statement whose table changed is prepared anew", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  await db.script("create table t (a int); insert into t values (1)");
+  const all = () => db.query<unknown>(sql`select t.* from t where a = ${1}`);
+  assertEquals(await all(), [{ a: 1 }]);
+  await db.script("alter table t add column b text default 'new'");
+  assertEquals(await all(), [{ a: 1, b: "new" }]);
+});
+
+Deno.test("a parameter that is undefined is the program's mistake, not the network's", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  const error = await assertRejects(() => db.query(sql`select ${undefined}::int`), Error);
+  assert(!(error instanceof Unreachable) && !(error instanceof DatabaseError), String(error));
+  assertEquals(await echo(db, 1), 1);
+});
+
+Deno.test("what a script sets or leaves open ends with it", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  await db.script("set search_path = nowhere; begin; create table public.left_open ()");
+  assertEquals(
+    await db.query<unknown>(sql`
+      select current_setting('search_path') as path, to_regclass('public.left_open') as found
+    `),
+    [{ path: '"$user", public', found: null }],
+  );
+});

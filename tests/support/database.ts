@@ -1,0 +1,69 @@
+import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { type DatabaseSettings, readDatabaseSettings } from "../../postgres/settings.ts";
+
+/** The database that tests/run.ts, or `db check`, has migrated once and that each test copies. */
+export const template = Deno.env.get("TEST_TEMPLATE") ?? "slate_template";
+
+/** The server that the tests use; tests/run.ts names it. */
+export function testServer(): DatabaseSettings {
+  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: Deno.env.get("TEST_SERVER") });
+  if (!settings) throw new Error(`run the tests by \`deno task test\` (${faults.join("; ")})`);
+  return settings;
+}
+
+export interface TestDatabase extends AsyncDisposable {
+  /** As the role that owns everything. */
+  settings: DatabaseSettings;
+  db: Database;
+}
+
+/**
+ * The same database as the application's role, which may do there what db/grants.sql says. By way
+ * of the pooler on TEST_APP_PORT, where that is set.
+ */
+export async function asApplication({ settings, db }: TestDatabase): Promise<DatabaseSettings> {
+  const password = Deno.env.get("TEST_APP_PASSWORD");
+  // `db check` runs the test of the statements on a server without the roles.
+  if (!password) return settings;
+  await db.script(await Deno.readTextFile(new URL("../../db/grants.sql", import.meta.url)));
+  const port = Number(Deno.env.get("TEST_APP_PORT") ?? settings.port);
+  return { ...settings, port, user: "slate_app", password };
+}
+
+/**
+ * A database of the test's own, dropped when it goes out of scope: `await using`. A copy of the
+ * migrated template, or with `empty` one without a table.
+ */
+export async function createDatabase({ empty = false } = {}): Promise<TestDatabase> {
+  const server = testServer();
+  const name = `slate_test_${crypto.randomUUID().replaceAll("-", "")}`;
+  await administer(server, `create database ${name} template ${empty ? "template0" : template}`);
+  const settings = { ...server, database: name };
+  const db = connect(settings, { size: 4 });
+  return {
+    settings,
+    db,
+    async [Symbol.asyncDispose]() {
+      await db.close();
+      await administer(server, `drop database if exists ${name} with (force)`);
+    },
+  };
+}
+
+/** Runs DDL of the server itself, such as `create database`. */
+export async function administer(server: DatabaseSettings, text: string) {
+  const db = connect(server, { size: 1, deadline: 60_000 });
+  try {
+    // A template can be copied only while nobody is connected to it: wait for who copies now.
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await db.script(text);
+      } catch (error) {
+        if ((error as { code?: string }).code !== "55006" || attempt === 50) throw error;
+        await db.query(sql`select pg_sleep(0.05)`);
+      }
+    }
+  } finally {
+    await db.close();
+  }
+}

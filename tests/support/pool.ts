@@ -1,0 +1,57 @@
+import { assert } from "@std/assert";
+import { connect, type Database, sql } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { testServer } from "./database.ts";
+
+/** It runs until somebody stops it. */
+export const never = sql`select pg_sleep(600)`;
+
+/**
+ * A pool that closes at the end of its scope and then proves that the server has let go of it;
+ * `admin` is connected to that server where it is not the one of all tests.
+ */
+export function pool(
+  settings: DatabaseSettings,
+  options: { size?: number; deadline?: number } = {},
+  admin?: Database,
+) {
+  const applicationName = `test ${crypto.randomUUID()}`;
+  const db = connect(settings, { deadline: 30_000, ...options, applicationName });
+  return {
+    ...db,
+    backends: (admin: Database) => countBackends(admin, applicationName),
+    async [Symbol.asyncDispose]() {
+      await db.close();
+      const asked = admin ?? connect(testServer(), { size: 1 });
+      await until(async () => await countBackends(asked, applicationName) === 0);
+      if (!admin) await asked.close();
+    },
+  };
+}
+
+async function countBackends(admin: Database, applicationName: string): Promise<number> {
+  const [row] = await admin.query<{ n: number }>(sql`
+    select count(*)::int as n from pg_stat_activity where application_name = ${applicationName}
+  `);
+  return row!.n;
+}
+
+/** Waits for what happens on the server in its own time. */
+export async function until(condition: () => Promise<boolean>) {
+  for (let attempt = 0; !await condition(); attempt++) {
+    assert(attempt < 1200, "it did not come true within a minute");
+    await pause(50);
+  }
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+export async function pidOf(db: Database): Promise<number> {
+  return (await db.query<{ pid: number }>(sql`select pg_backend_pid() as pid`))[0]!.pid;
+}
+
+export async function echo(db: Database, n: number): Promise<number> {
+  return (await db.query<{ n: number }>(sql`select ${n}::int as n`))[0]!.n;
+}

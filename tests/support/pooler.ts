@@ -1,0 +1,125 @@
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+
+/**
+ * A pooler in transaction mode, as far as the tests need one: a client logs in through a server
+ * connection of its own; from then on every transaction of every client runs on whichever of the
+ * kept server connections is free, the one used last first, as PgBouncer does.
+ */
+export function createPooler(
+  { host, port }: DatabaseSettings,
+  options: {
+    /** Where to listen; by default on any free port. */
+    port?: number;
+    /** Server connections that are kept; with 0 each client has its own: a plain proxy. */
+    size?: number;
+  } = {},
+): AsyncDisposable & { port: number } {
+  const { size = 1 } = options;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: options.port ?? 0 });
+  const open = new Set<Deno.Conn>();
+  const kept = new Set<Server>();
+  const free: Server[] = [];
+  const tasks = [accept()];
+
+  async function accept() {
+    for await (const client of listener) {
+      open.add(client);
+      tasks.push(serve(client).catch(() => {}));
+    }
+  }
+
+  async function serve(client: Deno.TcpConn) {
+    const connection = await Deno.connect({ hostname: host, port });
+    open.add(connection);
+    connection.setNoDelay();
+    client.setNoDelay();
+    let server: Server | undefined = { connection, messages: messages(connection) };
+    tasks.push(forward(server));
+    for await (const request of messages(client, true)) {
+      if (request[0] === terminate) break;
+      if (!server) {
+        server = await take();
+        tasks.push(forward(server));
+      }
+      await write(server.connection, request);
+    }
+    if (server) close(server.connection);
+    close(client);
+
+    /** The server's answers, up to the end of the transaction. */
+    async function forward(from: Server) {
+      for (;;) {
+        const { value, done } = await from.messages.next();
+        if (done) return close(client);
+        const ended = size > 0 && value[0] === ready && value[5] === idle;
+        // Before the client hears of it and asks for the next.
+        if (ended) server = release(from);
+        await write(client, value).catch(() => {});
+        if (ended) return;
+      }
+    }
+  }
+
+  async function take(): Promise<Server> {
+    for (;;) {
+      const server = free.pop();
+      if (server) return server;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  function release(server: Server): undefined {
+    if (kept.size < size) kept.add(server);
+    if (kept.has(server)) free.push(server);
+    else close(server.connection);
+  }
+
+  return {
+    port: listener.addr.port,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of open) close(connection);
+      for (const task of tasks) await task;
+    },
+  };
+}
+
+interface Server {
+  connection: Deno.Conn;
+  messages: AsyncGenerator<Uint8Array>;
+}
+
+const [terminate, ready, idle] = [..."XZI"].map((letter) => letter.charCodeAt(0));
+
+/** The messages of the protocol: a letter, a length, the rest; the startup packet has no letter. */
+async function* messages(connection: Deno.Conn, startup = false): AsyncGenerator<Uint8Array> {
+  let pending = new Uint8Array();
+  const chunk = new Uint8Array(65536);
+  for (;;) {
+    const read = await connection.read(chunk).catch(() => null);
+    if (read === null) return;
+    pending = new Uint8Array([...pending, ...chunk.subarray(0, read)]);
+    for (;;) {
+      const head = startup ? 0 : 1;
+      if (pending.length < head + 4) break;
+      const length = head + new DataView(pending.buffer).getUint32(head);
+      if (pending.length < length) break;
+      const message = pending.slice(0, length);
+      pending = pending.slice(length);
+      startup = false;
+      yield message;
+    }
+  }
+}
+
+async function write(connection: Deno.Conn, bytes: Uint8Array) {
+  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+}
+
+function close(connection: Deno.Conn) {
+  try {
+    connection.close();
+  } catch {
+    // Its other end was faster.
+  }
+}

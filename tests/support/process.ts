@@ -1,0 +1,86 @@
+import { root } from "./root.ts";
+
+/** A program of ours that runs beside the test. Disposing ends its whole process group. */
+export interface Process extends AsyncDisposable {
+  pid: number;
+  /** Resolves when the output so far matches; fails when the program ends before. */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Sends a signal to the group, as a terminal does when one presses Ctrl-C. */
+  interrupt(signal?: Deno.Signal): void;
+  /** Resolves to the exit code. */
+  ended: Promise<number>;
+  /** Everything on standard output and standard error. */
+  output(): string;
+}
+
+/** Runs `deno <args>` in the project, or a copy of it, as a process group of its own. */
+export function startProcess(
+  args: string[],
+  env: Record<string, string> = {},
+  cwd = root,
+): Process {
+  const child = new Deno.Command(Deno.execPath(), {
+    args,
+    cwd,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  let text = "";
+  let waiting: (() => void)[] = [];
+  const wake = () => {
+    for (const resolve of waiting) resolve();
+    waiting = [];
+  };
+  const read = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream() as never)) {
+      text += chunk;
+      wake();
+    }
+  };
+  let over = false;
+  const ended = (async () => {
+    const [{ code }] = await Promise.all([child.status, read(child.stdout), read(child.stderr)]);
+    over = true;
+    wake();
+    return code;
+  })();
+  const interrupt = (signal: Deno.Signal = "SIGINT") => {
+    try {
+      Deno.kill(-child.pid, signal);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) && !over) throw error;
+    }
+  };
+  return {
+    pid: child.pid,
+    async says(pattern) {
+      while (true) {
+        const match = pattern.exec(text);
+        if (match) return match;
+        if (over) throw new Error(`it ended without saying ${pattern}:\n${text}`);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        waiting.push(resolve);
+        await promise;
+      }
+    },
+    interrupt,
+    ended,
+    output: () => text,
+    async [Symbol.asyncDispose]() {
+      // Asked first, so that `deno task dev` stops its database; killed, it could not.
+      interrupt();
+      const timer = setTimeout(() => interrupt("SIGKILL"), 10_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A port on the loopback that is free now. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}

@@ -1,0 +1,51 @@
+import { join } from "node:path";
+import type { Database } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { createFolder, dbCommand, type Outcome, runDb, runDbmate } from "./command.ts";
+import { createDatabase } from "./database.ts";
+
+/** A folder of migrations and an empty database of the test's own, with the two tools for them. */
+export interface Project extends AsyncDisposable {
+  /** Where the migrations are. */
+  dir: string;
+  settings: DatabaseSettings;
+  db: Database;
+  write(file: string, content: string | Uint8Array): Promise<void>;
+  /** Runs `deno task db`, here or elsewhere. */
+  run(...args: string[]): Promise<Outcome>;
+  runAt(settings: DatabaseSettings, ...args: string[]): Promise<Outcome>;
+  /** Starts it and leaves it running. */
+  start(...args: string[]): Deno.ChildProcess;
+  /** Runs dbmate alone. */
+  dbmate(...args: string[]): Promise<Outcome>;
+}
+
+export async function createProject(
+  files: Record<string, string | Uint8Array> = {},
+): Promise<Project> {
+  const { settings, db, ...database } = await createDatabase({ empty: true });
+  const folder = await createFolder(files);
+  const place = { settings, folder: folder.path };
+  return {
+    dir: join(folder.path, "migrations"),
+    settings,
+    db,
+    write: (file, content) => folder.write(join("migrations", file), content),
+    run: (...args) => runDb(args, place),
+    runAt: (settings, ...args) => runDb(args, { ...place, settings }),
+    start: (...args) => dbCommand(args, place).spawn(),
+    dbmate: (...args) => runDbmate(args, place),
+    async [Symbol.asyncDispose]() {
+      await folder[Symbol.asyncDispose]();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Waits until a query finds something. Gives up after a minute, so that a test cannot hang. */
+export async function until(found: () => Promise<unknown[]>) {
+  for (const end = Date.now() + 60_000; (await found()).length === 0;) {
+    if (Date.now() > end) throw new Error(`waited a minute for ${found}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+}

@@ -1,0 +1,115 @@
+import fc from "fast-check";
+import document from "../../openapi.json" with { type: "json" };
+import type { Json } from "./api.ts";
+import { bounds, valid } from "../fuzz/values.ts";
+
+/*
+ * Rows for any collection of the document, made from its schemas, so that a new resource is tried
+ * by the tests that try them all without anyone telling them of it.
+ */
+
+/** The collections in which rows can be created, such as todos. */
+export const collections = Object.entries<Json>(document.paths)
+  .filter(([path, item]) => item.post && path.split("/").length === 3)
+  .map(([path]) => path.split("/")[2]!);
+
+/**
+ * What a field refers to where its name does not say so: room_id is of /api/rooms, but category_id
+ * would need `category_id: "categories"` here.
+ */
+export const referred: Record<string, string> = {};
+
+const target = (name: string) => referred[name] ?? name.replace(/_id$/, "s");
+
+interface Caller {
+  call(request: string, call: Json): Promise<{ status: number; json: Json }>;
+}
+
+let made = 0;
+
+/**
+ * A body that creates a row: what is required and nothing else. `course_id` is the id that `ids`
+ * has for courses.
+ */
+export function sampleBody(collection: string, ids: Record<string, number> = {}): Json {
+  const post = (document.paths as Json)[`/api/${collection}`]?.post;
+  if (!post) {
+    throw new Error(`tests/support/samples.ts has no body for /api/${collection}: it has no POST`);
+  }
+  const type = post.requestBody.content["application/json"].schema.$ref.split("/").pop();
+  const { properties, required = [] } = (document.components.schemas as Json)[type];
+  return Object.fromEntries(required.map((name: string) => [
+    name,
+    name.endsWith("_id")
+      ? ids[target(name)] ?? 1
+      : sampleValue(properties[name], `${type}.${name}`),
+  ]));
+}
+
+/** The same, with the rows that it refers to made for it. */
+export async function makeBody(api: Caller, collection: string, key?: string | null) {
+  const ids: Record<string, number> = {};
+  for (const name of Object.keys(sampleBody(collection)).filter((name) => name.endsWith("_id"))) {
+    const other = target(name);
+    if (!collections.includes(other)) {
+      throw new Error(
+        `tests/support/samples.ts takes ${name} of ${collection} for a row of /api/${other}, ` +
+          "which has no POST: name it in `referred` there",
+      );
+    }
+    ids[other] ??= await createSample(api, other, key);
+  }
+  return sampleBody(collection, ids);
+}
+
+/** A body that changes a row in what a creation requires, or else in all that can be changed. */
+export async function makeChange(api: Caller, collection: string, row: Json, key?: string | null) {
+  const { patch } = (document.paths as Json)[`/api/${collection}/{id}`];
+  const type = patch.requestBody.content["application/json"].schema.$ref.split("/").pop();
+  const { properties } = (document.components.schemas as Json)[type];
+  const required = await makeBody(api, collection, key);
+  const all = Object.keys(properties).filter((name) => !name.endsWith("_id"));
+  const some = Object.keys(required).filter((name) => name in properties);
+  return Object.fromEntries((some.length > 0 ? some : all).map((name) => {
+    const { type, enum: names } = properties[name];
+    if (names) return [name, names.find((value: Json) => value !== row[name]) ?? names[0]];
+    if (type === "boolean") return [name, !row[name]];
+    return [name, required[name] ?? sampleValue(properties[name], `${collection}.${name}`)];
+  }));
+}
+
+/** Creates a row, and those that it refers to, and gives its id. */
+export async function createSample(
+  api: Caller,
+  collection: string,
+  key?: string | null,
+): Promise<number> {
+  const body = await makeBody(api, collection, key);
+  const { status, json } = await api.call(`POST /api/${collection}`, { key, body });
+  if (status !== 201) {
+    const sent = JSON.stringify(body);
+    throw new Error(`no sample of ${collection}: ${sent} is answered ${JSON.stringify(json)}`);
+  }
+  return json.id;
+}
+
+/** Differs from sample to sample, within its bounds: a constraint may forbid two of the same. */
+function sampleValue(schema: Json, name: string): Json {
+  const { enum: names, format, pattern = "", maxLength } = schema;
+  const type = [schema.type].flat().find((type) => type !== "null");
+  made++;
+  if (names) return names[0];
+  if (type === "integer") {
+    const { min, max } = bounds(schema);
+    const least = max < 0 ? min : Math.max(min, 0);
+    return least + made % (max - least + 1);
+  }
+  if (type === "boolean") return false;
+  const day = new Date(Date.UTC(2030, 0, made, 9)).toISOString();
+  if (format === "date-time") return `${day.slice(0, 19)}Z`;
+  if (format === "date") return day.slice(0, 10);
+  const good = new RegExp(pattern, "u");
+  const plain = [`${made} sample`.slice(0, maxLength), `sample${made}@example.com`];
+  return plain.find((text) => good.test(text)) ??
+    fc.sample(valid(schema, document, name), { seed: made, numRuns: 1 })[0];
+}

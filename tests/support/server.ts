@@ -1,0 +1,76 @@
+import { join } from "node:path";
+import { removeData } from "../../embedded/account.ts";
+import { startEmbedded } from "../../embedded/mod.ts";
+import { connect, type Database } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { migrate } from "../../migrate/apply/dbmate.ts";
+import { root } from "./root.ts";
+import { freePort } from "./process.ts";
+
+/** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */
+export interface Server extends AsyncDisposable {
+  /** As the role that owns everything. */
+  settings: DatabaseSettings;
+  /** The same for the application's role. */
+  app: DatabaseSettings;
+  admin: Database;
+  /** The account that it runs as, to give it a folder. */
+  account(): Promise<{ uid: number | null; gid: number | null }>;
+  /** As a power cut: no backend finishes anything. The next start recovers from the log. */
+  crash(): Promise<void>;
+  start(): Promise<void>;
+  /** Stops every process of it where it is, and lets them go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): Promise<void>;
+}
+
+/** Starts it, migrated, with the roles of db/roles.sql. */
+export async function openServer(): Promise<Server> {
+  const dataDir = await Deno.makeTempDir({ prefix: "slate-faults-" });
+  // A port that it finds again after a crash, and that no `deno task dev` wants.
+  await Deno.writeTextFile(join(dataDir, "port"), `${freePort()}\n`);
+  let running = await startEmbedded({ dataDir });
+  const { settings } = running;
+  const admin = connect(settings, { size: 2, deadline: 90_000, applicationName: "faults" });
+  const password = crypto.randomUUID();
+  await migrate(settings);
+  for (const name of ["roles", "grants"]) {
+    await admin.script(await Deno.readTextFile(join(root, "db", `${name}.sql`)));
+  }
+  await admin.script(`alter role slate_app password '${password}'`);
+
+  async function postmaster(): Promise<number> {
+    const text = await Deno.readTextFile(join(dataDir, "postgres", "postmaster.pid"));
+    return Number(text.split("\n")[0]);
+  }
+
+  return {
+    settings,
+    app: { ...settings, user: "slate_app", password },
+    admin,
+    account: () => Deno.stat(join(dataDir, "postgres", "PG_VERSION")),
+    async crash() {
+      Deno.kill(await postmaster(), "SIGQUIT");
+      await running.stop();
+    },
+    async start() {
+      running = await startEmbedded({ dataDir });
+    },
+    async signal(signal) {
+      const parent = await postmaster();
+      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(parent)] }).output();
+      const children = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
+      for (const pid of [parent, ...children]) {
+        try {
+          Deno.kill(pid, signal);
+        } catch (error) {
+          if (!(error instanceof Deno.errors.NotFound)) throw error;
+        }
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await admin.close();
+      await running.stop();
+      await removeData(dataDir);
+    },
+  };
+}
