@@ -1,5 +1,6 @@
 import type { Database } from "../../postgres/mod.ts";
 import { bookkeeping } from "./bookkeeping.ts";
+import { project } from "../project.ts";
 import { catalogQuery, type Writing } from "./query.ts";
 
 /** One object of a database, as PostgreSQL writes it. */
@@ -23,7 +24,8 @@ export async function readCatalog(
   db: Database,
   writing: Partial<Writing> = {},
 ): Promise<CatalogObject[]> {
-  const query = catalogQuery({ path: "", internal: bookkeeping, ...writing });
+  const { serverRoles = [] } = project.config;
+  const query = catalogQuery({ path: "", internal: bookkeeping, serverRoles, ...writing });
   const [row] = await db.query<{ objects: CatalogObject[] | null }>(query);
   const objects = row?.objects ?? [];
   const views = objects.filter(({ kind }) => kind.endsWith("view"));

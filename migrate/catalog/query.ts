@@ -9,6 +9,8 @@ export interface Writing {
   path: string;
   /** Relations, and functions without their arguments, that are not part of the schema. */
   internal: readonly string[];
+  /** The roles whose rights are not part of the schema. */
+  serverRoles: readonly string[];
 }
 
 /**
@@ -21,7 +23,7 @@ export interface Writing {
  * migration says is left out: owners, not-null constraints as objects (columns say it; PostgreSQL
  * 18 alone has them), extension versions, tablespaces, sequence positions.
  */
-export function catalogQuery({ path, internal }: Writing): Statement {
+export function catalogQuery({ path, internal, serverRoles }: Writing): Statement {
   const left = JSON.stringify(internal);
   return sql`
 with settings as materialized (
@@ -98,7 +100,7 @@ columns as (
   join pg_type t on t.oid = a.atttypid
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'c')
 ),
-${rightRelations()},
+${rightRelations(serverRoles)},
 objects as (
 ${typeObjects()}
   union all

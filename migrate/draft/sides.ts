@@ -9,7 +9,8 @@ import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/ca
 import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
-import { decode, formatFinding, shownPath } from "../files/migrations.ts";
+import { formatFinding } from "../finding.ts";
+import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
@@ -81,7 +82,7 @@ async function copySchema(source: string, copy: Database): Promise<string> {
   await using target = source === "database"
     ? await openTarget()
     : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
-  const live = connect(target.settings, { size: 1, applicationName: "slate diff" });
+  const live = connect(target.settings, { size: 1, applicationName: "migrate diff" });
   const name = describeDatabase(target.settings);
   try {
     await copy.script(await schemaText(live));
