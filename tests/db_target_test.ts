@@ -4,7 +4,7 @@ import { startEmbedded } from "../db/embedded.ts";
 import { connect, sql } from "../db/mod.ts";
 import { dbmateBinary } from "../db/tools/dbmate.ts";
 import { readApplied } from "../db/tools/ledger.ts";
-import { administer } from "./database.ts";
+import { administer, startAsking } from "./database.ts";
 import { dbCommand, migration, outcome, runDbmate } from "./command.ts";
 import { temporaryFolder } from "./owner.ts";
 import { createProject, until } from "./project.ts";
@@ -87,7 +87,8 @@ Deno.test("H30: no command prints the password, whatever goes wrong", async () =
     "002_b.sql": migration("select 1 / 0;"),
   });
   const password = "s3cr3t/ü%";
-  const wrong = { ...project.settings, password };
+  await using server = await startAsking();
+  const wrong = { ...server.settings, password };
   const nowhere = { ...wrong, port: 1 };
   const role = `owner_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(project.settings, `create role ${role} superuser login password '${password}'`);
