@@ -1,5 +1,6 @@
 import type { Database } from "../../postgres/mod.ts";
 import { bookkeeping } from "./bookkeeping.ts";
+import { withStatedOptions } from "./options.ts";
 import { catalogQuery, type Writing } from "./query.ts";
 
 /** One object of a database, as PostgreSQL writes it. */
@@ -23,9 +24,13 @@ export async function readCatalog(
   db: Database,
   writing: Partial<Writing> = {},
 ): Promise<CatalogObject[]> {
-  const query = catalogQuery({ path: "", internal: bookkeeping, ...writing });
+  const query = catalogQuery({ path: "", internal: bookkeeping, ignored: [], ...writing });
   const [row] = await db.query<{ objects: CatalogObject[] | null }>(query);
   const objects = row?.objects ?? [];
+  for (const object of objects) {
+    if (object.kind !== "index" && object.kind !== "constraint") continue;
+    object.ddl = withStatedOptions(object.ddl, writing.ignored);
+  }
   const views = objects.filter(({ kind }) => kind.endsWith("view"));
   if (views.length > 0) {
     const { unqualifyView } = await import("./view_text.ts");
