@@ -44,6 +44,13 @@ diff back --from database --to migrations --stdout`,
     await using scratch = await openScratch();
     const from = await openSide(scratch, text(context, "from") ?? "migrations");
     const to = await openSide(scratch, text(context, "to") ?? "schema");
+    for (const { name, ignored } of [from, to]) {
+      if (ignored.length === 0) continue;
+      context.say(
+        `${name} has what the scratch server does not know, and it is left out: ` +
+          `${ignored.join(", ")}; SCRATCH_DATABASE_URL names a server that knows it`,
+      );
+    }
     const [before, after] = [from.objects, to.objects];
     const differences = compareCatalogs(after, before)
       .map((d) => ({ ...d, expected: d.found, found: d.expected }));

@@ -47,8 +47,8 @@ interface Block {
 }
 
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
-export async function schemaText(db: Database): Promise<string> {
-  const objects = await readCatalog(db, { path: "public" });
+export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
+  const objects = await readCatalog(db, { path: "public", ignored });
   const needs = await readDependencies(db);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);
