@@ -24,7 +24,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read this document, and try it */
+        /** Read and try the API in a browser */
         get: operations["getDocs"];
         put?: never;
         post?: never;
@@ -618,7 +618,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is at /api/docs. */
+            /** @description See /api/docs. */
             302: {
                 headers: {
                     /** @description /api/docs */
@@ -627,7 +627,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -636,7 +636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -654,7 +654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -683,7 +683,7 @@ export interface operations {
                     "text/html; charset=utf-8": string;
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -692,7 +692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -710,7 +710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -739,7 +739,7 @@ export interface operations {
                     "text/javascript; charset=utf-8": string;
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -748,7 +748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -766,7 +766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -795,7 +795,7 @@ export interface operations {
                     "application/json": components["schemas"]["Welcome"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -804,7 +804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -822,7 +822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -851,7 +851,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -860,7 +860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -878,7 +878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -907,7 +907,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -916,7 +916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -934,7 +934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1007,7 +1007,7 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1034,7 +1034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1052,7 +1052,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1114,7 +1114,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1141,7 +1141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1195,7 +1195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1261,7 +1261,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1288,7 +1288,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1297,7 +1297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1315,7 +1315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1368,7 +1368,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1395,7 +1395,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1404,7 +1404,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1431,7 +1431,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1493,7 +1493,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1520,7 +1520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1529,7 +1529,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1592,7 +1592,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1651,7 +1651,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudentPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1678,7 +1678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1696,7 +1696,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1758,7 +1758,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1785,7 +1785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1839,7 +1839,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1905,7 +1905,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1932,7 +1932,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1941,7 +1941,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1959,7 +1959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2012,7 +2012,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2039,7 +2039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2048,7 +2048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2075,7 +2075,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2137,7 +2137,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2164,7 +2164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2173,7 +2173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2236,7 +2236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2310,7 +2310,7 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2337,7 +2337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2346,7 +2346,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2364,7 +2364,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2423,7 +2423,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2450,7 +2450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2468,7 +2468,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2530,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2557,7 +2557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2620,7 +2620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2686,7 +2686,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2713,7 +2713,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2722,7 +2722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2740,7 +2740,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2793,7 +2793,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2820,7 +2820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2829,7 +2829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2856,7 +2856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2918,7 +2918,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2945,7 +2945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2954,7 +2954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3026,7 +3026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3089,7 +3089,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3116,7 +3116,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3134,7 +3134,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3190,7 +3190,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3217,7 +3217,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3235,7 +3235,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3297,7 +3297,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3324,7 +3324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3378,7 +3378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3443,7 +3443,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3470,7 +3470,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3479,7 +3479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3533,7 +3533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3583,7 +3583,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3610,7 +3610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3619,7 +3619,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3637,7 +3637,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3684,7 +3684,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3693,7 +3693,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3711,7 +3711,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
