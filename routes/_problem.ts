@@ -67,7 +67,11 @@ const constraints: Record<string, [code: ProblemCode, field: string, detail: str
 };
 
 /** What is wrong with the field by SQLSTATE; what is neither broke a check. */
-const faults: Record<string, string> = { "23505": "taken", "23503": "not_found" };
+const faults: Record<string, string> = {
+  "23505": "taken",
+  "23P01": "taken",
+  "23503": "not_found",
+};
 
 /** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
 export function unauthorized(): Problem {
