@@ -24,7 +24,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read this document, and try it */
+        /** Read and try the API in a browser */
         get: operations["getDocs"];
         put?: never;
         post?: never;
@@ -618,7 +618,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is at /api/docs. */
+            /** @description See /api/docs. */
             302: {
                 headers: {
                     /** @description /api/docs */
@@ -627,7 +627,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -636,7 +636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -654,7 +654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -683,7 +683,7 @@ export interface operations {
                     "text/html; charset=utf-8": string;
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -692,7 +692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -710,7 +710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -739,7 +739,7 @@ export interface operations {
                     "text/javascript; charset=utf-8": string;
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -748,7 +748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -766,7 +766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -795,7 +795,7 @@ export interface operations {
                     "application/json": components["schemas"]["Welcome"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -804,7 +804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -822,7 +822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -851,7 +851,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -860,7 +860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -878,7 +878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -907,7 +907,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -916,7 +916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -934,7 +934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1007,7 +1007,7 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1034,7 +1034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1052,7 +1052,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1114,7 +1114,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1141,7 +1141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1195,7 +1195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1261,7 +1261,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1288,7 +1288,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1297,7 +1297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1315,7 +1315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1368,7 +1368,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1395,7 +1395,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1404,7 +1404,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1431,7 +1431,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1493,7 +1493,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1520,7 +1520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1529,7 +1529,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1592,7 +1592,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1666,7 +1666,7 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1693,7 +1693,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1702,7 +1702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1720,7 +1720,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1779,7 +1779,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudentPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1806,7 +1806,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1824,7 +1824,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1886,7 +1886,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1913,7 +1913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1967,7 +1967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2033,7 +2033,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2060,7 +2060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2069,7 +2069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2087,7 +2087,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2140,7 +2140,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2167,7 +2167,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2176,7 +2176,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2203,7 +2203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2265,7 +2265,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2292,7 +2292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2301,7 +2301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2364,7 +2364,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2423,7 +2423,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2450,7 +2450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2468,7 +2468,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2530,7 +2530,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2557,7 +2557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2620,7 +2620,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2686,7 +2686,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2713,7 +2713,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2722,7 +2722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2740,7 +2740,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2793,7 +2793,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2820,7 +2820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2829,7 +2829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2856,7 +2856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2918,7 +2918,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2945,7 +2945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2954,7 +2954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3026,7 +3026,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3089,7 +3089,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3116,7 +3116,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3134,7 +3134,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3193,7 +3193,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3220,7 +3220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3238,7 +3238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3300,7 +3300,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3327,7 +3327,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3381,7 +3381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3446,7 +3446,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3473,7 +3473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3482,7 +3482,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3536,7 +3536,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3589,7 +3589,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3616,7 +3616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3625,7 +3625,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3652,7 +3652,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3699,7 +3699,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3708,7 +3708,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3726,7 +3726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;

@@ -3,12 +3,12 @@ import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../postgres/mod.ts";
 import type { Replica } from "../postgres/replica.ts";
-import { authentication, type Variables } from "./_auth.ts";
+import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { Problem, type ProblemCode, problems } from "./_problem.ts";
-import { fuse, type Handler, type Step } from "./_step.ts";
-import { type Checked, validation } from "./_validation.ts";
+import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
+import { type Validated, validation } from "./_validation.ts";
 
 /** What the routes need from outside. */
 export interface Deps {
@@ -40,7 +40,7 @@ export function router() {
     const { steps = [], problems = [], middleware = [], ...documented } = route;
     const responses = { ...route.responses, ...problemResponses(...problems) };
     app.openAPIRegistry.registerPath({ ...documented, responses });
-    const all = [...steps, validation((route.request ?? {}) as Checked)];
+    const all = [...steps, validation((route.request ?? {}) as Validated)];
     const path = [route.getRoutingPath()];
     return app.on(route.method, path, ...[middleware].flat(), fuse(all, handler));
   }) as typeof app.openapi;

@@ -2,9 +2,10 @@ import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { digest } from "../db/_secret.ts";
 import type { After, Page, PageRequest, SortKey } from "../db/_page.ts";
-import { permit, type Variables } from "./_auth.ts";
+import { permit } from "./_auth.ts";
 import { Problem } from "./_problem.ts";
 import { absent, passThrough } from "./_reply.ts";
+import type { Variables } from "./_step.ts";
 
 const cursorPattern = /^[A-Za-z0-9_-]{1,2000}$/;
 
