@@ -9,6 +9,7 @@ import {
   problemResponses,
   router,
 } from "./_operation.ts";
+import { pendingMigrations } from "./_metrics.ts";
 import { Problem } from "./_problem.ts";
 
 const Welcome = z.strictObject({
@@ -43,8 +44,21 @@ function notReady(error: unknown): unknown {
   return detail ? new Problem("unavailable", detail, { headers: { "retry-after": "1" } }) : error;
 }
 
-export function healthRoutes({ db }: Deps) {
+export function healthRoutes({ db, telemetry }: Deps) {
   let expected: Promise<string[]> | undefined;
+
+  /** Those that this build expects and the database has not, the oldest first. */
+  async function missing(): Promise<string[]> {
+    expected ??= expectedVersions();
+    const applied = await listAppliedVersions(db).catch((error) => {
+      if (error instanceof DatabaseError && error.code === "42P01") return [];
+      throw error;
+    });
+    const versions = new Set(applied.map(({ version }) => version));
+    return (await expected).filter((version) => !versions.has(version)).sort();
+  }
+
+  const measure = telemetry ? pendingMigrations() : undefined;
   return router()
     .openapi(
       createRoute({
@@ -84,18 +98,14 @@ export function healthRoutes({ db }: Deps) {
         },
       }),
       async (c) => {
-        expected ??= expectedVersions();
-        const applied = await listAppliedVersions(db).catch((error) => {
-          if (error instanceof DatabaseError && error.code === "42P01") return [];
+        const versions = await missing().catch((error) => {
           throw notReady(error);
         });
-        const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
-        if (missing.size > 0) {
+        measure?.(versions.length);
+        if (versions.length > 0) {
           throw new Problem(
             "unavailable",
-            `The database lacks ${missing.size} migrations, the first is ${
-              [...missing].sort()[0]
-            }.`,
+            `The database lacks ${versions.length} migrations, the first is ${versions[0]}.`,
             { headers: { "retry-after": "5" } },
           );
         }
