@@ -76,6 +76,17 @@ export function unauthorized(): Problem {
   });
 }
 
+/** 429: try again in so many seconds. */
+export function tooMany(
+  detail: string,
+  seconds: number,
+  headers: Record<string, string> = {},
+): Problem {
+  return new Problem("rate_limited", detail, {
+    headers: { "retry-after": String(seconds), ...headers },
+  });
+}
+
 /** The problem that an error means. What is not foreseen is a bug: 500. */
 function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;

@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Variables } from "./_auth.ts";
+import { download } from "./_download.ts";
 import { negotiate } from "./_negotiate.ts";
 import { jsonReply, NoQuery, openProblems, router } from "./_operation.ts";
 import { loadViewer, viewerPage, viewerPolicy } from "./_viewer.ts";
@@ -108,7 +109,7 @@ export function docsPageRoutes() {
       async (c) => {
         const { script, gzipped } = await loadViewer();
         const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
-        return c.body(small ? gzipped : script, 200, {
+        return download(c, small ? gzipped : script, {
           "content-type": "text/javascript; charset=utf-8",
           "cache-control": "public, max-age=86400",
           "vary": "accept-encoding",
@@ -119,7 +120,7 @@ export function docsPageRoutes() {
 }
 
 export function docsRoutes(app: App) {
-  let text: string | undefined;
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
   return router().openapi(
     createRoute({
       tags: ["Health"],
@@ -135,8 +136,8 @@ export function docsRoutes(app: App) {
       },
     }),
     (c) => {
-      text ??= JSON.stringify(openapiDocument(app));
-      return c.body(text, 200, { "content-type": "application/json" }) as never;
+      bytes ??= new TextEncoder().encode(JSON.stringify(openapiDocument(app)));
+      return download(c, bytes, { "content-type": "application/json" }) as never;
     },
   );
 }
