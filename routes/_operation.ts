@@ -7,7 +7,7 @@ import { authentication, type Variables } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";
 import type { Limits } from "./_limits.ts";
-import { Problem, type ProblemCode, problems } from "./_problem.ts";
+import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
 import { fuse, type Handler, type Step } from "./_step.ts";
 import { type Checked, validation } from "./_validation.ts";
 
@@ -53,7 +53,7 @@ export const ProblemSchema = z.strictObject({
     parameter: z.string().optional().openapi({ description: "The name of a parameter or header." }),
     code: z.string(),
     detail: z.string(),
-  })).optional(),
+  })).max(mostFaults).optional(),
 }).openapi("Problem");
 
 /** Declares the problems of an operation, those of one status together. */

@@ -41,6 +41,9 @@ export interface Fault {
   detail: string;
 }
 
+/** Faults that one answer names at most: it must not be many times as long as what was sent. */
+export const mostFaults = 20;
+
 /** An answer that is an error (RFC 9457). Thrown by handlers, rendered in one place. */
 export class Problem extends Error {
   override name = "Problem";
@@ -52,7 +55,8 @@ export class Problem extends Error {
     detail: string,
     readonly extra: { errors?: Fault[]; headers?: Record<string, string> } = {},
   ) {
-    super(detail);
+    const { errors = [] } = extra;
+    super(errors.length > mostFaults ? `${detail} The first ${mostFaults} faults follow.` : detail);
     [this.status, this.title] = problems[code];
   }
 }
@@ -148,7 +152,7 @@ export function problemResponse(c: Context, problem: Problem): Response {
       detail: message,
       code,
       request_id: c.get("requestId"),
-      ...(extra.errors && { errors: extra.errors }),
+      ...(extra.errors && { errors: extra.errors.slice(0, mostFaults) }),
     }),
     status as 400,
     { "content-type": "application/problem+json", ...extra.headers },

@@ -62,6 +62,21 @@ Deno.test("a validation problem names each place and never repeats what was sent
   assert(!parameter.text.includes("s3cret"));
 });
 
+Deno.test("of many faults 20 are named, and the detail says so [43]", async () => {
+  await using api = await createApi();
+  const names = Array.from({ length: 2000 }, (_, i) => `p${i}`);
+  const query = await api.call(`GET /api/keys?${names.map((name) => `${name}=`).join("&")}`);
+  const body = await api.call("POST /api/keys", {
+    body: Object.fromEntries(names.map((name) => [name, 0])),
+  });
+  for (const { text, json, status } of [query, body]) {
+    assert(status === 400 || status === 422);
+    assertEquals(json.errors.length, 20);
+    assertMatch(json.detail, /The first 20 faults follow\.$/);
+    assert(text.length < 3000, `${text.length} characters`);
+  }
+});
+
 Deno.test("malformed JSON is 400, well-formed JSON that breaks the schema 422 [4]", async () => {
   await using api = await createApi();
   for (const raw of ["{", "", "{'a':1}", "nul", '{"name":"x","scope":"read"}x']) {
