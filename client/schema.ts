@@ -1350,6 +1350,8 @@ export interface operations {
             header?: {
                 /** @description Change it only if it still has this ETag, such as `"1"`. */
                 "if-match"?: string;
+                /** @description Change it only if it is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1466,6 +1468,8 @@ export interface operations {
             header?: {
                 /** @description Change it only if it still has this ETag, such as `"1"`. */
                 "if-match"?: string;
+                /** @description Change it only if it is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1994,6 +1998,8 @@ export interface operations {
             header?: {
                 /** @description Change it only if it still has this ETag, such as `"1"`. */
                 "if-match"?: string;
+                /** @description Change it only if it is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2110,6 +2116,8 @@ export interface operations {
             header?: {
                 /** @description Change it only if it still has this ETag, such as `"1"`. */
                 "if-match"?: string;
+                /** @description Change it only if it is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2775,6 +2783,8 @@ export interface operations {
             header?: {
                 /** @description Change it only if it still has this ETag, such as `"1"`. */
                 "if-match"?: string;
+                /** @description Change it only if it is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2891,6 +2901,8 @@ export interface operations {
             header?: {
                 /** @description Change it only if it still has this ETag, such as `"1"`. */
                 "if-match"?: string;
+                /** @description Change it only if it is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */

@@ -103,7 +103,7 @@ export function secured(deps: Deps, scope: Scope, options: {
   const steps = [authentication(deps, scope)];
   if (body) steps.push(jsonBody(body));
   return {
-    shared: { tags: [tag], security: [{ key: [scope] }], steps },
+    shared: { tags: [tag], security: [{ apiKey: [scope] }], steps },
     problems: problemResponses(
       ...always,
       "unauthorized",
@@ -191,10 +191,20 @@ export function reading(c: Context, { db, replica }: Deps): Database {
   });
 }
 
-/** Documented here, read by ifMatch(). */
+const tag = String.raw`(W/)?"[\x21\x23-\x7e\x80-\xff]*"`;
+/** Of a header that names ETags, or any by `*`. */
+const tags = String.raw`^(\*|[ \t,]*${tag}([ \t]*,[ \t]*(${tag})?)*[ \t]*)$`;
+
+/** Documented here, read by precondition(). */
 export const IfMatch = z.object({
-  "if-match": z.string().optional()
-    .openapi({ description: 'Change it only if it still has this ETag, such as `"1"`.' }),
+  "if-match": z.string().optional().openapi({
+    pattern: tags,
+    description: 'Change it only if it still has this ETag, such as `"1"`.',
+  }),
+  "if-none-match": z.string().optional().openapi({
+    pattern: "^\\*$",
+    description: "Change it only if it is not there: 412 if it is.",
+  }),
 });
 
 /** The token of a read that may come from a replica, read by reading(). */
@@ -207,8 +217,10 @@ export const SlateWritten = z.object({
 });
 
 export const IfNoneMatch = SlateWritten.extend({
-  "if-none-match": z.string().optional()
-    .openapi({ description: 'Send it only if its ETag is another than this, such as `"1"`.' }),
+  "if-none-match": z.string().optional().openapi({
+    pattern: tags,
+    description: 'Send it only if its ETag is another than this, such as `"1"`.',
+  }),
 });
 
 export const IdempotencyKey = z.object({

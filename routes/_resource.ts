@@ -30,8 +30,8 @@ import {
   createdReply,
   deletedReply,
   idempotency,
-  ifMatch,
   itemReply,
+  precondition,
 } from "./_reply.ts";
 
 export type { Deps };
@@ -156,12 +156,15 @@ export function resource<
   if (table.changeable.length > 0) {
     routes.openapi(updateRoute, async (c) => {
       const fields = valid<Partial<z.output<z.ZodObject<Fields>>>>(c, "json");
-      return changedReply(c, await table.update(db, c.get("key"), idOf(c), fields, ifMatch(c)));
+      return changedReply(
+        c,
+        await table.update(db, c.get("key"), idOf(c), fields, precondition(c)),
+      );
     });
   }
   return routes.openapi(
     deleteRoute,
-    async (c) => deletedReply(c, await table.remove(db, c.get("key"), idOf(c), ifMatch(c))),
+    async (c) => deletedReply(c, await table.remove(db, c.get("key"), idOf(c), precondition(c))),
   );
 }
 

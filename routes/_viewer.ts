@@ -57,7 +57,7 @@ const configuration = {
   defaultOpenFirstTag: true,
   documentDownloadType: "json",
   defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
-  authentication: { preferredSecurityScheme: "key" },
+  authentication: { preferredSecurityScheme: "apiKey" },
 };
 
 const attribute = JSON.stringify(configuration).replaceAll("&", "&amp;").replaceAll('"', "&quot;");

@@ -36,7 +36,7 @@ export function openapiDocument(app: App) {
     components: {
       ...document.components,
       securitySchemes: {
-        key: {
+        apiKey: {
           type: "http",
           scheme: "bearer",
           description: "An API key, `slate_<environment>_<id>_<secret>`.",

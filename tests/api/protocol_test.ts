@@ -151,7 +151,14 @@ Deno.test("a body that is not JSON in UTF-8 by its headers is 415 [8]", async ()
       JSON.stringify(headers),
     );
   }
-  for (const type of ["application/json;charset=utf-8", 'Application/JSON; charset="UTF-8"']) {
+  for (
+    const type of [
+      "application/json ; charset=utf-8",
+      "application/json;",
+      "application/json;charset=utf-8",
+      'Application/JSON; charset="UTF-8"',
+    ]
+  ) {
     const answer = await api.call("POST /api/keys", { raw, headers: { "content-type": type } });
     assertEquals(answer.status, 201, type);
   }
