@@ -51,57 +51,45 @@ export const idParameter = z.string()
   )
   .openapi({ type: "integer", minimum: 1, maximum: largestId });
 
-const dateTime = new RegExp(
-  String
-    .raw`^(?!0000|9999)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d` +
-    String.raw`(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)$`,
-);
+const dateTime = String.raw`\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]` +
+  String.raw`([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)`;
 
 /**
  * RFC 3339 with any offset, in the years 0001 to 9998 of UTC. Handed on in UTC, because PostgreSQL
  * takes offsets to 15:59 only, and cut to its microseconds.
  */
 export const instantParameter = z.string()
-  .regex(dateTime, {
+  .regex(new RegExp(`^${dateTime}$`), {
     message: "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z",
     abort: true,
   })
-  .refine(exists, {
-    message: "must be a day that exists, in the years 0001 to 9998",
-    abort: true,
+  .check((given) => {
+    const utc = toUtc(given.value);
+    const message = "must be a day that exists, in the years 0001 to 9998";
+    if (utc === undefined) given.issues.push({ code: "custom", input: given.value, message });
+    else given.value = utc;
   })
-  .overwrite(toUtc)
-  .openapi({ format: "date-time" });
+  .openapi({ format: "date-time", pattern: `^(?!0000|9999)${dateTime}$` });
 
 /** The same in a body. In a query the docs page would fill the example in, and send it. */
 export const instant = instantParameter.openapi({ example: "2030-01-31T09:00:00Z" });
 
 /** A day of the calendar, in the years 0001 to 9999. */
-export const date = z.string()
-  .regex(/^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, {
-    message: "must be a day such as 2030-01-31",
-    abort: true,
-  })
-  .refine(inCalendar, "must be a day that exists")
-  .openapi({ format: "date", example: "2030-01-31" });
+export const date = z.iso.date("must be a day that exists, such as 2030-01-31")
+  .refine((text) => !text.startsWith("0000"), "must be in the years 0001 to 9999")
+  .openapi({ pattern: String.raw`^(?!0000)\d{4}-\d\d-\d\d$`, example: "2030-01-31" });
 
-/** Whether the month has the day with which this text begins. */
-function inCalendar(text: string): boolean {
-  const [year, month, day] = text.slice(0, 10).split("-").map(Number) as [number, number, number];
-  // Day 0 of the next month; 2000 + n mod 400 has the same leap day and no two-digit trap.
-  return day <= new Date(Date.UTC(2000 + year % 400, month, 0)).getUTCDate();
-}
-
-function exists(text: string): boolean {
-  const moment = Date.parse(text.toUpperCase());
-  return inCalendar(text) && moment >= Date.parse("0001-01-01T00:00:00Z") &&
-    moment < Date.parse("9999-01-01T00:00:00Z");
-}
-
-function toUtc(text: string): string {
-  const fraction = /\.\d{1,6}/.exec(text)?.[0] ?? "";
-  const seconds = new Date(text.toUpperCase().replace(/\.\d+/, ""));
-  return `${seconds.toISOString().slice(0, 19)}${fraction}Z`;
+/** The instant in UTC with six digits; undefined where the day or the year is not to be had. */
+function toUtc(text: string): string | undefined {
+  let utc;
+  try {
+    utc = Temporal.Instant.from(text)
+      .toString({ smallestUnit: "microsecond", roundingMode: "trunc" });
+  } catch {
+    return undefined;
+  }
+  // A year of more or fewer digits has a sign, which sorts before every digit.
+  return [text, utc].every((time) => time >= "0001" && time < "9999") ? utc : undefined;
 }
 
 /** A time as it is answered: UTC with six digits. */

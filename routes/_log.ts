@@ -1,9 +1,8 @@
-import type { MiddlewareHandler } from "hono";
-import type { Context } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { DatabaseError } from "../postgres/mod.ts";
-import type { Variables } from "./_auth.ts";
 import { Problem, problemResponse } from "./_problem.ts";
+import type { Variables } from "./_step.ts";
 
 /** A name or an address, and perhaps a port. */
 const host = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
@@ -21,8 +20,8 @@ function isOnItsPath(c: Context): boolean {
 }
 
 /**
- * The outermost middleware: gives the request its id, refuses one whose Host is none, writes one line of JSON when it is answered,
- * and sets the headers that every answer has. No body, key or email is ever in a line.
+ * The outermost middleware: gives the request its id, refuses one whose Host is none, writes one line
+ * of JSON when it is answered, and sets the headers that every answer has. No body, key or email is ever in a line.
  */
 export function requestLog(
   log: (line: string) => void,

@@ -3,13 +3,13 @@ import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../postgres/mod.ts";
 import type { Replica } from "../postgres/replica.ts";
-import { authentication, type Variables } from "./_auth.ts";
+import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
-import { fuse, type Handler, type Step } from "./_step.ts";
-import { type Checked, validation } from "./_validation.ts";
+import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
+import { type Validated, validation } from "./_validation.ts";
 
 /** What the routes need from outside. */
 export interface Deps {
@@ -34,7 +34,7 @@ export function router() {
   app.openapi = ((route: ReturnType<typeof createRoute> & { steps?: Step[] }, handler: Handler) => {
     const { steps = [], middleware = [], ...documented } = route;
     app.openAPIRegistry.registerPath(documented);
-    const all = [...steps, validation((route.request ?? {}) as Checked)];
+    const all = [...steps, validation((route.request ?? {}) as Validated)];
     const path = [route.getRoutingPath()];
     return app.on(route.method, path, ...[middleware].flat(), fuse(all, handler));
   }) as typeof app.openapi;

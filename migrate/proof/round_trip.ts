@@ -5,7 +5,8 @@ import {
   describeDifferences,
   readCatalog,
 } from "../catalog/catalog.ts";
-import type { Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Migration } from "../files/migrations.ts";
 import { replay, ReplayFailure } from "./replay.ts";
 
 /**

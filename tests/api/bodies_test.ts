@@ -38,7 +38,7 @@ Deno.test("a Content-Length over 64 KiB is 413 before a byte of the body comes [
   assertMatch(answer, /\r\nconnection: close\r\n/i);
 });
 
-Deno.test("a body that stalls for 10 seconds is 408; 9 seconds are patience [14]", async () => {
+Deno.test("a body that stalls for 10 seconds is 408; 9 seconds are waited for [14]", async () => {
   await using api = await createApi();
   await using server = listen(api.app);
   const key = await api.key("ada@example.com");
