@@ -40,7 +40,7 @@ export function openapiDocument(app: App) {
         apiKey: {
           type: "http",
           scheme: "bearer",
-          description: "An API key, `slate_<environment>_<id>_<secret>`.",
+          description: "An API key, `slate_<environment>_<owner>_<id>_<secret>`.",
         },
       },
     },
