@@ -2,8 +2,8 @@ import type { Context } from "hono";
 import { Problem } from "./_problem.ts";
 
 /**
- * Refuses a request whose answer its sender could not read, or whose address is not text. `types`
- * are what can be answered with. A step of one operation, or Hono's middleware for many.
+ * Refuses a request whose Accept header allows none of `types` (406), and one whose URL does not
+ * decode (400). Works as a step of one operation and as Hono's middleware for many.
  */
 export function negotiate(types: string[]) {
   return <Answer>(c: Context, next: (c: Context) => Answer): Answer => {
@@ -11,9 +11,9 @@ export function negotiate(types: string[]) {
     if (accept !== undefined && accept !== "*/*" && !accepts(accept, types)) {
       throw new Problem("not_acceptable", `Accept ${types.join(" or ")}.`);
     }
-    // Hono hands on what does not decode as it is.
+    // Hono would hand on what does not decode as it is.
     if (c.req.url.includes("%") && !decodes(c.req.url)) {
-      throw new Problem("malformed_request", "The address is not UTF-8 in percent-encoding.");
+      throw new Problem("malformed_request", "The URL is not UTF-8 in percent-encoding.");
     }
     return next(c);
   };
