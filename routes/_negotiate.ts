@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { parseAccept } from "hono/utils/accept";
 import { Problem } from "./_problem.ts";
 
 /**
@@ -21,15 +22,11 @@ export function negotiate(types: string[]) {
 
 /** RFC 9110, section 12.5.1: the most specific range that matches a type decides. */
 function accepts(header: string, types: string[]): boolean {
-  const ranges = header.split(",").map((part) => {
-    const [range, ...parameters] = part.split(";").map((text) => text.trim().toLowerCase());
-    const quality = parameters.find((text) => text.startsWith("q="))?.slice(2) ?? "1";
-    return { range: range!, quality: Number(quality) };
-  });
+  const ranges = parseAccept(header.toLowerCase());
   return types.some((type) => {
-    const wildcards = [type, `${type.split("/")[0]}/*`, "*/*"];
-    const best = wildcards.map((name) => ranges.find(({ range }) => range === name)).find(Boolean);
-    return best !== undefined && best.quality > 0;
+    const names = [type, `${type.split("/")[0]}/*`, "*/*"];
+    const best = names.map((name) => ranges.find((range) => range.type === name)).find(Boolean);
+    return best !== undefined && best.q > 0;
   });
 }
 
