@@ -101,7 +101,9 @@ export const timestamp = z.string()
 export const rowFields = {
   created_at: timestamp,
   updated_at: timestamp,
-  version: z.int().min(1).openapi({ description: "Grows with every change; the ETag." }),
+  version: z.int().min(1).openapi({
+    description: "Grows with each change. In quotes it is the ETag.",
+  }),
 };
 
 /** `true` or `false` in a query. */
@@ -139,6 +141,8 @@ export function schemas<Fields extends z.ZodRawShape>(
 export function pageOf<Row extends z.ZodType>(noun: string, row: Row) {
   return z.strictObject({
     data: z.array(row),
-    next_cursor: z.string().nullable().openapi({ description: "Null: this is the last page." }),
+    next_cursor: z.string().nullable().openapi({
+      description: "Where the next page starts; null on the last one.",
+    }),
   }).openapi(`${noun}Page`);
 }
