@@ -1350,6 +1350,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1359,7 +1361,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Deleted. */
+            /** @description Gone. */
             204: {
                 headers: {
                     /** @description The number of this write, for the header of the same name of a read. */
@@ -1466,6 +1468,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2122,6 +2126,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2131,7 +2137,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Deleted. */
+            /** @description Gone. */
             204: {
                 headers: {
                     /** @description The number of this write, for the header of the same name of a read. */
@@ -2238,6 +2244,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2775,6 +2783,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2784,7 +2794,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Deleted. */
+            /** @description Gone. */
             204: {
                 headers: {
                     /** @description The number of this write, for the header of the same name of a read. */
@@ -2891,6 +2901,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -3571,6 +3583,8 @@ export interface operations {
             header?: {
                 /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -3580,7 +3594,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Deleted. */
+            /** @description Gone. */
             204: {
                 headers: {
                     /** @description The number of this write, for the header of the same name of a read. */

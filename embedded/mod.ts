@@ -1,12 +1,21 @@
 import { statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { homeOf, removeData, serverAccount } from "./account.ts";
+import {
+  homeOf,
+  openLock,
+  removeData,
+  runBeside,
+  serverAccount,
+  takeBack,
+  writeBeside,
+} from "./account.ts";
 import { binaries, major } from "./binaries.ts";
 import { EmbeddedError } from "./error.ts";
 import {
   freePort,
   initialise,
   preferredPort,
+  removeInTheEnd,
   type Server,
   stopLeftover,
   supervise,
@@ -64,7 +73,6 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       settings,
       async stop() {
         await stop();
-        if (ephemeral) await Deno.remove(dataDir, { recursive: true }).catch(() => {});
         lock.close();
       },
     };
@@ -90,13 +98,32 @@ async function temporaryFolder(small = false): Promise<string> {
 /** What startEmbedded does once it owns the folder. */
 async function start(dataDir: string, ephemeral: boolean): Promise<EmbeddedServer> {
   await refuseOtherMajor(dataDir);
-  const account = await serverAccount(join(dataDir, "postgres"));
+  const account = await serverAccount(dataDir);
   const home = await homeOf(dataDir, account);
-  const data = join(home, "postgres");
-  const server: Server = { bin: await binaries(dataDir, account), home, data, account, ephemeral };
+  const remove = ephemeral ? removeInTheEnd(home, dataDir) : async () => {};
+  try {
+    const data = join(home, "postgres");
+    const bin = await binaries(dataDir, account);
+    const server: Server = { bin, home, data, account, ephemeral };
+    const { settings, stop } = await startServer(server, dataDir);
+    return {
+      settings,
+      async stop() {
+        await stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function startServer(server: Server, dataDir: string): Promise<EmbeddedServer> {
+  const { ephemeral } = server;
   if (ephemeral) await restoreTemplate(server, dataDir);
   const password = await passwordOf(dataDir);
-  if (!await exists(join(data, "PG_VERSION"))) {
+  if (!await exists(join(server.data, "PG_VERSION"))) {
     await initialise(server, password);
     if (ephemeral) await keepTemplate(server, dataDir);
   }
@@ -137,7 +164,8 @@ async function own(dataDir: string, owner: string): Promise<Deno.FsFile> {
   let file: Deno.FsFile;
   try {
     await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
-    file = await Deno.open(path, { create: true, read: true, write: true });
+    takeBack(dataDir);
+    file = await openLock(path);
   } catch (error) {
     throw new EmbeddedError(
       `${dataDir} cannot be used (${
@@ -156,8 +184,7 @@ async function own(dataDir: string, owner: string): Promise<Deno.FsFile> {
       `${dataDir} is in use by ${holder}: stop that first, or set SLATE_DATA_DIR to another folder`,
     );
   }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`${owner} (process ${Deno.pid})\n`));
+  await runBeside(path, 'cat > "$1"', `${owner} (process ${Deno.pid})\n`);
   return file;
 }
 
@@ -179,8 +206,7 @@ async function passwordOf(dataDir: string): Promise<string> {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     const password = crypto.randomUUID().replaceAll("-", "");
     // Renamed when complete: half a password would lock us out.
-    await Deno.writeTextFile(`${path}.new`, `127.0.0.1:*:*:slate:${password}\n`, { mode: 0o600 });
-    await Deno.rename(`${path}.new`, path);
+    await writeBeside(path, `127.0.0.1:*:*:slate:${password}\n`);
     return password;
   }
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Account } from "./account.ts";
+import { type Account, give, runBeside, writeBeside } from "./account.ts";
 import { EmbeddedError } from "./error.ts";
 
 /** A database of its own port: away from 5432, where another PostgreSQL may be. */
@@ -9,7 +9,7 @@ const defaultPort = 15432;
 export interface Server {
   /** The folder of initdb, pg_ctl and postgres. */
   bin: string;
-  /** The folder of the log, writable by the account; for an ephemeral server it goes as a whole. */
+  /** The folder of the log; for an ephemeral server it goes as a whole. */
   home: string;
   /** PGDATA. */
   data: string;
@@ -35,8 +35,10 @@ export async function initialise(server: Server, password: string) {
   const unfinished = join(home, "postgres.unfinished");
   await Deno.remove(unfinished, { recursive: true }).catch(() => {});
   const passwordFile = join(home, "pgpass.initdb");
-  await Deno.writeTextFile(passwordFile, password, { mode: 0o600 });
-  if (account) await Deno.chown(passwordFile, account.uid, account.gid);
+  await runBeside(unfinished, 'mkdir -m 700 "$1"');
+  await writeBeside(passwordFile, password);
+  give(unfinished, account);
+  give(passwordFile, account);
   const initdb = new Deno.Command(join(bin, "initdb"), {
     args: [
       `--pgdata=${unfinished}`,
@@ -50,13 +52,13 @@ export async function initialise(server: Server, password: string) {
     ...account,
   });
   const { success, stderr } = await initdb.output();
-  await Deno.remove(passwordFile);
+  await runBeside(passwordFile, 'rm -f "$1"');
   if (!success) {
     throw new EmbeddedError(
       `PostgreSQL could not be set up in ${data}: ${new TextDecoder().decode(stderr).trim()}`,
     );
   }
-  await Deno.rename(unfinished, join(home, "postgres"));
+  await runBeside(unfinished, 'mv "$1" "${1%.unfinished}"');
 }
 
 /**
@@ -85,7 +87,6 @@ while [ "$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null)" = "$started" ]; do
   kill -0 "$started" 2>/dev/null && [ $attempt -lt 6000 ] || break
   sleep 0.01
 done
-[ -z "$REMOVE" ] || rm -rf "$REMOVE"
 `;
 
 /**
@@ -110,6 +111,10 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
       }
       : {}),
   };
+  if (account) {
+    await runBeside(log, 'umask 077; : >> "$1"');
+    give(log, account);
+  }
   const child = new Deno.Command("sh", {
     args: ["-c", supervisor],
     cwd: home,
@@ -122,7 +127,6 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
       OPTIONS: Object.entries(options).map(([name, value]) => `-c ${name}='${value}'`).join(" "),
       // Immediately, where nothing is to be kept.
       STOP: ephemeral ? "QUIT" : "INT",
-      REMOVE: ephemeral ? home : "",
     },
     stdin: "piped",
     stdout: "piped",
@@ -145,6 +149,37 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
   await stop();
   const tail = (await Deno.readTextFile(log).catch(() => "")).trim().split("\n").slice(-5);
   throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
+}
+
+/**
+ * Waits as the supervisor does, then for the server to be gone, and removes what it leaves. A shell
+ * of its own, because the folders are ours and not always the server's account's.
+ */
+const remover = `
+trap '' INT HUP TERM PIPE
+read -r _
+attempt=0
+while [ $attempt -lt 3000 ] && { [ -e "$1" ] || [ -e "$2" ]; }; do
+  attempt=$((attempt + 1))
+  pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null)
+  if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then rm -rf "$1" "$2" 2>/dev/null; fi
+  sleep 0.02
+done
+`;
+
+/** Removes both folders of a ephemeral server when what comes back is called, or when we are gone. */
+export function removeInTheEnd(home: string, dataDir: string): () => Promise<void> {
+  const child = new Deno.Command("sh", {
+    args: ["-c", remover, "sh", home, dataDir],
+    cwd: "/",
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return async () => {
+    await child.stdin.close();
+    await child.status;
+  };
 }
 
 /** Whether the server accepts connections, as the eighth line of postmaster.pid says. */
@@ -171,7 +206,7 @@ export async function preferredPort(dataDir: string): Promise<number> {
   const text = await Deno.readTextFile(path).catch(() => "");
   const known = Number(text) || defaultPort;
   const port = isFree(known) ? known : freePort();
-  if (text !== `${port}\n`) await Deno.writeTextFile(path, `${port}\n`);
+  if (text !== `${port}\n`) await writeBeside(path, `${port}\n`);
   return port;
 }
 

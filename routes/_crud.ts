@@ -29,18 +29,28 @@ const SlateWritten = z.object({
   }),
 });
 
+const tag = String.raw`(W/)?"[\x21\x23-\x7e\x80-\xff]*"`;
+/** Of a header that names ETags, or any by `*`. */
+const tags = String.raw`^(\*|[ \t,]*${tag}([ \t]*,[ \t]*(${tag})?)*[ \t]*)$`;
+
 /** Read by itemReply(). */
 const IfNoneMatch = SlateWritten.extend({
-  "if-none-match": z.string().optional()
-    .openapi({ description: 'Answers 304 if the row still has this ETag, such as `"1"`.' }),
+  "if-none-match": z.string().optional().openapi({
+    pattern: tags,
+    description: 'Answers 304 if the row still has this ETag, such as `"1"`.',
+  }),
 });
 
-/** Read by ifMatch(). */
-const IfMatch = z.object({
-  "if-match": z.string().optional()
-    .openapi({
-      description: 'Does it only if the row still has this ETag, such as `"1"`; else 412.',
-    }),
+/** Read by precondition(). */
+const Preconditions = z.object({
+  "if-match": z.string().optional().openapi({
+    pattern: tags,
+    description: 'Does it only if the row still has this ETag, such as `"1"`; else 412.',
+  }),
+  "if-none-match": z.string().optional().openapi({
+    pattern: "^\\*$",
+    description: "Does it only if the row is not there: 412 if it is.",
+  }),
 });
 
 /** Read by idempotency(). */
@@ -134,7 +144,7 @@ export function changing<Body extends z.ZodType, Row extends z.ZodType>(
     request: {
       params: ItemParams,
       query: NoQuery,
-      headers: IfMatch,
+      headers: Preconditions,
       body: { required: true, content: types },
     },
     responses: { 200: { ...jsonReply("The row.", schemas.row), headers: { ...etag, ...written } } },
@@ -146,7 +156,7 @@ export function deletion(deps: Deps) {
   return {
     ...secured(deps, "write", { problems: ["not_found", "precondition_failed"] }),
     method: "delete" as const,
-    request: { params: ItemParams, query: NoQuery, headers: IfMatch },
-    responses: { 204: { description: "Deleted.", headers: written } },
+    request: { params: ItemParams, query: NoQuery, headers: Preconditions },
+    responses: { 204: { description: "Gone.", headers: written } },
   };
 }

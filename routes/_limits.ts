@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Credential } from "../db/_caller.ts";
-import { Problem } from "./_problem.ts";
+import { tooMany } from "./_problem.ts";
 
 /*
  * How often one may ask. Counted in this instance's memory: the one statement of a request has no
@@ -159,10 +159,4 @@ function networkOf(address: string): string {
   const rest = tail ? tail.split(":") : [];
   while (tail !== undefined && groups.length + rest.length < 8) groups.push("0");
   return [...groups, ...rest].slice(0, 4).map((group) => group.padStart(4, "0")).join(":");
-}
-
-function tooMany(detail: string, seconds: number, headers: Record<string, string> = {}): Problem {
-  return new Problem("rate_limited", detail, {
-    headers: { "retry-after": String(seconds), ...headers },
-  });
 }

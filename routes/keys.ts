@@ -6,7 +6,7 @@ import { creation, deletion, ItemParams, listing } from "./_crud.ts";
 import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
-import { createdReply, deletedReply, idempotency, ifMatch } from "./_reply.ts";
+import { createdReply, deletedReply, idempotency, precondition } from "./_reply.ts";
 
 const fields = {
   name: text(100).openapi({ example: "laptop" }),
@@ -123,7 +123,7 @@ export function keyRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteKey(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
       },
     );
 }

@@ -27,8 +27,8 @@ import {
   createdReply,
   deletedReply,
   idempotency,
-  ifMatch,
   itemReply,
+  precondition,
 } from "./_reply.ts";
 
 const fields = {
@@ -135,7 +135,10 @@ export function todoRoutes(deps: Deps) {
       async (c) => {
         const { id } = c.req.valid("param");
         const change = c.req.valid("json");
-        return changedReply(c, await updateTodo(db, c.get("credential"), id, change, ifMatch(c)));
+        return changedReply(
+          c,
+          await updateTodo(db, c.get("credential"), id, change, precondition(c)),
+        );
       },
     )
     .openapi(
@@ -148,7 +151,7 @@ export function todoRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteTodo(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await deleteTodo(db, c.get("credential"), id, precondition(c)));
       },
     )
     .openapi(

@@ -238,7 +238,7 @@ Deno.test("embedded: the first ephemeral server leaves a template, private and c
 async function prepare(folder: string, name: string) {
   const dataDir = `${folder}/${name}`;
   await Deno.mkdir(dataDir, { mode: 0o700 });
-  const account = await serverAccount(`${dataDir}/postgres`);
+  const account = await serverAccount(dataDir);
   const home = await homeOf(dataDir, account);
   const bin = `${folder}/programs/bin`;
   return { dataDir, server: { bin, home, data: `${home}/postgres`, account, ephemeral: true } };
