@@ -44,7 +44,7 @@ export function routeFile(
     "createdReply",
     "deletedReply",
     "idempotency",
-    "ifMatch",
+    "precondition",
     "itemReply",
   ];
   return `import { createRoute${zod ? ", z" : ""} } from "@hono/zod-openapi";
@@ -129,7 +129,7 @@ ${table.changes ? change(names, problems) : ""}    .openapi(
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await delete${One}(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await delete${One}(db, c.get("credential"), id, precondition(c)));
       },
     );
 }
@@ -148,7 +148,7 @@ function change({ one, One, words, table }: Names, problems: string): string {
       async (c) => {
         const { id } = c.req.valid("param");
         const change = c.req.valid("json");
-        return changedReply(c, await update${One}(db, c.get("credential"), id, change, ifMatch(c)));
+        return changedReply(c, await update${One}(db, c.get("credential"), id, change, precondition(c)));
       },
     )
 `;
