@@ -17,7 +17,7 @@ export interface Server {
   ephemeral: boolean;
 }
 
-/** Beside the folder and the password, this is all that makes one of its results differ. */
+/** All that changes what initdb makes, beside the folder and the password. */
 export const initdbOptions = [
   "--username=slate",
   "--auth=scram-sha-256",
@@ -31,7 +31,7 @@ export const initdbOptions = [
 /** Makes an empty PostgreSQL whose one role, `slate`, has this password. */
 export async function initialise(server: Server, password: string) {
   const { bin, home, data, account, ephemeral } = server;
-  // Renamed when complete: whoever kills us half-way finds no half database afterwards.
+  // Renamed when complete: a process that is killed half-way leaves no half database.
   const unfinished = join(home, "postgres.unfinished");
   await Deno.remove(unfinished, { recursive: true }).catch(() => {});
   const passwordFile = join(home, "pgpass.initdb");
@@ -89,7 +89,10 @@ while [ "$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null)" = "$started" ]; do
 done
 `;
 
-/** Starts the server; what comes back stops it. Without an owner it stops by itself. */
+/**
+ * Starts the server and returns what stops it. It stops by itself when this process is gone. Throws
+ * EmbeddedError with the end of the log where it does not start.
+ */
 export async function supervise(server: Server, port: number): Promise<() => Promise<void>> {
   const { bin, home, data, account, ephemeral } = server;
   const log = join(home, "postgres.log");
@@ -131,18 +134,18 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     ...account,
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let said: string | undefined;
-  reader.read().then(({ value = "" }) => said = value);
+  let outcome: string | undefined;
+  reader.read().then(({ value = "" }) => outcome = value);
   async function stop() {
     await child.stdin.close();
     await Promise.all([reader.cancel(), child.status]);
   }
-  while (said === undefined) {
+  while (outcome === undefined) {
     // pg_ctl looks only ten times a second. In another folder the line may be the last server's.
     if (ephemeral && await isReady(data)) return stop;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  if (said.startsWith("started")) return stop;
+  if (outcome.startsWith("started")) return stop;
   await stop();
   const tail = (await Deno.readTextFile(log).catch(() => "")).trim().split("\n").slice(-5);
   throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
@@ -164,7 +167,7 @@ while [ $attempt -lt 3000 ] && { [ -e "$1" ] || [ -e "$2" ]; }; do
 done
 `;
 
-/** Removes both folders of a server for once when what comes back is called, or when we are gone. */
+/** Removes both folders of a ephemeral server when what comes back is called, or when we are gone. */
 export function removeInTheEnd(home: string, dataDir: string): () => Promise<void> {
   const child = new Deno.Command("sh", {
     args: ["-c", remover, "sh", home, dataDir],
@@ -179,13 +182,13 @@ export function removeInTheEnd(home: string, dataDir: string): () => Promise<voi
   };
 }
 
-/** Whether the server says so, in the eighth line of its file. */
+/** Whether the server accepts connections, as the eighth line of postmaster.pid says. */
 async function isReady(data: string): Promise<boolean> {
   const pidFile = await Deno.readTextFile(join(data, "postmaster.pid")).catch(() => "");
   return pidFile.split("\n")[7]?.trim() === "ready";
 }
 
-/** Stops the server that an owner who was killed has left running. */
+/** Stops a server that a killed owner has left running. */
 export async function stopLeftover({ bin, home, data, account }: Server) {
   await new Deno.Command(join(bin, "pg_ctl"), {
     args: ["stop", "-s", "-w", "-m", "fast", "-D", data],
@@ -197,7 +200,7 @@ export async function stopLeftover({ bin, home, data, account }: Server) {
   }).output();
 }
 
-/** The same port at every start where it can be had, so that .env stays right. */
+/** The port of the last start where it is free, so that .env stays right; else another. */
 export async function preferredPort(dataDir: string): Promise<number> {
   const path = join(dataDir, "port");
   const text = await Deno.readTextFile(path).catch(() => "");
@@ -216,7 +219,7 @@ function isFree(port: number): boolean {
   }
 }
 
-/** Below those that the kernel hands out itself, so that nobody is given it before we listen. */
+/** Below the ports that the kernel hands out, so that nobody gets it before we listen. */
 export function freePort(): number {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);

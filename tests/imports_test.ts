@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { dirname, join, normalize } from "node:path";
 import { root } from "./support/root.ts";
 
@@ -126,4 +126,19 @@ Deno.test("SQL never stands in routes/ and HTTP never in db/", async () => {
     }
   }
   assertEquals(wrong, []);
+});
+
+Deno.test("deno.lock has no package that only tests and benches import: the first start would fetch it", async () => {
+  const { specifiers } = JSON.parse(await Deno.readTextFile(join(root, "deno.lock")));
+  const files = [...Deno.readDirSync(join(root, "tests/npm"))].map(({ name }) =>
+    `tests/npm/${name}`
+  );
+  const texts = await Promise.all(
+    [...files, "bench/load.ts"].map((path) => Deno.readTextFile(join(root, path))),
+  );
+  const own = texts.map((text) => /"(npm:@?[^@]+@[^"/]+)/.exec(text)![1]!);
+  assert(own.length > 5);
+  const found = own.filter((name) => name in specifiers);
+  const remedy = "`git checkout deno.lock`, and run tests by `deno task`, which names their lock";
+  assertEquals(found, [], remedy);
 });

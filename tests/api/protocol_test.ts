@@ -168,7 +168,10 @@ Deno.test("an Accept that cannot be met is 406, and the most specific range deci
   await using api = await createApi();
   const status = async (accept: string) =>
     (await api.call("GET /api/keys", { headers: { accept } })).status;
-  for (const accept of ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"]) {
+  const quoted = 'text/html;a=", ;q=0", application/json;q=0.1';
+  for (
+    const accept of ["*/*", "application/*", "application/json", "text/html, */*;q=0.1", quoted]
+  ) {
     assertEquals(await status(accept), 200, accept);
   }
   for (const accept of ["text/html", "application/xml", "application/json;q=0, */*", "*/*;q=0"]) {

@@ -82,7 +82,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("root runs an ordinary user's data as that user, who can go on with it"),
+  name: name("root runs an ordinary user's data as that user, who can use it afterwards"),
   ignore,
   async fn() {
     await using folder = await temporaryFolder("slate-ordinary-");
@@ -100,7 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("an ordinary user is told that a folder belongs to somebody else"),
+  name: name("an ordinary user gets a message that the folder belongs to another"),
   ignore,
   async fn() {
     await using folder = await temporaryFolder("slate-ordinary-");
@@ -135,7 +135,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("data that its account can no longer reach is not taken for missing"),
+  name: name("data that its account can no longer read is not taken for missing"),
   ignore,
   async fn() {
     await using folder = await temporaryFolder("slate-root-");
