@@ -1,9 +1,10 @@
 import { dirname, join, relative, resolve } from "node:path";
 import { existsSync } from "node:fs";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { type Environment, EnvironmentError, readEnvironment } from "../postgres/environment.ts";
 import { exit, Failure } from "./command.ts";
 import type { Config } from "./config.ts";
+import { configFiles, loadConfig } from "./config_file.ts";
 
 /** The project whose migrations are meant. It is never known from where this code lies. */
 export const project = {
@@ -14,8 +15,6 @@ export const project = {
   config: {} as Config,
 };
 
-const configFile = "migrate.config.ts";
-
 /**
  * Opens the project: the folder that is named, else the one that the command is run in, else, where
  * nothing in it says that it is one, the nearest above it in the same repository. Throws a Failure.
@@ -23,27 +22,17 @@ const configFile = "migrate.config.ts";
 export async function openProject(named?: string) {
   const root = named === undefined ? nearestProject(Deno.cwd()) : resolve(named);
   if (!existsSync(root)) throw new Failure(`--root ${named} is not there`, exit.usage);
-  const path = join(root, configFile);
   project.root = root;
-  if (existsSync(path)) project.config = await loadConfig(path);
+  project.config = await loadConfig(root);
   project.command = project.config.command ?? project.command;
-}
-
-async function loadConfig(path: string): Promise<Config> {
-  try {
-    return (await import(pathToFileURL(path).href)).default ?? {};
-  } catch (error) {
-    throw new Failure(`${path} cannot be loaded: ${(error as Error).message}`, exit.usage);
-  }
 }
 
 function nearestProject(start: string): string {
   // Whoever names the folder of the migrations here means the folder that they stand in.
   if (Deno.env.get("DBMATE_MIGRATIONS_DIR") || existsSync(join(start, ".env"))) return start;
   for (let folder = start;; folder = dirname(folder)) {
-    if ([configFile, join("db", "migrations")].some((name) => existsSync(join(folder, name)))) {
-      return folder;
-    }
+    const signs = [...Object.values(configFiles), join("db", "migrations")];
+    if (signs.some((name) => existsSync(join(folder, name)))) return folder;
     if (existsSync(join(folder, ".git")) || dirname(folder) === folder) return start;
   }
 }

@@ -1,7 +1,7 @@
 import { type Command, exit } from "../command.ts";
 import { generate, writeGenerated } from "../schema/generated.ts";
 import { readSound } from "../files/sound.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "schema",

@@ -6,7 +6,8 @@ import { fromLedger, readState, type Row } from "../apply/state.ts";
 import { connect } from "../../postgres/mod.ts";
 import { probe } from "../proof/probe.ts";
 import { build } from "../proof/replay.ts";
-import { openScratch, openTarget } from "../target.ts";
+import { openScratch } from "../scratch.ts";
+import { openTarget } from "../target.ts";
 import { find } from "../apply/versions.ts";
 
 export const command: Command = {

@@ -9,7 +9,7 @@ import { type Migration, migrationsDir, parse, shownPath } from "../files/migrat
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "squash",

@@ -6,7 +6,7 @@ import { type CatalogObject, readCatalog } from "../catalog/catalog.ts";
 import { environment, project } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 import { build } from "./replay.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 /**
  * The catalogs that migrations build. The last answer is kept beside the development database, else in the
