@@ -41,6 +41,11 @@ export interface PlainConfig {
    * and are no part of schema.sql.
    */
   serverRoles?: string[];
+  /**
+   * A .sql file that makes of an empty database what the migrations expect and do not make: what a
+   * script sets up before dbmate runs. Only scratch databases get it.
+   */
+  prepare?: string;
 }
 
 /** A query that does not fit the schema. */

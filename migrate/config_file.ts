@@ -43,7 +43,9 @@ export function readPlainConfig(root: string): PlainConfig {
   return config;
 }
 
-const plainNames = ["command", "baseline", "profile", "rules", "ignore", "serverRoles"];
+const plainNames = [
+  ...["command", "baseline", "profile", "rules", "ignore", "serverRoles", "prepare"],
+];
 const codeNames = ["development", "afterUp", "afterChange", "seed", "checkQueries"];
 
 function requireSound(file: string, config: PlainConfig, names: string[]) {
@@ -58,11 +60,13 @@ function requireSound(file: string, config: PlainConfig, names: string[]) {
   for (const name of Object.keys(config)) {
     if (!names.includes(name)) unknown("the name", name, names);
   }
-  const { baseline, profile, rules = {}, command, ignore = [], serverRoles = [] } = config;
+  const { baseline, profile, rules = {}, command, prepare, ignore = [], serverRoles = [] } = config;
   if (baseline !== undefined && !/^\d+$/.test(String(baseline))) {
     faults.push(`baseline is "${baseline}": it must be a version, digits as a text`);
   }
-  if (command !== undefined && typeof command !== "string") faults.push("command must be a text");
+  for (const [name, text] of Object.entries({ command, prepare })) {
+    if (text !== undefined && typeof text !== "string") faults.push(`${name} must be a text`);
+  }
   if (profile !== undefined && !(profile in profiles)) {
     unknown("the profile", profile, Object.keys(profiles));
   }

@@ -40,11 +40,22 @@ function nearestProject(start: string): string {
 /** The environment, filled from the project's .env. Throws a Failure where that cannot be read. */
 export function environment(): Environment {
   try {
-    return readEnvironment(project.root);
+    const env = readEnvironment(project.root);
+    return env.DATABASE_URL ? { ...env, DATABASE_URL: withoutDriver(env.DATABASE_URL) } : env;
   } catch (error) {
     if (!(error instanceof EnvironmentError)) throw error;
     throw new Failure(error.message, exit.usage);
   }
+}
+
+/** A URL as dbmate takes it, without what it says to dbmate's driver alone. */
+function withoutDriver(text: string): string {
+  const url = URL.parse(text);
+  if (!url) return text;
+  const driver = ["connect_timeout", "application_name", "fallback_application_name"];
+  const named = [...driver, "binary_parameters"].filter((name) => url.searchParams.has(name));
+  for (const name of named) url.searchParams.delete(name);
+  return named.length > 0 ? url.href : text;
 }
 
 /** The words that started this process, as far as it knows them. */

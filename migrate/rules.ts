@@ -65,7 +65,7 @@ export type Rule = keyof typeof usual;
 export const beyondHistory: readonly string[] = [
   ...["edited", "missing", "out-of-order", "unfinished", "invalid-index"],
   "history-fails",
-  ...["encoding", "file-size", "missing-up", "second-block"],
+  ...["encoding", "file-size", "missing-up"],
 ];
 
 /** Rules of squawk, the linter, with what they weigh where the project says nothing. */

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { connect, type Database, DatabaseError, sql } from "../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
 import { versionsTable } from "./bookkeeping.ts";
@@ -5,7 +6,7 @@ import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
 import { rolesOf } from "./files/roles.ts";
-import { environment } from "./project.ts";
+import { environment, project } from "./project.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
 export interface Scratch extends AsyncDisposable {
@@ -94,8 +95,21 @@ async function prepare(settings: DatabaseSettings, searchPath: string | undefine
     if (schema) await db.script(`create schema if not exists ${quoteName(schema)}`);
     const table = [schema, name].filter((part) => part !== undefined).map(quoteName).join(".");
     await db.script(`create table ${table} (version varchar(128) primary key)`);
+    await runPreparation(db);
   } finally {
     await db.close();
+  }
+}
+
+/** The project's own script, for what its migrations expect and do not make. */
+async function runPreparation(db: Database) {
+  const { prepare } = project.config;
+  if (prepare === undefined) return;
+  try {
+    await db.script(await Deno.readTextFile(resolve(project.root, prepare)));
+  } catch (error) {
+    const said = (error as Error).message;
+    throw new Failure(`${prepare}, which prepares a scratch database, fails: ${said}`, exit.usage);
   }
 }
 

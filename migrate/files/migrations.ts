@@ -138,22 +138,23 @@ export function parse(
     }
     return [];
   });
-  const [up, down, extra] = directives;
+  const [up, second, third] = directives;
+  const down = directives.find(({ kind }, i) => kind === "down" && i > 0);
   if (up?.kind !== "up") {
     report(up?.line ?? 0, "missing-up", "has no up block", "begin it with -- migrate:up");
-  } else if (!down) {
+  } else if (!second) {
     report(
       0,
       "missing-down",
       "has no down block",
       "end it with -- migrate:down and its statements",
     );
-  } else if (down.kind !== "down") {
+  } else if (second.kind !== "down") {
     const remedy = "put all statements into one, or write two migrations";
-    report(down.line, "second-block", "a second up block", remedy);
-  } else if (extra) {
+    report(second.line, "second-block", "a second up block", remedy);
+  } else if (third) {
     const remedy = "keep one up block and one down block";
-    report(extra.line, "second-block", `another ${extra.kind} block`, remedy);
+    report(third.line, "second-block", `another ${third.kind} block`, remedy);
   }
   const before = lines.slice(0, (up?.line ?? 1) - 1).findIndex((l) => !/^\s*(--|$)/.test(l));
   if (before !== -1 && up && !text.startsWith("\ufeff")) {
@@ -161,7 +162,7 @@ export function parse(
     report(before + 1, "directive", message, "move it below -- migrate:up");
   }
   const unreadable = before !== -1 ||
-    findings.some(({ rule }) => rule !== "directive" && rule !== "missing-down");
+    findings.some(({ rule }) => rule === "encoding" || rule === "missing-up");
   for (const { line, content } of directives) {
     for (const option of content.replace(/^--\s*migrate:(up|down)/, "").trim().split(/\s+/)) {
       if (option === "" || /^transaction:(true|false)$/.test(option)) continue;

@@ -38,6 +38,9 @@ export async function replay(db: Database, migration: Migration, part: "up" | "d
 
 /** What the scratch server lacks and the real one may have. */
 function serverHint({ message }: DatabaseError): string {
+  if (/^schema ".*" does not exist/.test(message)) {
+    return "; what a script makes before dbmate runs can be named as `prepare` in the configuration, and a search_path belongs into DATABASE_URL";
+  }
   return /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
       unknownOption(message)
     ? "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases"
