@@ -60,6 +60,8 @@ function withoutDriver(text: string): string {
 
 /** The words that started this process, as far as it knows them. */
 function calledAs(): string {
+  const called = Deno.env.get("MIGRATE_CALLED_AS");
+  if (called) return called;
   const main = fileURLToPath(Deno.mainModule);
   const near = relative(Deno.cwd(), main);
   return `deno run -A ${near.startsWith("..") ? main : near}`;

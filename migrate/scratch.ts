@@ -5,7 +5,7 @@ import { versionsTable } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
-import { rolesOf } from "./files/roles.ts";
+import { rolesOf, schemasOf } from "./files/surroundings.ts";
 import { environment, project } from "./project.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
@@ -18,7 +18,7 @@ export interface Scratch extends AsyncDisposable {
 }
 
 export interface ScratchOptions {
-  /** The roles that these name are there, or can be made: nobody else has them meanwhile. */
+  /** What they name and do not make themselves is there: roles, schemas of the search_path. */
   migrations?: Migration[];
   /** The search_path of each session, as the server has it that the migrations are for. */
   searchPath?: string;
@@ -64,7 +64,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   try {
     roles = await makeRoles(db, server, options.migrations ?? []);
     const base = await create("template0");
-    await prepare({ ...server, database: base }, searchPath);
+    await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
     return {
       create: async (template) => ({
         ...server,
@@ -84,12 +84,19 @@ export async function needsServerAlone(migrations: Migration[]): Promise<boolean
   return made.length + named.length > 0;
 }
 
-/** dbmate makes its table before the first migration. */
-async function prepare(settings: DatabaseSettings, searchPath: string | undefined) {
+/** dbmate makes its table, and the first schema of the search_path, before the first migration. */
+async function prepare(
+  settings: DatabaseSettings,
+  searchPath: string | undefined,
+  migrations: Migration[],
+) {
   const db = connect(settings, { size: 1, deadline: 60_000 });
   try {
-    for (const schema of searchPath?.split(",").map((name) => name.trim()) ?? []) {
-      if (!/\$user|^pg_/.test(schema)) await db.script(`create schema if not exists ${schema}`);
+    const path = searchPath?.split(",").map((name) => name.trim()) ?? [];
+    const made = path.length > 1 ? await schemasOf(migrations) : [];
+    for (const [i, schema] of path.entries()) {
+      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(schema)) continue;
+      await db.script(`create schema if not exists ${schema}`);
     }
     const { schema, name } = versionsTable();
     if (schema) await db.script(`create schema if not exists ${quoteName(schema)}`);

@@ -61,8 +61,10 @@ function withoutRepetition(trip: Finding[], rows: Finding[], squawk: Finding[]):
   const known = new Set(trip.map(place));
   const measured = rows.filter((finding) => !known.has(place(finding)));
   const scanned = new Set(rows.filter(({ rule }) => rule === "scan-under-lock").map(place));
+  const refused = new Set(rows.filter(({ rule }) => rule === "up-fails-with-rows").map(place));
   const guessed = squawk.filter((finding) =>
-    finding.rule !== "require-concurrent-index-creation" || !scanned.has(place(finding))
+    !(finding.rule === "require-concurrent-index-creation" && scanned.has(place(finding))) &&
+    !(finding.rule === "adding-required-field" && refused.has(place(finding)))
   );
   return [...trip, ...measured, ...guessed];
 }
@@ -83,7 +85,7 @@ interface Servers extends AsyncDisposable {
 }
 
 async function openServers(all: Migration[]): Promise<Servers> {
-  const shared = await needsServerAlone(all) ? undefined : await openScratch();
+  const shared = await needsServerAlone(all) ? undefined : await openScratch({ migrations: all });
   const on = async <Result>(work: (scratch: Scratch) => Promise<Result>): Promise<Result> => {
     if (shared) return await work(shared);
     await using own = await openScratch({ migrations: all });

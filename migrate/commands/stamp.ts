@@ -32,7 +32,10 @@ export const command: Command = {
         file.version <= version || newer.some((row) => row.version === file.version)
       );
       context.progress("building what the migrations say");
-      const [expected, found] = await Promise.all([expectedCatalog(built), readCatalog(work.db)]);
+      const [expected, found] = await Promise.all([
+        expectedCatalog(built, work.db),
+        readCatalog(work.db),
+      ]);
       const differences = compareCatalogs(expected, found);
       if (differences.length > 0) {
         context.print(

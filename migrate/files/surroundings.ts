@@ -1,3 +1,4 @@
+import type { ParsedStatement } from "./grammar.ts";
 import type { Migration } from "./migrations.ts";
 
 /** The roles of a server that migrations make, and those that they expect to be there. */
@@ -16,22 +17,34 @@ const special = /^(public|pg_\w+)$/;
 export async function rolesOf(migrations: Migration[]): Promise<Roles> {
   const made = new Set<string>();
   const named = new Set<string>();
-  const { GrammarError, parseBlock } = await import("./grammar.ts");
   const words = /\b(role|user|group|grant|revoke|owner|policy|privileges|authorization)\b/i;
-  for (const { up, down } of migrations) {
-    for (const block of [up, down].filter(({ text }) => words.test(text))) {
-      try {
-        for (const { kind, fields } of await parseBlock(block)) {
-          if (kind === "CreateRoleStmt") made.add(fields.role);
-          else collect(fields, named);
-        }
-      } catch (error) {
-        // What PostgreSQL does not parse is told elsewhere.
-        if (!(error instanceof GrammarError)) throw error;
-      }
-    }
+  for (const { kind, fields } of await statementsWith(words, migrations)) {
+    if (kind === "CreateRoleStmt") made.add(fields.role);
+    else collect(fields, named);
   }
   return { made: [...made], named: [...named].filter((name) => !made.has(name)) };
+}
+
+/** The schemas that migrations make. */
+export async function schemasOf(migrations: Migration[]): Promise<string[]> {
+  const statements = await statementsWith(/\bschema\b/i, migrations);
+  return statements.filter(({ kind }) => kind === "CreateSchemaStmt")
+    .map(({ fields }) => fields.schemaname);
+}
+
+/** The statements of the blocks in which some words occur. What does not parse is told elsewhere. */
+async function statementsWith(words: RegExp, migrations: Migration[]): Promise<ParsedStatement[]> {
+  const { GrammarError, parseBlock } = await import("./grammar.ts");
+  const found: ParsedStatement[] = [];
+  for (const block of migrations.flatMap(({ up, down }) => [up, down])) {
+    if (!words.test(block.text)) continue;
+    try {
+      found.push(...await parseBlock(block));
+    } catch (error) {
+      if (!(error instanceof GrammarError)) throw error;
+    }
+  }
+  return found;
 }
 
 /** Adds every role that a part of a parse tree names. */
