@@ -3,7 +3,7 @@ import { type Command, exit, Failure } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import { brokenIndexes } from "../apply/indexes.ts";
 import { record } from "../apply/ledger.ts";
-import { formatFinding } from "../finding.ts";
+import { type Finding, formatFinding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { findingsOf, type Row } from "../apply/state.ts";
 import { applyHistory } from "../apply/history.ts";
@@ -45,7 +45,8 @@ export const command: Command = {
       const pending = upTo(target, work.rows, isWanted(work));
       const { errors, warnings, history } = await check(work, pending);
       for (const finding of history) context.say(`accepted: ${formatFinding(finding)}`);
-      report(context, [...warnings, ...errors]);
+      for (const finding of warnings) context.say(`warning: ${formatFinding(finding)}`);
+      report(context, errors);
       if (errors.length > 0) {
         context.say(
           `nothing was applied; \`${project.command} adopt\` accepts what was applied elsewhere already`,
@@ -81,9 +82,22 @@ async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Verd
   const files: Migration[] = pending.map(({ file }) => file!);
   const findings = [...folder.findings, ...findingsOf(obstacles)];
   for (const file of files) findings.push(...await checkForm(file));
-  const verdict = judge(findings, folder.migrations);
+  const verdict = withoutDowns(judge(findings, folder.migrations), files);
   if (verdict.errors.length > 0) return verdict;
-  return judge([...findings, ...await brokenIndexes(db, files)], folder.migrations);
+  const broken = await brokenIndexes(db, files);
+  return { ...verdict, errors: judge(broken, folder.migrations).errors };
+}
+
+/** What is wrong in a down alone stops nobody from going up, unless the house wants it so. */
+function withoutDowns(verdict: Verdict, files: Migration[]): Verdict {
+  if (project.config.profile === "strict") return verdict;
+  const isDown = ({ path, line }: Finding) =>
+    files.some(({ path: own, down }) => own === path && down.line > 0 && line >= down.line);
+  return {
+    ...verdict,
+    errors: verdict.errors.filter((finding) => !isDown(finding)),
+    warnings: [...verdict.warnings, ...verdict.errors.filter(isDown)],
+  };
 }
 
 /** Takes into the ledger what dbmate was used for by hand. */
