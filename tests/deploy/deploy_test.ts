@@ -88,7 +88,7 @@ Deno.test({
   },
 });
 
-Deno.test("deploy: a database far away without a word of TLS is reached by verified TLS or not at all", async () => {
+Deno.test("deploy: a remote database whose URL says nothing of TLS is reached by verified TLS or not at all", async () => {
   await using machine = await platform();
   const env = { ...machine.env, PGHOST: "db.example.com", PGUSER: "a", PGDATABASE: "b" };
   const { readDatabaseSettings } = await import("../../postgres/settings.ts");
