@@ -44,21 +44,44 @@ function notReady(error: unknown): unknown {
   return detail ? new Problem("unavailable", detail, { headers: { "retry-after": "1" } }) : error;
 }
 
+/** Milliseconds for which an answer is given again: anybody may ask, as often as he likes. */
+const kept = 1000;
+
 export function healthRoutes({ db, telemetry }: Deps) {
+  const measure = telemetry ? pendingMigrations() : undefined;
   let expected: Promise<string[]> | undefined;
 
-  /** Those that this build expects and the database has not, the oldest first. */
-  async function missing(): Promise<string[]> {
-    expected ??= expectedVersions();
-    const applied = await listAppliedVersions(db).catch((error) => {
-      if (error instanceof DatabaseError && error.code === "42P01") return [];
-      throw error;
-    });
-    const versions = new Set(applied.map(({ version }) => version));
-    return (await expected).filter((version) => !versions.has(version)).sort();
+  /** The problem that the database has, if any. */
+  async function look(): Promise<unknown> {
+    try {
+      expected ??= expectedVersions();
+      const applied = await listAppliedVersions(db).catch((error) => {
+        if (error instanceof DatabaseError && error.code === "42P01") return [];
+        throw notReady(error);
+      });
+      const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
+      measure?.(missing.size);
+      if (missing.size === 0) return undefined;
+      const first = [...missing].sort()[0];
+      const detail = `The database lacks ${missing.size} migrations, the first is ${first}.`;
+      return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
+    } catch (error) {
+      return error;
+    }
   }
 
-  const measure = telemetry ? pendingMigrations() : undefined;
+  let found: Promise<unknown> | undefined;
+  /** When it was found; not yet is never too old. */
+  let foundAt = Infinity;
+
+  /** One question for all who ask meanwhile, and for those who ask right after. */
+  function ready(): Promise<unknown> {
+    if (found && performance.now() - foundAt < kept) return found;
+    foundAt = Infinity;
+    found = look().finally(() => foundAt = performance.now());
+    return found;
+  }
+
   return router()
     .openapi(
       createRoute({
@@ -98,17 +121,8 @@ export function healthRoutes({ db, telemetry }: Deps) {
         },
       }),
       async (c) => {
-        const versions = await missing().catch((error) => {
-          throw notReady(error);
-        });
-        measure?.(versions.length);
-        if (versions.length > 0) {
-          throw new Problem(
-            "unavailable",
-            `The database lacks ${versions.length} migrations, the first is ${versions[0]}.`,
-            { headers: { "retry-after": "5" } },
-          );
-        }
+        const problem = await ready();
+        if (problem) throw problem;
         return c.json({ status: "ok" as const }, 200);
       },
     );
