@@ -23,7 +23,7 @@ export async function checkQueries(
 ): Promise<Finding[]> {
   if (!await Deno.stat(join(root, test)).catch(() => undefined)) return [];
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-check", "--quiet", test],
+    args: ["test", "--allow-all", "--no-check", "--quiet", "--lock=tests/deno.lock", test],
     cwd: root,
     stdin: "null",
     env: {
