@@ -41,7 +41,7 @@ export function studentRoutes(deps: Deps) {
         summary: "List students",
       }),
       async (c) => {
-        const { request, asked } = pageRequest(c.req.valid("query"), studentSorts);
+        const { request, asked } = pageRequest(c.req.path, c.req.valid("query"), studentSorts);
         const from = chooseDatabase(c, deps);
         return pageReply(c, await listStudents(from, c.get("credential"), request), asked);
       },
