@@ -20,7 +20,7 @@ const allowed: Record<string, string[]> = {
 };
 
 /** The rooms inside of migrate/, which is a product of its own. */
-const stages = /^migrate\/(files|catalog|apply|proof|schema|draft|commands)\//;
+const stages = /^migrate\/(files|catalog|apply|proof|schema|draft|check|commands)\//;
 
 /** What a query must not know: HTTP, and what validates it. */
 const notInDb = /^(hono|zod|@hono)/;
@@ -32,7 +32,7 @@ function room(path: string): string {
 async function* sources(folder = ""): AsyncGenerator<string> {
   for await (const entry of Deno.readDir(join(root, folder))) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory && !/^(\.|node_modules|tests|bench|docs)/.test(entry.name)) {
+    if (entry.isDirectory && !/^(\.|node_modules|tests|bench|docs|dist)/.test(entry.name)) {
       yield* sources(path);
     } else if (entry.name.endsWith(".ts")) yield path;
   }
@@ -112,7 +112,7 @@ async function* migrateFiles(folder: string): AsyncGenerator<string> {
   for await (const entry of Deno.readDir(join(root, folder))) {
     const path = join(folder, entry.name);
     if (!entry.isDirectory) yield path;
-    else if (entry.name !== "tests" && entry.name !== "node_modules") yield* migrateFiles(path);
+    else if (!["tests", "dist", "node_modules"].includes(entry.name)) yield* migrateFiles(path);
   }
 }
 
