@@ -93,7 +93,12 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
     "and exists (select from students s where s.id = t.student_id) and t.id = ",
     "students s is not bound",
   ],
-  ["getTodo", /sha256\(k\.secret_hash[^=]+=[^)]+\)[^)]+\)/, "true", "keys k does not ask"],
+  [
+    "getTodo",
+    /sha256\(\s+coalesce\([^]+?\) = sha256\([^)]+\)[^)]+\)/,
+    "true",
+    "keys k does not ask",
+  ],
   [
     "getTodo",
     /caller as materialized \([^]+?from keys/,
