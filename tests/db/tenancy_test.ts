@@ -94,7 +94,12 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
     "delete from keys t using idempotency_keys s",
     "idempotency_keys s",
   ],
-  ["getMe", /sha256\(k\.secret_hash[^=]+=[^)]+\)[^)]+\)/, "true", "keys k does not ask"],
+  [
+    "getMe",
+    /sha256\(\s+coalesce\([^]+?\) = sha256\([^)]+\)[^)]+\)/,
+    "true",
+    "keys k does not ask",
+  ],
   [
     "getMe",
     /caller as materialized \([^]+?from keys/,
