@@ -49,7 +49,7 @@ export async function createForeign(
 const main = join(root, "migrate", "main.ts");
 
 /** Deno's own folder, which would be looked for in the project's home. */
-const denoDir: string = JSON.parse(
+export const denoDir: string = JSON.parse(
   outcome(
     await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output(),
   ).stdout,
