@@ -1,6 +1,7 @@
 import { connect, type Database, DatabaseError } from "../../postgres/mod.ts";
 import { explained } from "../advice.ts";
-import { versionsTableName } from "../bookkeeping.ts";
+import { versionsTable, versionsTableName } from "../bookkeeping.ts";
+import { quoteName } from "../databases.ts";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { Failure } from "../command.ts";
 import { lineAt } from "../files/grammar.ts";
@@ -75,6 +76,8 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
 /** Loads a schema file, which may bring dbmate's table and the schema `public` along. */
 async function load(db: Database, text: string) {
   await db.script(`drop table ${versionsTableName()}`);
+  const { schema } = versionsTable();
+  if (schema) await db.script(`drop schema ${quoteName(schema)}`);
   if (/^create schema public;/im.test(text)) await db.script("drop schema public cascade");
   await db.script(text);
 }
