@@ -23,6 +23,8 @@ export interface Settings {
   corsOrigins: string[];
   /** Requests a minute and caller; 0 turns the limit off. */
   rateLimit: number;
+  /** Requests in hand for one caller; 0 turns the limit off. */
+  concurrencyLimit: number;
   /** The header that our own proxy sets to the client's address; none is trusted by default. */
   trustedProxyHeader?: string;
   /** Only in `deno task dev`: the key of requests that carry none. */
@@ -42,7 +44,7 @@ const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
 export const names = [
   ...databaseNames,
   ...["DATABASE_REPLICA_URL", "HOST", "PORT", "POOL_SIZE", "REQUEST_DEADLINE_MS", "CORS_ORIGINS"],
-  ...["RATE_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
+  ...["RATE_LIMIT", "CONCURRENCY_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
   ...known,
 ];
 
@@ -101,6 +103,7 @@ export function readSettings(env: Environment): Settings {
     deadline: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
     corsOrigins,
     rateLimit: whole("RATE_LIMIT", 6000, 0, 1_000_000_000),
+    concurrencyLimit: whole("CONCURRENCY_LIMIT", 64, 0, 1_000_000),
     trustedProxyHeader: matching(
       "TRUSTED_PROXY_HEADER",
       /^[A-Za-z0-9-]+$/,

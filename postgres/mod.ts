@@ -22,8 +22,21 @@ export interface Database {
    * leaves open ends with it: its connection is not used again, but for a `session`.
    */
   script(text: string): Promise<void>;
+  /** What the pool is at, for the metrics. */
+  stats(): PoolStats;
   /** Lets the work in hand finish, refuses what waits and what comes, closes every connection. */
   close(): Promise<void>;
+}
+
+export interface PoolStats {
+  /** Connections at most. */
+  size: number;
+  /** Connections that are open, and those of them that are at work. */
+  open: number;
+  busy: number;
+  /** Statements that wait for a connection, and those that were sent and are not answered. */
+  waiting: number;
+  underWay: number;
 }
 
 export interface Description {
@@ -166,6 +179,13 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
         ({ types, columns }) => ({ types, columns: columns as unknown as Description["columns"] }),
       ),
     script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, true),
+    stats: () => ({
+      size,
+      open,
+      busy: open - idle.length,
+      waiting: waiting.size,
+      underWay: inHand - waiting.size,
+    }),
     async close() {
       closing = true;
       for (const { reject } of waiting) reject(new Unreachable("the database is closing"));

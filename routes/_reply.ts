@@ -116,8 +116,9 @@ function matchesAny(header: string, etag: string): boolean {
  * rather than ignored.
  */
 export function precondition(c: Ctx): Versions | undefined {
+  const wanted = ifMatch(c);
   const unwanted = c.req.header("if-none-match");
-  if (unwanted === undefined) return ifMatch(c);
+  if (unwanted === undefined) return wanted;
   if (unwanted === "*") return [];
   throw new Problem("invalid_parameter", "If-None-Match on a change may only be `*`.", {
     errors: [{ parameter: "If-None-Match", code: "invalid_format", detail: "must be `*`" }],

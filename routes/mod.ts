@@ -1,7 +1,8 @@
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { createLimits } from "./_limits.ts";
+import { createLimits, type LimitOptions } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
+import { requestMetrics } from "./_metrics.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
 import { errorResponse, Problem, problemResponse } from "./_problem.ts";
@@ -12,11 +13,7 @@ import { studentRoutes } from "./students.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
-export interface AppOptions extends Omit<Deps, "limits"> {
-  /** Requests a minute and caller; 0 turns the limit off. */
-  rateLimit: number;
-  trustedProxyHeader?: string;
-}
+export type AppOptions = Omit<Deps, "limits"> & LimitOptions;
 
 /** The whole API. The order of the middleware is the order in which a request passes it. */
 export function createApp(options: AppOptions) {
@@ -43,7 +40,7 @@ export function createApp(options: AppOptions) {
     return c.res;
   });
 
-  app.use(requestLog(deps.log));
+  app.use(requestLog(deps.log, deps.telemetry ? requestMetrics() : undefined));
   if (deps.corsOrigins.length > 0) {
     app.use(cors({
       origin: deps.corsOrigins,

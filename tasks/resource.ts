@@ -99,7 +99,7 @@ async function main(args: string[]): Promise<number> {
   for (const { path, text } of edits) await Deno.writeTextFile(join(root, path), text);
   const code = edits.map(({ path }) => path).filter((path) => path.endsWith(".ts"));
   await run("fmt", "--quiet", ...code);
-  for (const generated of ["openapi", "client"]) await run("task", generated);
+  for (const generated of ["openapi", "client", "statements"]) await run("task", generated);
   for (const { path } of edits) console.log(path);
   console.error("read what was written, improve its words, and run `deno task test`");
   return 0;
