@@ -31,6 +31,8 @@ export interface Settings {
   trustedProxyHeader?: string;
   /** Only in `deno task dev`: the key of requests that carry none. */
   devKey?: string;
+  /** Whether `/` is a page that shows what the API does; by default in `deno task dev`. */
+  demo: boolean;
 }
 
 /** Every fault of the environment, a line each. */
@@ -107,7 +109,7 @@ export function readSettings(env: Environment): Settings {
     replica,
     host,
     port: whole("PORT", 8000, 0, 65535),
-    reusePort: whole("REUSE_PORT", 0, 0, 1) === 1,
+    reusePort: whole("REUSE_PORT", "DEMO", 0, 0, 1) === 1,
     managed: Boolean(env.DENO_SERVE_ADDRESS),
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
     poolSize: whole("POOL_SIZE", 10, 1, 1000),
@@ -121,6 +123,7 @@ export function readSettings(env: Environment): Settings {
       "the name of a header",
     ),
     devKey: env.SLATE_DEV_KEY || undefined,
+    demo: whole("DEMO", env.SLATE_DEV_KEY ? 1 : 0, 0, 1) === 1,
   };
   if (settings.devKey && !isLocal(host)) {
     faults.push(
