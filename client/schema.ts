@@ -985,7 +985,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
                 /** @description Only todos of this student. */
                 student_id?: number;
@@ -1647,7 +1647,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {
