@@ -1,11 +1,15 @@
+import { identified, type Identity } from "./_identity.ts";
 import { sql, type Statement } from "../postgres/mod.ts";
 
 /** Each scope holds the ones before it. */
 export const scopes = ["read", "write", "admin"] as const;
 export type Scope = typeof scopes[number];
 
-/** What a caller shows: whose the key is and its id, as the key says, and its secret's digest. */
-export interface Credential {
+/** What a caller shows: an API key, or who they are to an issuer that was asked for it. */
+export type Credential = KeyCredential | Identity;
+
+/** Whose the key is and its id, as the key says, and its secret's digest. */
+export interface KeyCredential {
   ownerId: string;
   keyId: string;
   /** SHA-256 of the secret in hexadecimal. */
@@ -21,13 +25,15 @@ const holders = {
 /**
  * The CTE `caller`: one row if the credential is good, else none. Every statement begins with it, so
  * that a request proves who is asking and does its work in one round trip. `id` is the user,
- * `allowed` whether the key's scope holds the one that the statement needs.
+ * `allowed` whether the credential's scope holds the one that the statement needs.
  *
  * Both digests are hashed again with a nonce, so that the time that their comparison takes says
  * nothing about the stored one (double-HMAC verification). For a key that is unknown or has ended the
  * nonce stands there, which equals no digest: the same work, so that the time does not tell either.
  */
-export function caller({ ownerId, keyId, hash }: Credential, scope: Scope): Statement {
+export function caller(credential: Credential, scope: Scope): Statement {
+  if ("issuer" in credential) return identified(credential, scope);
+  const { ownerId, keyId, hash } = credential;
   return sql`caller as materialized (
       select k.owner_id as id, ${holders[scope]} as allowed, k.scope = 'admin' as admin
       from keys k
