@@ -7,7 +7,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find the docs page */
+        /** Redirect to the docs page */
         get: operations["getRoot"];
         put?: never;
         post?: never;
@@ -58,7 +58,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say that the API is up */
+        /** Check that the API is up */
         get: operations["getWelcome"];
         put?: never;
         post?: never;
@@ -76,7 +76,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that the process answers
+         * Check that the process is alive
          * @description Never touches the database: its outage is no reason to restart the API.
          */
         get: operations["getLiveness"];
@@ -96,7 +96,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that requests can be served
+         * Check that requests can be served
          * @description The database answers and has every migration that this build expects.
          */
         get: operations["getReadiness"];
@@ -618,7 +618,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description See /api/docs. */
+            /** @description To /api/docs. */
             302: {
                 headers: {
                     /** @description /api/docs */
@@ -786,7 +786,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Up. */
+            /** @description The API is up. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -842,7 +842,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Live. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -898,7 +898,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ready. */
+            /** @description Requests can be served. */
             200: {
                 headers: {
                     [name: string]: unknown;
