@@ -569,12 +569,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
