@@ -218,7 +218,7 @@ Deno.test("an address in a forwarded header is the same with a port [36]", async
   assertEquals((await call("198.51.100.2:1001")).status, 401);
 });
 
-Deno.test("beyond its requests in hand a caller is told 429, and another is not [44]", async () => {
+Deno.test("a caller with too many requests in flight gets 429, and another caller does not [44]", async () => {
   await using api = await createApi({ concurrencyLimit: 8 });
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   for (const key of [ada, bob]) await api.call("GET /api/me", { key });
@@ -231,7 +231,7 @@ Deno.test("beyond its requests in hand a caller is told 429, and another is not 
   assertEquals((await api.call("GET /api/me", { key: ada })).status, 200);
 });
 
-Deno.test("a caller whose requests are slow has few of them at a time, and another finds room [44]", async () => {
+Deno.test("a caller whose requests are slow runs few at a time, and another caller finds room [44]", async () => {
   await using api = await createApi({ concurrencyLimit: 64, poolSize: 4 });
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   for (const key of [ada, bob]) await api.call("GET /api/me", { key });

@@ -76,7 +76,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assertEquals([answer.status, (await answer.json()).data], [200, []]);
     // Not 0: whoever stalls his body is cut off, and the log says so.
     assertEquals(await process.ended, 1);
-    assertMatch(process.output(), /still in hand after 4000 ms/);
+    assertMatch(process.output(), /still in flight after 4000 ms/);
     assertLess(performance.now() - started, 5000); // the contract's own limit
     await load.stop();
     assertEquals([load.wrong, load.refused], [[], 0]);
