@@ -31,6 +31,8 @@ export interface Settings {
   trustedProxyHeader?: string;
   /** Only in `deno task dev`: the key of requests that carry none. */
   devKey?: string;
+  /** Whether `/` is a page that shows what the API does; by default in `deno task dev`. */
+  demo: boolean;
 }
 
 /** Every fault of the environment, a line each. */
@@ -50,6 +52,7 @@ export const names = [
     "HOST",
     "PORT",
     "REUSE_PORT",
+    "DEMO",
     "POOL_SIZE",
     "REQUEST_DEADLINE_MS",
     "CORS_ORIGINS",
@@ -121,6 +124,7 @@ export function readSettings(env: Environment): Settings {
       "the name of a header",
     ),
     devKey: env.SLATE_DEV_KEY || undefined,
+    demo: whole("DEMO", env.SLATE_DEV_KEY ? 1 : 0, 0, 1) === 1,
   };
   if (settings.devKey && !isLocal(host)) {
     faults.push(
