@@ -86,7 +86,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("drain: a request that was answered before its body came keeps nobody waiting [40]", async () => {
+Deno.test("drain: a request that was answered before its body came does not delay the end [40]", async () => {
   await using database = await createDatabase();
   const { url, process } = await startInstance(database);
   await using _ended = process;
@@ -99,7 +99,7 @@ Deno.test("drain: a request that was answered before its body came keeps nobody 
   assertLess(performance.now() - started, 3000); // less than what cuts off
 });
 
-Deno.test("drain: three instances are restarted one after the other behind a proxy, and nobody notices", async () => {
+Deno.test("drain: three instances are restarted one after the other behind a proxy, and no request fails", async () => {
   await using database = await createDatabase();
   const ports = [freePort(), freePort(), freePort()];
   const settings = await asApplication(database);
