@@ -18,7 +18,7 @@ import { demoEmail, seed } from "./seed.ts";
 const env = environment();
 const host = env.HOST || "127.0.0.1";
 const port = env.PORT || "8000";
-const progress = startProgress(["PostgreSQL", "migrations", "demo data", "the API"]);
+const progress = startProgress(["PostgreSQL", "migrations", "demo data"]);
 
 /** The key of requests without one: of the demo user, made anew at every start, so none lies about. */
 async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<string> {
@@ -87,7 +87,6 @@ async function passOn(log: ReadableStream<Uint8Array>, where?: string) {
 
 function announce(where: string) {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  progress.end();
   console.log(`
 Slate runs on ${where}.
 
@@ -111,8 +110,11 @@ async function migrate(settings: DatabaseSettings): Promise<number> {
     env: { INIT_CWD: root, DATABASE_URL: databaseUrl(settings) },
     stdin: "null",
     stdout: "piped",
+    // Its own line of progress would be written over ours.
+    stderr: "piped",
   });
   const child = command.spawn();
+  const errors = new Response(child.stderr).text();
   const total = [...Deno.readDirSync(`${root}/db/migrations`)].length;
   let done = 0;
   progress.at("migrations", done, total);
@@ -122,7 +124,11 @@ async function migrate(settings: DatabaseSettings): Promise<number> {
     done += text.match(/^applied /gm)?.length ?? 0;
     progress.at("migrations", done, total);
   }
-  return (await child.status).code;
+  const { code } = await child.status;
+  if (code !== 0) progress.end();
+  const text = (await errors).trimEnd();
+  if (text && (code !== 0 || !Deno.stderr.isTerminal())) console.error(text);
+  return code;
 }
 
 /** The embedded server around it all. Returns the exit code. */
@@ -138,7 +144,7 @@ async function serveEmbedded(database: string): Promise<number> {
     const slateEnv = env.SLATE_ENV || "dev";
     progress.at("demo data");
     const key = await prepare(settings, slateEnv);
-    progress.at("the API");
+    progress.end();
     return await serve({
       DATABASE_URL: databaseUrl(settings),
       SLATE_DEV_KEY: key,
