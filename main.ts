@@ -29,7 +29,7 @@ const db = Deno.env.get("OTEL_DENO") === "true" ? traced(connected) : connected;
 const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
 const replica = settings.replica &&
   connectReplica(settings.replica, db, { size: poolSize, warn });
-const app = createApp({ ...settings, db, replica, log: log.write });
+const app = createApp({ ...settings, db, replica, log: log.write, warn });
 
 let server: Server;
 try {

@@ -353,7 +353,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
+            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "forbidden" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
             request_id: string;
             errors?: {
                 /** @description A JSON Pointer into the body. */
@@ -1028,7 +1028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1135,7 +1135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1282,7 +1282,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1391,7 +1391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1518,7 +1518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1691,7 +1691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1804,7 +1804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1911,7 +1911,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2058,7 +2058,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2167,7 +2167,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2294,7 +2294,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2452,7 +2452,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2559,7 +2559,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2715,7 +2715,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2824,7 +2824,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2951,7 +2951,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3122,7 +3122,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3226,7 +3226,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3333,7 +3333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3479,7 +3479,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3624,7 +3624,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;

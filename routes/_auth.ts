@@ -16,20 +16,27 @@ import type { Step, Variables } from "./_step.ts";
  * what the handler throws becomes an answer here already.
  */
 export function authentication(
-  { db, environment, devKey, limits }: {
+  { db, environment, devKey, corsOrigins, limits }: {
     db: Database;
     environment: string;
     devKey?: string;
+    corsOrigins: string[];
     limits: Limits;
   },
   scope: Scope,
 ): Step {
   // Only under a name of this machine: a web page can make its own name point here (DNS rebinding).
-  const openKey = (c: Context) =>
-    devKey && isLocal(new URL(c.req.url).hostname.replace(/^\[|\]$/g, "")) ? devKey : undefined;
+  function openKey(c: Context): string | undefined {
+    const { host, hostname } = new URL(c.req.url);
+    if (!devKey || !isLocal(hostname.replace(/^\[|\]$/g, ""))) return undefined;
+    refuseForeignPage(c, host, corsOrigins);
+    return devKey;
+  }
   return async (c, next) => {
     const header = c.req.header("authorization");
-    const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
+    const token = header === undefined
+      ? devKey && openKey(c)
+      : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const credential = token === undefined ? undefined : parseKey(token, environment);
     const admitted = limits.admit(
       c,
@@ -58,6 +65,33 @@ export function authentication(
     settle(answer, c.get("callerId"));
     return answer;
   };
+}
+
+/**
+ * Without a key the browser's word counts on whose page asks: any page of the web can send a request
+ * to this machine, also where it may not read the answer. Throws 403.
+ */
+function refuseForeignPage(c: Context, host: string, corsOrigins: string[]) {
+  const origin = c.req.header("origin");
+  const site = c.req.header("sec-fetch-site") ?? "none";
+  const own = origin === undefined
+    ? site === "none" || site === "same-origin"
+    : origin === `http://${host}` || corsOrigins.includes(origin);
+  if (!own) throw new Problem("forbidden", "A page of another origin needs an API key here.");
+}
+
+/**
+ * Throws 403 for the id of the key by which dev lets in those who have none, or of its user: without
+ * it every request would be refused until the next start.
+ */
+export function keepDevKey(
+  { devKey, environment }: { devKey?: string; environment: string },
+  part: "keyId" | "ownerId",
+  id: string,
+) {
+  if (!devKey || parseKey(devKey, environment)?.[part] !== id) return;
+  const detail = "Requests without a key need it while `deno task dev` runs.";
+  throw new Problem("forbidden", detail);
 }
 
 /** Checks what a statement says of the caller. Throws the 401 or the 403. */

@@ -107,7 +107,7 @@ export function secured(deps: Deps, scope: Scope, { body, problems = [] }: {
 } = {}) {
   const steps = [authentication(deps, scope)];
   if (body) steps.push(jsonBody(body));
-  const shared: ProblemCode[] = [...always, "unauthorized", "insufficient_scope"];
+  const shared: ProblemCode[] = [...always, "unauthorized", "forbidden", "insufficient_scope"];
   return {
     security: [{ apiKey: [scope] }],
     steps,

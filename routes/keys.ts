@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { type Credential, scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, keySorts, listKeys, rotateKey } from "../db/keys.ts";
+import { keepDevKey } from "./_auth.ts";
 import { creation, deletion, ItemParams, listing } from "./_crud.ts";
 import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
@@ -107,6 +108,7 @@ export function keyRoutes(deps: Deps) {
         const credential = c.get("credential");
         const { secret, hash } = newSecret();
         const { id } = c.req.valid("param");
+        keepDevKey(deps, "keyId", id);
         const { overlap_seconds } = c.req.valid("json");
         const once = idempotency(c, `rotateKey/${id}`);
         const rows = await rotateKey(db, credential, id, overlap_seconds, hash, once);
@@ -124,6 +126,7 @@ export function keyRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
+        keepDevKey(deps, "keyId", id);
         return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
       },
     );
