@@ -985,7 +985,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
                 /** @description Only todos of this student. */
                 student_id?: number;
@@ -1647,7 +1647,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {
@@ -1765,6 +1765,8 @@ export interface operations {
                 cursor?: string;
                 /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
+                /** @description Words to search the names for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                q?: string;
             };
             header?: {
                 /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */

@@ -15,6 +15,7 @@ import {
   instant,
   instantParameter,
   schemas,
+  search,
   text,
   timestamp,
   words,
@@ -62,10 +63,8 @@ const query = {
   }),
   updated_since: instantParameter.optional()
     .openapi({ description: "Only todos that changed at this time or later." }),
-  q: words(1000).optional().openapi({
-    description:
-      "Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either.",
-  }),
+  q: words(1000).optional()
+    .openapi({ description: `Words to search the descriptions for. ${search}` }),
 };
 
 export function todoRoutes(deps: Deps) {
