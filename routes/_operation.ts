@@ -7,6 +7,7 @@ import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import { leavable } from "./_leave.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
 
@@ -44,7 +45,7 @@ export function router() {
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
     const path = [route.getRoutingPath()];
-    return app.on(route.method, path, ...[middleware].flat(), fuse(all, handler));
+    return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
   }) as typeof app.openapi;
   return app;
 }

@@ -1,5 +1,6 @@
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { heedingCallers } from "./_leave.ts";
 import { createLimits, type LimitOptions } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
 import { requestMetrics } from "./_metrics.ts";
@@ -22,6 +23,7 @@ export interface AppOptions extends Omit<Deps, "limits">, LimitOptions {
 /** The whole API. The order of the middleware is the order in which a request passes it. */
 export function createApp(options: AppOptions) {
   const deps: Deps = { ...options, limits: createLimits(options) };
+  deps.db = heedingCallers(options.db);
   const app = router();
   app.onError(errorResponse);
   const otherMethod = methodNotAllowed({
