@@ -62,7 +62,7 @@ export class Shares {
       caller.running--;
       const took = performance.now() - start;
       if (took < quickMs) caller.window = Math.min(this.most, caller.window + 1);
-      else if (took > slowMs) caller.window = Math.max(1, caller.window / 2);
+      else if (took > slowMs) caller.window = Math.max(this.window, caller.window / 2);
       if (caller.running === 0 && caller.waiting.size === 0) this.#callers.delete(name);
       for (const go of caller.waiting) {
         if (caller.running >= Math.floor(caller.window)) break;
