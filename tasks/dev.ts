@@ -34,14 +34,14 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
   }
 }
 
-/** Runs the app until it ends or we are told to stop. Returns its exit code. */
+/** Runs the app until it ends or a signal stops us. Returns its exit code. */
 async function serve(settings: Record<string, string>, where?: string): Promise<number> {
   const permissions = ["--allow-net", "--allow-env", "--allow-read"];
   const args = ["run", ...permissions, "--watch", "--no-clear-screen", "main.ts"];
   const options = { cwd: root, env: settings, stdout: "piped" as const, grace: 50 };
   const child = spawnLeashed(Deno.execPath(), args, options);
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
-  // SIGTERM that ends the app inside it, so it is told by SIGINT.
+  // SIGTERM that ends the app inside it, so it gets SIGINT.
   let stopping = false;
   const stop = () => {
     if (stopping) return;
