@@ -164,6 +164,14 @@ export function deleteKey(
     from caller left join deleted on true`);
 }
 
+/** Whether an account has this address, in whatever case. For the command line, as installKey(). */
+export function findAccount(db: Database, email: string): Promise<{ id: string }[]> {
+  return db.query(sql`
+    select id
+    from users
+    where lower(email) = lower(${email})`);
+}
+
 export interface InstalledKey {
   owner_id: string;
   id: string;

@@ -502,6 +502,14 @@ select
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
 from caller left join deleted on true;
 
+-- db/keys.ts: findAccount
+
+-- findAccount
+--   $1: email
+select id
+from users
+where lower(email) = lower($1);
+
 -- db/keys.ts: installKey
 
 -- installKey
