@@ -54,7 +54,7 @@ export async function createBench(todos: number): Promise<Bench> {
   const [{ version } = { version: "" }] = await db.query<{ version: string }>(
     sql`select current_setting('server_version') as version`,
   );
-  const key = formatKey(environment, row!.id, secret);
+  const key = formatKey(environment, { ownerId: row!.owner_id, id: row!.id, secret });
   return {
     settings,
     db,

@@ -148,6 +148,23 @@ export interface paths {
         patch: operations["updateTodo"];
         trace?: never;
     };
+    "/api/students/{id}/todos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a student's todos */
+        get: operations["listStudentTodos"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/students": {
         parameters: {
             query?: never;
@@ -186,23 +203,6 @@ export interface paths {
          * @description A merge patch: what is left out stays, null clears.
          */
         patch: operations["updateStudent"];
-        trace?: never;
-    };
-    "/api/students/{id}/todos": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List a student's todos */
-        get: operations["listStudentTodos"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/api/users": {
@@ -1621,6 +1621,134 @@ export interface operations {
             };
         };
     };
+    listStudentTodos: {
+        parameters: {
+            query?: {
+                /** @description Rows of a page at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                cursor?: string;
+                /** @description With `-` descending. Empty values come last. */
+                sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
+                /** @description Only those that are, or are not, done. */
+                completed?: boolean;
+                /** @description Only those due before it. */
+                due_before?: string;
+                /** @description Only those due after it. */
+                due_after?: string;
+                /** @description `none`: only todos without a date. */
+                due?: "none";
+                /** @description Only those that changed then or later. */
+                updated_since?: string;
+                /** @description Words to search the descriptions for. */
+                q?: string;
+            };
+            header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
+            };
+            path: {
+                /** @description The row's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    /** @description The next page, if there is one. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TodoPage"];
+                };
+            };
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: A valid API key is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such resource. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: An internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The database is not available. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `deadline_exceeded`: The request took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listStudents: {
         parameters: {
             query?: {
@@ -2220,134 +2348,6 @@ export interface operations {
             };
             /** @description `invalid_body`: The body is not valid. */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_error`: An internal error. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database is not available. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `deadline_exceeded`: The request took too long. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listStudentTodos: {
-        parameters: {
-            query?: {
-                /** @description Rows of a page at most. */
-                limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
-                cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
-                sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
-                /** @description Only those that are, or are not, done. */
-                completed?: boolean;
-                /** @description Only those due before it. */
-                due_before?: string;
-                /** @description Only those due after it. */
-                due_after?: string;
-                /** @description `none`: only todos without a date. */
-                due?: "none";
-                /** @description Only those that changed then or later. */
-                updated_since?: string;
-                /** @description Words to search the descriptions for. */
-                q?: string;
-            };
-            header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
-                "slate-written"?: string;
-            };
-            path: {
-                /** @description The row's id. */
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page. */
-            200: {
-                headers: {
-                    /** @description The next page, if there is one. */
-                    Link?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TodoPage"];
-                };
-            };
-            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unauthorized`: A valid API key is required. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: There is no such resource. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
-            406: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3173,7 +3173,10 @@ export interface operations {
                 /** @description With `-` descending. Empty values come last. */
                 sort?: "id" | "-id";
             };
-            header?: never;
+            header?: {
+                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                "slate-written"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3565,7 +3568,10 @@ export interface operations {
     deleteKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                "if-match"?: string;
+            };
             path: {
                 /** @description The row's id. */
                 id: number;
@@ -3621,6 +3627,15 @@ export interface operations {
             };
             /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The row has changed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -116,7 +116,7 @@ interface Differences<Fields extends z.ZodRawShape> {
   answered?: { [Name in keyof Fields]?: z.ZodType };
 }
 
-/** The schemas of a resource: the row, a new one, and a change of one. */
+/** The schemas of a resource: the row, a page of them, a new one, and a change of one. */
 export function schemas<Fields extends z.ZodRawShape>(
   noun: string,
   fields: Fields,
@@ -126,9 +126,19 @@ export function schemas<Fields extends z.ZodRawShape>(
     name,
     name in defaults ? (field as z.ZodType).default(defaults[name]) : field,
   ]);
+  const row = z.strictObject({ id, ...fields, ...answered, ...rowFields }).openapi(noun);
   return {
-    row: z.strictObject({ id, ...fields, ...answered, ...rowFields }).openapi(noun),
+    row,
+    page: pageOf(noun, row),
     new: z.strictObject(Object.fromEntries(withDefaults) as Fields).openapi(`New${noun}`),
     change: z.strictObject(fields).partial().openapi(`${noun}Change`),
   };
+}
+
+/** The schema of a page of such rows. */
+export function pageOf<Row extends z.ZodType>(noun: string, row: Row) {
+  return z.strictObject({
+    data: z.array(row),
+    next_cursor: z.string().nullable().openapi({ description: "Null: this is the last page." }),
+  }).openapi(`${noun}Page`);
 }

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Key } from "../db/_caller.ts";
+import type { Credential } from "../db/_caller.ts";
 import { Problem } from "./_problem.ts";
 
 /*
@@ -73,7 +73,7 @@ export interface Limits {
    * counted for the key, and from the first proof on for the user whose key it is: more keys are
    * not more requests. Throws 429. Returns what to do when it is answered.
    */
-  admit(c: Context, key: Key | undefined): Settle;
+  admit(c: Context, credential: Credential | undefined): Settle;
 }
 
 /** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
@@ -94,8 +94,8 @@ export function createLimits(
   }
 
   return {
-    admit(c, key) {
-      const name = key && nameOf(key);
+    admit(c, credential) {
+      const name = credential && nameOf(credential);
       const owner = name && owners.get(name);
       // Whoever shares an address with a guesser and holds a good key goes on.
       const address = owner ? undefined : addressOf(c, trustedProxyHeader);
@@ -132,9 +132,9 @@ export function createLimits(
   };
 }
 
-/** Never the key's id alone: that is no secret, and anybody could use up another's requests. */
-function nameOf(key: Key): string {
-  return `${key.id}:${key.hash}`;
+/** Never the ids alone: they are no secret, and anybody could use up another's requests. */
+function nameOf({ ownerId, keyId, hash }: Credential): string {
+  return `${ownerId}:${keyId}:${hash}`;
 }
 
 /**

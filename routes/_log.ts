@@ -21,7 +21,7 @@ export function requestLog(
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");
     // What an answer to a key says is nobody else's, not even after the key is gone.
-    if (c.get("key") || status === 401) headers.set("cache-control", "no-store");
+    if (c.get("credential") || status === 401) headers.set("cache-control", "no-store");
     const route = routePath(c, -1);
     const line: Record<string, unknown> = {
       time: new Date().toISOString(),

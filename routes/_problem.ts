@@ -67,7 +67,11 @@ const constraints: Record<string, [code: ProblemCode, field: string, detail: str
 };
 
 /** The code of the field's fault by SQLSTATE. Any other one is a check that the value broke. */
-const faultCodes: Record<string, string> = { "23505": "taken", "23503": "not_found" };
+const faultCodes: Record<string, string> = {
+  "23505": "taken",
+  "23P01": "taken",
+  "23503": "not_found",
+};
 
 /** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
 export function unauthorized(): Problem {

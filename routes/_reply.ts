@@ -1,7 +1,7 @@
 import type { Context, TypedResponse } from "hono";
 import { digest } from "../db/_secret.ts";
-import type { Created, Idempotency } from "../db/_create.ts";
-import type { Changed, Found, Versions, Written } from "../db/_shapes.ts";
+import type { Created, Idempotency } from "../db/_idempotency.ts";
+import type { Changed, Found, Versions, Written } from "../db/_row.ts";
 import { permit } from "./_auth.ts";
 import type { Variables } from "./_step.ts";
 import { Problem } from "./_problem.ts";
@@ -92,7 +92,7 @@ function changed(c: Ctx, rows: Changed[]): Changed {
 }
 
 /** The same for a row that is absent and one that is another user's. */
-function absent(): Problem {
+export function absent(): Problem {
   return new Problem("not_found", "There is no such row among yours.");
 }
 

@@ -39,7 +39,7 @@ export function openapiDocument(app: App) {
         key: {
           type: "http",
           scheme: "bearer",
-          description: "An API key, `slate_<environment>_<id>_<secret>`.",
+          description: "An API key, `slate_<environment>_<owner>_<id>_<secret>`.",
         },
       },
     },

@@ -280,8 +280,8 @@ Deno.test("check: a query that a migration has left behind is found", async () =
   assertEquals([...new Set(found.map(({ path }) => path))], ["db/users.ts"]);
   const messages = found.map(({ message }) => message).sort();
   assertEquals(messages.length, 2, messages.join("\n"));
-  assertMatch(messages[0]!, /^getMe, users\.get, .*: column t\.years_old does not exist$/);
-  assertEquals(messages[1], 'users.create: column "years_old" of relation "users" does not exist');
+  assertEquals(messages[0], 'createUser: column "years_old" of relation "users" does not exist');
+  assertMatch(messages[1]!, /^listUsers, getUser, getMe, .*: column t\.years_old does not exist$/);
 });
 
 Deno.test("check: a required column that an insert leaves out is found", async () => {
@@ -293,6 +293,6 @@ Deno.test("check: a required column that an insert leaves out is found", async (
   const found = await checkQueries(testServer(), database.settings);
   assertEquals(found.map(({ path, message }) => [path, message]), [
     ["db/keys.ts", "installKey: inserts no badge into users, required and without default"],
-    ["db/users.ts", "users.create: inserts no badge into users, required and without default"],
+    ["db/users.ts", "createUser: inserts no badge into users, required and without default"],
   ]);
 });

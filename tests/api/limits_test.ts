@@ -8,7 +8,7 @@ async function statuses(n: number, call: () => ReturnType<TestApi["call"]>) {
   return all;
 }
 
-const badKey = `slate_test_1_${"A".repeat(43)}`;
+const badKey = `slate_test_1_1_${"A".repeat(43)}`;
 
 Deno.test("RateLimit and RateLimit-Policy count down to 429 with Retry-After, and a minute later it goes on [36]", async () => {
   await using api = await createApi({ rateLimit: 3 });
