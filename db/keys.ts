@@ -177,9 +177,13 @@ export function installKey(
       union all
       select id from users where lower(email) = lower(${key.email})
       limit 1
+    ),
+    installed as (
+      insert into keys (owner_id, name, scope, secret_hash)
+      select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
+      from owner
+      returning owner_id, id
     )
-    insert into keys (owner_id, name, scope, secret_hash)
-    select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
-    from owner
-    returning owner_id, id`);
+    select installed.owner_id, installed.id
+    from installed`);
 }

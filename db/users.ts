@@ -106,16 +106,19 @@ export function updateUser(
       set name = ${name}, email = ${email}, years_old = ${years_old}
       where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
         and ${matches(versions)}
-      returning ${json(userColumns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select ${json(userColumns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
       exists (
-        select from users t
+        select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
-      changed.body, changed.version, ${written}
-    from caller left join changed on true`);
+      shown.body, shown.version, ${written}
+    from caller left join shown on true`);
 }
 
 /** With one go all that the user owns: todos, students, keys and remembered answers. */
@@ -136,7 +139,7 @@ export function deleteUser(
     select
       caller.id as caller_id, caller.allowed,
       exists (
-        select from users t
+        select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
       null as body, deleted.version, ${written}

@@ -1,13 +1,15 @@
 /**
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
- * whose role must be allowed to create databases and roles. Further arguments go to `deno test`.
+ * whose role must be allowed to create databases and roles; one of a Citus cluster's coordinator has
+ * the tests on all of its nodes. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root } from "./support/root.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
+import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
 
 /** The application's role gets a password that only this run knows. */
@@ -22,15 +24,21 @@ const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
 const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
+const workers = given ? await workersOf(server) : [];
+const nodes = [server, ...workers];
 let code = 1;
 try {
-  await administer(server, `drop database if exists ${template} with (force)`);
-  await administer(server, `create database ${template} template template0`);
+  await dropTemplate();
+  for (const node of nodes) {
+    await administer(node, `create database ${template} template template0`);
+  }
+  if (workers.length > 0) await joinNodes(nodes, template);
   await migrate({ ...server, database: template });
+  if (workers.length > 0) await spread(nodes, template);
   await createRoles();
   code = await run(server);
 } finally {
-  await administer(server, `drop database if exists ${template} with (force)`);
+  await dropTemplate();
   await embedded?.stop();
   await Deno.remove(folder, { recursive: true });
 }
@@ -45,8 +53,17 @@ function settingsOf(url: string): DatabaseSettings {
 
 /** Roles belong to the whole server, so they are made once, before tests run side by side. */
 async function createRoles() {
-  await administer(server, await Deno.readTextFile(`${root}/db/roles.sql`));
-  await administer(server, `alter role slate_app password '${appPassword}'`);
+  const roles = await Deno.readTextFile(`${root}/db/roles.sql`);
+  for (const node of nodes) {
+    await administer(node, roles);
+    await administer(node, `alter role slate_app password '${appPassword}'`);
+  }
+}
+
+async function dropTemplate() {
+  for (const node of nodes) {
+    await administer(node, `drop database if exists ${template} with (force)`);
+  }
 }
 
 /**
@@ -72,6 +89,7 @@ async function run(server: DatabaseSettings): Promise<number> {
       DENO_JOBS: `${jobs}`,
       ...withoutDatabase(Deno.env.toObject()),
       TEST_SERVER: databaseUrl(server),
+      TEST_WORKERS: workers.map(databaseUrl).join(" "),
       TEST_APP_PASSWORD: appPassword,
       SCRATCH_DATABASE_URL: databaseUrl(server),
     },

@@ -30,7 +30,9 @@ async function count(
 /** Lets every remembered answer be as old as this. */
 async function age(api: TestApi, interval: string) {
   await api.database.db.query(
-    sql`update idempotency_keys set expires_at = expires_at - ${interval}::interval`,
+    sql`
+      update idempotency_keys
+      set expires_at = (expires_at at time zone 'UTC' - ${interval}::interval) at time zone 'UTC'`,
   );
 }
 
