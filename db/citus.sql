@@ -26,8 +26,8 @@ declare
     join pg_attribute a on a.attrelid = t.oid and a.attname = 'owner_id'
     where t.relnamespace = 'public'::regnamespace
       and t.relkind = 'r'
-      and t.oid not in (select logicalrelid from pg_dist_partition)
-    order by t.relname
+      and t.oid not in (select logicalrelid from pg_dist_partition where partmethod = 'h')
+    order by t.relname <> 'keys'
   );
   one regclass;
   foreign_key record;
@@ -47,7 +47,9 @@ begin
     perform create_reference_table('users');
   end if;
   foreach one in array owned loop
-    perform create_distributed_table(one, 'owner_id');
+    -- All beside the keys, as a statement reads its caller's key and its caller's rows at once.
+    perform create_distributed_table(one, 'owner_id',
+      colocate_with => case when one = 'keys'::regclass then 'default' else 'keys' end);
   end loop;
   for foreign_key in select * from foreign_keys order by sets_null loop
     -- Not by way of Citus, which refuses it; the nodes get it below.
@@ -128,7 +130,10 @@ begin
   -- Planners can only guess what comes from another node, and PostgreSQL guesses so high that it
   -- would compile a create, at most of a second, that runs in milliseconds.
   execute format('alter database %I set jit = off', current_database());
-  -- The two settings from above, for the migrations to come and for db/grants.sql.
+  -- A table to come stays one of PostgreSQL's alone until this file is run again.
+  execute format('alter database %I set citus.enable_local_reference_table_foreign_keys = off',
+    current_database());
+  -- The settings from above, for the migrations to come and for db/grants.sql.
   execute format('alter database %I set citus.enable_unsafe_triggers = on', current_database());
   execute format('alter database %I set citus.multi_shard_modify_mode = sequential',
     current_database());

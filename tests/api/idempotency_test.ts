@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { type Call, createApi, type Json, type TestApi } from "../support/api.ts";
+import { testWorkers } from "../support/database.ts";
 
 const headers = { "idempotency-key": "9b2f6f0c-7f7d-4a55-8f0f-1c1d1f0a3f55" };
 const ada = { name: "Ada", email: "lovelace@example.com" };
@@ -136,26 +137,31 @@ Deno.test("Idempotency-Key: expired ones go in passing, a few with each request,
   assertEquals(left, [6, 4, 2, 1]);
 });
 
-Deno.test("Idempotency-Key: among 50,000 remembered answers nothing is found by a scan [22]", async () => {
-  await using api = await openApi();
-  const { db } = api.database;
-  await db.query(sql`
+Deno.test({
+  name: "Idempotency-Key: among 50,000 remembered answers nothing is found by a scan [22]",
+  // On a cluster each worker counts for itself.
+  ignore: testWorkers().length > 0,
+  fn: async () => {
+    await using api = await openApi();
+    const { db } = api.database;
+    await db.query(sql`
     insert into idempotency_keys (owner_id, route, key, request_hash, row_id, row_version, body, expires_at)
     select users.id, 'createUser', 'key-' || n, sha256('x'), 1, 1, '{}',
       now() + make_interval(mins => n - 25000)
     from (select id from users limit 1) users, generate_series(1, 50000) n`);
-  await db.script("vacuum analyze idempotency_keys");
-  const scans = async () =>
-    (await db.query<Json>(sql`
+    await db.script("vacuum analyze idempotency_keys");
+    const scans = async () =>
+      (await db.query<Json>(sql`
       select seq_scan::int as n from pg_stat_user_tables where relname = 'idempotency_keys'`))[0].n;
-  await db.query(sql`select pg_stat_force_next_flush()`);
-  const before = await scans();
-  for (let i = 0; i < 12; i++) {
-    const headers = { "idempotency-key": `scan-${i}` };
-    assertEquals((await api.create(another(i), { headers })).status, 201);
     await db.query(sql`select pg_stat_force_next_flush()`);
-  }
-  assertEquals(await scans(), before);
+    const before = await scans();
+    for (let i = 0; i < 12; i++) {
+      const headers = { "idempotency-key": `scan-${i}` };
+      assertEquals((await api.create(another(i), { headers })).status, 201);
+      await db.query(sql`select pg_stat_force_next_flush()`);
+    }
+    assertEquals(await scans(), before);
+  },
 });
 
 Deno.test("Idempotency-Key: a replayed key shows no secret, and none was kept [22][35]", async () => {
