@@ -33,7 +33,7 @@ export interface Bench extends AsyncDisposable {
 
 /**
  * The database that DATABASE_URL or PGHOST names, which must be empty or a bench's own: its todos
- * are thrown away. Without one, an embedded PostgreSQL for once, which syncs nothing to the disk:
+ * are thrown away. Without one, an ephemeral PostgreSQL, which syncs nothing to the disk:
  * what is compared are programs, not disks.
  */
 export async function createBench(todos: number): Promise<Bench> {

@@ -274,7 +274,7 @@ export interface paths {
         put?: never;
         /**
          * Create a key
-         * @description For yourself. A key of the scope admin needs one to make it.
+         * @description The key is yours. Only an admin key creates an admin key.
          */
         post: operations["createKey"];
         delete?: never;
@@ -294,7 +294,7 @@ export interface paths {
         put?: never;
         /**
          * Replace a key
-         * @description The new key has the same name, scope and lifetime. The old one ends after the overlap.
+         * @description The new key has the same name, scope and lifetime. The old one works until the overlap ends.
          */
         post: operations["rotateKey"];
         delete?: never;
@@ -315,7 +315,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key
-         * @description It fails at once.
+         * @description Revocation is immediate.
          */
         delete: operations["deleteKey"];
         options?: never;
@@ -374,7 +374,7 @@ export interface components {
         };
         TodoPage: {
             data: components["schemas"]["Todo"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         Todo: {
@@ -399,7 +399,7 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewTodo: {
@@ -433,7 +433,7 @@ export interface components {
         };
         StudentPage: {
             data: components["schemas"]["Student"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         Student: {
@@ -453,7 +453,7 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewStudent: {
@@ -473,7 +473,7 @@ export interface components {
         };
         UserPage: {
             data: components["schemas"]["User"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         User: {
@@ -493,7 +493,7 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewUser: {
@@ -513,7 +513,7 @@ export interface components {
         };
         KeyPage: {
             data: components["schemas"]["Key"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         Key: {
@@ -521,7 +521,7 @@ export interface components {
             /** @example laptop */
             name: string;
             /**
-             * @description Each holds the ones before it.
+             * @description Each scope includes the ones before it.
              * @enum {string}
              */
             scope: "read" | "write" | "admin";
@@ -540,17 +540,17 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         CreatedKey: {
-            /** @description The key itself, shown this once. Null in a replayed answer: it is not kept. */
+            /** @description The API key itself. It is shown only now and not kept, so a replayed answer has null. */
             key: string | null;
             id: number;
             /** @example laptop */
             name: string;
             /**
-             * @description Each holds the ones before it.
+             * @description Each scope includes the ones before it.
              * @enum {string}
              */
             scope: "read" | "write" | "admin";
@@ -569,20 +569,20 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewKey: {
             /** @example laptop */
             name: string;
             /**
-             * @description Each holds the ones before it.
+             * @description Each scope includes the ones before it.
              * @enum {string}
              */
             scope: "read" | "write" | "admin";
             /**
              * Format: date-time
-             * @description Null: never.
+             * @description When the key expires; null for never.
              * @default null
              * @example 2030-01-31T09:00:00Z
              */
@@ -590,7 +590,7 @@ export interface components {
         };
         KeyRotation: {
             /**
-             * @description How long the old key goes on.
+             * @description For how many seconds the old key still works.
              * @default 0
              */
             overlap_seconds?: number;
@@ -966,29 +966,29 @@ export interface operations {
     listTodos: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
-                /** @description Only those that are, or are not, done. */
+                /** @description Only todos that are completed, or only those that are not. */
                 completed?: boolean;
-                /** @description Only those due before it. */
+                /** @description Only todos due before this time. */
                 due_before?: string;
-                /** @description Only those due after it. */
+                /** @description Only todos due after this time. */
                 due_after?: string;
                 /** @description `none`: only todos without a date. */
                 due?: "none";
-                /** @description Only those that changed then or later. */
+                /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. */
+                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
                 q?: string;
-                /** @description Only this student's. */
+                /** @description Only todos of this student. */
                 student_id?: number;
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -996,7 +996,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -1085,7 +1085,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1102,11 +1102,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -1228,9 +1228,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path: {
@@ -1252,7 +1252,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -1348,8 +1348,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1362,7 +1364,7 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -1464,8 +1466,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1485,7 +1489,7 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -1624,27 +1628,27 @@ export interface operations {
     listStudentTodos: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
-                /** @description Only those that are, or are not, done. */
+                /** @description Only todos that are completed, or only those that are not. */
                 completed?: boolean;
-                /** @description Only those due before it. */
+                /** @description Only todos due before this time. */
                 due_before?: string;
-                /** @description Only those due after it. */
+                /** @description Only todos due after this time. */
                 due_after?: string;
                 /** @description `none`: only todos without a date. */
                 due?: "none";
-                /** @description Only those that changed then or later. */
+                /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. */
+                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
                 q?: string;
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path: {
@@ -1655,7 +1659,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -1752,15 +1756,15 @@ export interface operations {
     listStudents: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -1768,7 +1772,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -1857,7 +1861,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1874,11 +1878,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -2000,9 +2004,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path: {
@@ -2024,7 +2028,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -2120,8 +2124,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2134,7 +2140,7 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -2236,8 +2242,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2257,7 +2265,7 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -2396,15 +2404,15 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id";
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -2412,7 +2420,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -2501,7 +2509,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -2518,11 +2526,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -2653,9 +2661,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path: {
@@ -2677,7 +2685,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -2773,8 +2781,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2787,7 +2797,7 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -2889,8 +2899,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2910,7 +2922,7 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -3059,9 +3071,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path?: never;
@@ -3080,7 +3092,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -3166,15 +3178,15 @@ export interface operations {
     listKeys: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id";
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -3182,7 +3194,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -3271,7 +3283,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -3288,11 +3300,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -3414,7 +3426,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path: {
@@ -3434,11 +3446,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -3569,8 +3581,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -3583,7 +3597,7 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };

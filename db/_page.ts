@@ -116,9 +116,13 @@ export const mostRows = sql`limit 101`;
 export function page(limit: number): Statement {
   return sql`page as (
       select
-        '[' || coalesce(string_agg(body, ',' order by n) filter (where n <= ${limit}), '') || ']' as data,
-        case when count(*) > ${limit} then max(id) filter (where n = ${limit}) end as last_id,
-        case when count(*) > ${limit} then max(sort_value) filter (where n = ${limit}) end as last_value
-      from (select rows.*, row_number() over () as n from rows limit ${limit} + 1) numbered
+        '[' || coalesce(string_agg(body, ',' order by n) filter (where n <= most), '') || ']' as data,
+        case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
+        case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
+      from (
+        select rows.*, row_number() over () as n, ${limit}::bigint as most
+        from rows
+        limit ${limit} + 1
+      ) numbered
     )`;
 }

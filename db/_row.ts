@@ -37,12 +37,14 @@ export function utc(column: Statement): Statement {
 }
 
 /** When the row of table `t` was made and changed. */
-export const timestamps = sql`
-  ${utc(sql`t.created_at`)} as created_at, ${utc(sql`t.updated_at`)} as updated_at`;
+export const timestamps = sql`${utc(sql`t.created_at`)} as created_at,
+        ${utc(sql`t.updated_at`)} as updated_at`;
 
 /** A row as JSON text; `columns` are what a `select` lists. */
 export function json(columns: Statement): Statement {
-  return sql`(select row_to_json(item) from (select ${columns}) item)::text`;
+  return sql`(select row_to_json(item) from (select
+        ${columns}
+      ) item)::text`;
 }
 
 /**

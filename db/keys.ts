@@ -23,9 +23,9 @@ export interface KeyFields {
 /**
  * What a key shows, of `keys t`: never its digest. It ends when it expires or is replaced.
  */
-export const keyColumns = sql`
-  t.id, t.name, t.scope, ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
-  ${timestamps}, t.version`;
+export const keyColumns = sql`t.id, t.name, t.scope,
+        ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
+        ${timestamps}, t.version`;
 
 /** The ways to sort a list of keys, the default first. */
 export const keySorts = { id: byId };
@@ -144,7 +144,7 @@ export function deleteKey(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      deleted.version is not null or exists (
         select from keys t
         where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
       ) as present,

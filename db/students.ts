@@ -19,8 +19,8 @@ export interface StudentFields {
 }
 
 /** What a student shows, of `students t`. */
-export const studentColumns = sql`
-  t.id, t.first_name, t.last_name, t.age, ${timestamps}, t.version`;
+export const studentColumns = sql`t.id, t.first_name, t.last_name, t.age,
+        ${timestamps}, t.version`;
 
 /** The ways to sort a list of students, the default first. */
 export const studentSorts = { id: byId, last_name: by("text", sql`t.last_name`) };
@@ -105,7 +105,7 @@ export function updateStudent(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      shown.version is not null or exists (
         select from students t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
       shown.body, shown.version, ${written}
@@ -129,7 +129,7 @@ export function deleteStudent(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      deleted.version is not null or exists (
         select from students t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
       null as body, deleted.version, ${written}

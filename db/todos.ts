@@ -23,9 +23,9 @@ export interface TodoFields {
 }
 
 /** What a todo shows, of `todos t`. */
-export const todoColumns = sql`
-  t.id, t.description, t.completed, ${utc(sql`t.due_date`)} as due_date, t.student_id,
-  ${timestamps}, t.version`;
+export const todoColumns = sql`t.id, t.description, t.completed,
+        ${utc(sql`t.due_date`)} as due_date, t.student_id,
+        ${timestamps}, t.version`;
 
 /** No date is a date after all others in either direction; each direction has its own index. */
 const undated = (descending: boolean) => descending ? sql`'-infinity'` : sql`'infinity'`;
@@ -211,7 +211,7 @@ export function updateTodo(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      shown.version is not null or exists (
         select from todos t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
       shown.body, shown.version, ${written}
@@ -234,7 +234,7 @@ export function deleteTodo(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      deleted.version is not null or exists (
         select from todos t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
       null as body, deleted.version, ${written}

@@ -19,7 +19,8 @@ export interface UserFields {
 }
 
 /** What a user shows, of `users t`. */
-export const userColumns = sql`t.id, t.name, t.email, t.years_old, ${timestamps}, t.version`;
+export const userColumns = sql`t.id, t.name, t.email, t.years_old,
+        ${timestamps}, t.version`;
 
 /** The ways to sort a list of users, the default first. */
 export const userSorts = { id: byId };
@@ -113,7 +114,7 @@ export function updateUser(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      shown.version is not null or exists (
         select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
@@ -138,7 +139,7 @@ export function deleteUser(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      deleted.version is not null or exists (
         select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,

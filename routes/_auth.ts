@@ -31,7 +31,13 @@ export function authentication(
     const header = c.req.header("authorization");
     const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
     const credential = token === undefined ? undefined : parseKey(token, environment);
-    const settle = limits.admit(c, credential);
+    const admitted = limits.admit(
+      c,
+      credential,
+      async () => (await proveCaller(db, credential!, scope))[0]?.caller_id,
+    );
+    // Without a promise where there is nothing to wait for, which is nearly always.
+    const settle = admitted instanceof Promise ? await admitted : admitted;
     let answer;
     if (credential) {
       c.set("credential", credential);

@@ -10,9 +10,9 @@ import type { ProblemCode } from "./_problem.ts";
  */
 
 interface Kind {
-  /** Read for a read and write for a write, where it is not said. */
+  /** By default `read` for a read and `write` for a write. */
   scope?: Scope;
-  /** Its own, beside those that every operation of its kind has. */
+  /** Its own, beside those of every operation of its kind. */
   problems?: ProblemCode[];
 }
 
@@ -20,25 +20,37 @@ export const ItemParams = z.strictObject({
   id: idParameter.openapi({ description: "The row's id." }),
 });
 
-/** The token of a read that may come from a replica, read by chooseDatabase(). */
+/** Of a read that a replica may answer; read by chooseDatabase(). */
 const SlateWritten = z.object({
   "slate-written": z.string().optional().openapi({
     pattern: "^[0-9]{1,19}$",
     description:
-      "Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers.",
+      "Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers.",
   }),
 });
 
+const tag = String.raw`(W/)?"[\x21\x23-\x7e\x80-\xff]*"`;
+/** Of a header that names ETags, or any by `*`. */
+const tags = String.raw`^(\*|[ \t,]*${tag}([ \t]*,[ \t]*(${tag})?)*[ \t]*)$`;
+
 /** Read by itemReply(). */
 const IfNoneMatch = SlateWritten.extend({
-  "if-none-match": z.string().optional()
-    .openapi({ description: 'Send it only if its ETag is another than this, such as `"1"`.' }),
+  "if-none-match": z.string().optional().openapi({
+    pattern: tags,
+    description: 'Answers 304 if the row still has this ETag, such as `"1"`.',
+  }),
 });
 
-/** Read by ifMatch(). */
-const IfMatch = z.object({
-  "if-match": z.string().optional()
-    .openapi({ description: 'Change it only if it still has this ETag, such as `"1"`.' }),
+/** Read by precondition(). */
+const Preconditions = z.object({
+  "if-match": z.string().optional().openapi({
+    pattern: tags,
+    description: 'Does it only if the row still has this ETag, such as `"1"`; else 412.',
+  }),
+  "if-none-match": z.string().optional().openapi({
+    pattern: "^\\*$",
+    description: "Does it only if the row is not there: 412 if it is.",
+  }),
 });
 
 /** Read by idempotency(). */
@@ -46,18 +58,22 @@ const IdempotencyKey = z.object({
   "idempotency-key": z.string().optional().openapi({
     pattern: "^[!-~]{1,255}$",
     description:
-      "Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID.",
+      "Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID.",
   }),
 });
 
 const header = (description: string) => ({ description, schema: { type: "string" as const } });
 const etag = { ETag: header("The row's version.") };
-const written = { "Slate-Written": header("For a read that must see this; see there.") };
+const written = {
+  "Slate-Written": header("The number of this write, for the header of the same name of a read."),
+};
 const created = {
   ...etag,
   ...written,
-  Location: header("Where the row is."),
-  "Idempotent-Replayed": header("`true`: the remembered answer of the same request."),
+  Location: header("The path of the row."),
+  "Idempotent-Replayed": header(
+    "`true`: this is the answer of an earlier request with the same key.",
+  ),
 };
 const next = { Link: header("The next page, if there is one.") };
 
@@ -71,11 +87,11 @@ export function listing<Query extends z.ZodRawShape, Page extends z.ZodType>(
     ...secured(deps, scope, { problems: ["invalid_cursor", ...problems] }),
     method: "get" as const,
     request: { query: z.strictObject(schemas.query), headers: SlateWritten },
-    responses: { 200: { ...jsonReply("A page.", schemas.page), headers: next } },
+    responses: { 200: { ...jsonReply("A page of the list.", schemas.page), headers: next } },
   };
 }
 
-/** A new row, made once for each idempotency key; answered by createdReply(). */
+/** The creation of a row, once for each idempotency key; answered by createdReply(). */
 export function creation<Body extends z.ZodType, Row extends z.ZodType>(
   deps: Deps,
   schemas: { body: Body; row: Row },
@@ -104,7 +120,7 @@ export function reading<Row extends z.ZodType>(deps: Deps, schemas: { row: Row }
     request: { params: ItemParams, query: NoQuery, headers: IfNoneMatch },
     responses: {
       200: { ...jsonReply("The row.", schemas.row), headers: etag },
-      304: { description: "It is still the one you have.", headers: etag },
+      304: { description: "The row still has the ETag that you sent.", headers: etag },
     },
   };
 }
@@ -128,19 +144,19 @@ export function changing<Body extends z.ZodType, Row extends z.ZodType>(
     request: {
       params: ItemParams,
       query: NoQuery,
-      headers: IfMatch,
+      headers: Preconditions,
       body: { required: true, content: types },
     },
     responses: { 200: { ...jsonReply("The row.", schemas.row), headers: { ...etag, ...written } } },
   };
 }
 
-/** The end of one row; answered by deletedReply(). */
+/** The deletion of a row; answered by deletedReply(). */
 export function deletion(deps: Deps) {
   return {
     ...secured(deps, "write", { problems: ["not_found", "precondition_failed"] }),
     method: "delete" as const,
-    request: { params: ItemParams, query: NoQuery, headers: IfMatch },
+    request: { params: ItemParams, query: NoQuery, headers: Preconditions },
     responses: { 204: { description: "Gone.", headers: written } },
   };
 }

@@ -6,10 +6,10 @@ import { z } from "@hono/zod-openapi";
  * code points and so agrees with char_length in PostgreSQL).
  */
 
-/** Any character but U+0000, which PostgreSQL cannot store, and half a surrogate pair. */
+/** Any character but U+0000, which PostgreSQL cannot store, and a lone surrogate. */
 const character = String.raw`[^\u0000\ud800-\udfff]`;
 
-/** A string that matches, in the document as well: the generator would print the flag with it. */
+/** A string that matches. Its pattern is documented without the flag, as JSON Schema has it. */
 function pattern(source: string, message: string) {
   return z.string().regex(new RegExp(source, "u"), message).openapi({ pattern: source });
 }
@@ -26,7 +26,7 @@ export function words(most: number) {
     .openapi({ maxLength: most });
 }
 
-/** An address as far as it can be told without sending to it. */
+/** An address, as far as that can be known without sending to it. */
 export const email = pattern(
   String.raw`^(?=${character}{3,120}$)[^\s@\u0000\ud800-\udfff]+@[^\s@\u0000\ud800-\udfff]+$`,
   "must be an email address of at most 120 characters",
@@ -39,7 +39,7 @@ export const age = z.int("must be a whole number").min(0, "must be 0 to 150").ma
 
 const largestId = Number.MAX_SAFE_INTEGER;
 
-/** A row's id on the wire: a JSON number that every language can hold. */
+/** A row's id on the wire: a JSON number that a double holds exactly. */
 export const id = z.int("must be a whole number").min(1, "must be at least 1")
   .max(largestId, `must be at most ${largestId}`);
 
@@ -101,18 +101,20 @@ export const timestamp = z.string()
 export const rowFields = {
   created_at: timestamp,
   updated_at: timestamp,
-  version: z.int().min(1).openapi({ description: "Grows with every change; the ETag." }),
+  version: z.int().min(1).openapi({
+    description: "Grows with each change. In quotes it is the ETag.",
+  }),
 };
 
 /** `true` or `false` in a query. */
 export const flag = z.enum(["true", "false"]).transform((text) => text === "true")
   .openapi({ type: "boolean" });
 
-/** What the schemas of one resource are made of. */
+/** What differs between the schemas of one resource. */
 interface Differences<Fields extends z.ZodRawShape> {
-  /** What a new row has where its field is left out. */
+  /** The values of a new row for fields that are left out. */
   defaults?: { [Name in keyof Fields]?: z.output<Fields[Name]> };
-  /** The fields that are answered in another form than they are sent in. */
+  /** The fields that are answered in another form than they are sent. */
   answered?: { [Name in keyof Fields]?: z.ZodType };
 }
 
@@ -139,6 +141,8 @@ export function schemas<Fields extends z.ZodRawShape>(
 export function pageOf<Row extends z.ZodType>(noun: string, row: Row) {
   return z.strictObject({
     data: z.array(row),
-    next_cursor: z.string().nullable().openapi({ description: "Null: this is the last page." }),
+    next_cursor: z.string().nullable().openapi({
+      description: "Where the next page starts; null on the last one.",
+    }),
   }).openapi(`${noun}Page`);
 }

@@ -6,7 +6,7 @@ import type { Replica } from "../postgres/replica.ts";
 import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
-import { Problem, type ProblemCode, problems } from "./_problem.ts";
+import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
 
@@ -59,7 +59,7 @@ export const ProblemSchema = z.strictObject({
     parameter: z.string().optional().openapi({ description: "The name of a parameter or header." }),
     code: z.string(),
     detail: z.string(),
-  })).optional(),
+  })).max(mostFaults).optional(),
 }).openapi("Problem");
 
 /** Declares the problems of an operation, those of one status together. */
@@ -109,7 +109,7 @@ export function secured(deps: Deps, scope: Scope, { body, problems = [] }: {
   if (body) steps.push(jsonBody(body));
   const shared: ProblemCode[] = [...always, "unauthorized", "insufficient_scope"];
   return {
-    security: [{ key: [scope] }],
+    security: [{ apiKey: [scope] }],
     steps,
     problems: [...shared, ...(body ? withBody : []), ...problems],
   };

@@ -21,16 +21,16 @@ export function pageQuery(sorts: Record<string, SortKey>) {
         minimum: 1,
         maximum: 100,
         default: 20,
-        description: "Rows of a page at most.",
+        description: "The most rows of a page.",
       }),
     cursor: z.string().optional()
       .openapi({
         pattern: cursorPattern.source,
-        description: "`next_cursor` of the page before, with the same sort and filters.",
+        description: "`next_cursor` of the previous page, sent with the same sort and filters.",
       }),
     sort: z.enum(names as [string, ...string[]]).optional()
       .openapi({
-        description: "With `-` descending. Empty values come last.",
+        description: "`-` in front sorts descending. Empty values come last.",
         default: names[0],
       } as object),
   };

@@ -41,6 +41,9 @@ export interface Fault {
   detail: string;
 }
 
+/** Faults that one answer names at most: it must not be many times as long as what was sent. */
+export const mostFaults = 20;
+
 /** An error to answer with (RFC 9457). Handlers and steps throw it; errorResponse() renders it. */
 export class Problem extends Error {
   override name = "Problem";
@@ -52,7 +55,8 @@ export class Problem extends Error {
     detail: string,
     readonly extra: { errors?: Fault[]; headers?: Record<string, string> } = {},
   ) {
-    super(detail);
+    const { errors = [] } = extra;
+    super(errors.length > mostFaults ? `${detail} The first ${mostFaults} faults follow.` : detail);
     [this.status, this.title] = problems[code];
   }
 }
@@ -77,6 +81,17 @@ const faultCodes: Record<string, string> = {
 export function unauthorized(): Problem {
   return new Problem("unauthorized", "Send `Authorization: Bearer <key>` with a valid API key.", {
     headers: { "www-authenticate": 'Bearer realm="slate"' },
+  });
+}
+
+/** 429: try again in so many seconds. */
+export function tooMany(
+  detail: string,
+  seconds: number,
+  headers: Record<string, string> = {},
+): Problem {
+  return new Problem("rate_limited", detail, {
+    headers: { "retry-after": String(seconds), ...headers },
   });
 }
 
@@ -145,7 +160,7 @@ export function problemResponse(c: Context, problem: Problem): Response {
       detail: message,
       code,
       request_id: c.get("requestId"),
-      ...(extra.errors && { errors: extra.errors }),
+      ...(extra.errors && { errors: extra.errors.slice(0, mostFaults) }),
     }),
     status as 400,
     { "content-type": "application/problem+json", ...extra.headers },

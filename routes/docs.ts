@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { download } from "./_download.ts";
 import { introduction } from "./_introduction.ts";
 import type { Variables } from "./_step.ts";
 import { negotiate } from "./_negotiate.ts";
@@ -36,7 +37,7 @@ export function openapiDocument(app: App) {
     components: {
       ...document.components,
       securitySchemes: {
-        key: {
+        apiKey: {
           type: "http",
           scheme: "bearer",
           description: "An API key, `slate_<environment>_<owner>_<id>_<secret>`.",
@@ -109,7 +110,7 @@ export function docsPageRoutes() {
       async (c) => {
         const { script, gzipped } = await loadViewer();
         const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
-        return c.body(small ? gzipped : script, 200, {
+        return download(c, small ? gzipped : script, {
           "content-type": "text/javascript; charset=utf-8",
           "cache-control": "public, max-age=86400",
           "vary": "accept-encoding",
@@ -120,7 +121,7 @@ export function docsPageRoutes() {
 }
 
 export function docsRoutes(app: App) {
-  let text: string | undefined;
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
   return router().openapi(
     createRoute({
       tags: ["Health"],
@@ -136,8 +137,8 @@ export function docsRoutes(app: App) {
       },
     }),
     (c) => {
-      text ??= JSON.stringify(openapiDocument(app));
-      return c.body(text, 200, { "content-type": "application/json" }) as never;
+      bytes ??= new TextEncoder().encode(JSON.stringify(openapiDocument(app)));
+      return download(c, bytes, { "content-type": "application/json" }) as never;
     },
   );
 }

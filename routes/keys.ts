@@ -6,11 +6,11 @@ import { creation, deletion, ItemParams, listing } from "./_crud.ts";
 import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
-import { createdReply, deletedReply, idempotency, ifMatch } from "./_reply.ts";
+import { createdReply, deletedReply, idempotency, precondition } from "./_reply.ts";
 
 const fields = {
   name: text(100).openapi({ example: "laptop" }),
-  scope: z.enum(scopes).openapi({ description: "Each holds the ones before it." }),
+  scope: z.enum(scopes).openapi({ description: "Each scope includes the ones before it." }),
 };
 
 export const Key = z.strictObject({
@@ -22,14 +22,17 @@ export const Key = z.strictObject({
 
 const CreatedKey = z.strictObject({
   key: z.string().nullable().openapi({
-    description: "The key itself, shown this once. Null in a replayed answer: it is not kept.",
+    description:
+      "The API key itself. It is shown only now and not kept, so a replayed answer has null.",
   }),
   ...Key.shape,
 }).openapi("CreatedKey");
 
 const NewKey = z.strictObject({
   ...fields,
-  expires_at: instant.nullable().default(null).openapi({ description: "Null: never." }),
+  expires_at: instant.nullable().default(null).openapi({
+    description: "When the key expires; null for never.",
+  }),
 }).openapi("NewKey");
 
 const dayInSeconds = 24 * 60 * 60;
@@ -38,7 +41,7 @@ const KeyRotation = z.strictObject({
   overlap_seconds: z.int("must be a whole number")
     .min(0, `must be 0 to ${dayInSeconds}`).max(dayInSeconds, `must be 0 to ${dayInSeconds}`)
     .default(0)
-    .openapi({ description: "How long the old key goes on." }),
+    .openapi({ description: "For how many seconds the old key still works." }),
 }).openapi("KeyRotation");
 
 /** Puts the key in front of its row's JSON. PostgreSQL never sees the secret, so it is added here. */
@@ -78,7 +81,7 @@ export function keyRoutes(deps: Deps) {
         path: "/api/keys",
         operationId: "createKey",
         summary: "Create a key",
-        description: "For yourself. A key of the scope admin needs one to make it.",
+        description: "The key is yours. Only an admin key creates an admin key.",
       }),
       async (c) => {
         const credential = c.get("credential");
@@ -97,7 +100,7 @@ export function keyRoutes(deps: Deps) {
         operationId: "rotateKey",
         summary: "Replace a key",
         description:
-          "The new key has the same name, scope and lifetime. The old one ends after the overlap.",
+          "The new key has the same name, scope and lifetime. The old one works until the overlap ends.",
       }),
       async (c) => {
         const credential = c.get("credential");
@@ -116,11 +119,11 @@ export function keyRoutes(deps: Deps) {
         path: "/api/keys/{id}",
         operationId: "deleteKey",
         summary: "Revoke a key",
-        description: "It fails at once.",
+        description: "Revocation is immediate.",
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteKey(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
       },
     );
 }

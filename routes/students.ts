@@ -16,8 +16,8 @@ import {
   createdReply,
   deletedReply,
   idempotency,
-  ifMatch,
   itemReply,
+  precondition,
 } from "./_reply.ts";
 
 const fields = {
@@ -84,7 +84,7 @@ export function studentRoutes(deps: Deps) {
       async (c) => {
         const { id } = c.req.valid("param");
         const change = c.req.valid("json");
-        const rows = await updateStudent(db, c.get("credential"), id, change, ifMatch(c));
+        const rows = await updateStudent(db, c.get("credential"), id, change, precondition(c));
         return changedReply(c, rows);
       },
     )
@@ -98,7 +98,7 @@ export function studentRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteStudent(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await deleteStudent(db, c.get("credential"), id, precondition(c)));
       },
     );
 }

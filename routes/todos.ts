@@ -27,8 +27,8 @@ import {
   createdReply,
   deletedReply,
   idempotency,
-  ifMatch,
   itemReply,
+  precondition,
 } from "./_reply.ts";
 
 const fields = {
@@ -46,17 +46,26 @@ const todo = schemas("Todo", fields, {
 /** The parameters of a list of todos; a student's own list has all but the student. */
 const query = {
   ...pageQuery(todoSorts),
-  completed: flag.optional().openapi({ description: "Only those that are, or are not, done." }),
-  due_before: instantParameter.optional().openapi({ description: "Only those due before it." }),
-  due_after: instantParameter.optional().openapi({ description: "Only those due after it." }),
+  completed: flag.optional().openapi({
+    description: "Only todos that are completed, or only those that are not.",
+  }),
+  due_before: instantParameter.optional().openapi({
+    description: "Only todos due before this time.",
+  }),
+  due_after: instantParameter.optional().openapi({
+    description: "Only todos due after this time.",
+  }),
   due: z.enum(["none"]).optional().openapi({
     description: "`none`: only todos without a date.",
     // Otherwise the docs page would fill in the only value that there is.
     param: { examples: { default: { value: "none", "x-disabled": true } } },
   }),
   updated_since: instantParameter.optional()
-    .openapi({ description: "Only those that changed then or later." }),
-  q: words(1000).optional().openapi({ description: "Words to search the descriptions for." }),
+    .openapi({ description: "Only todos that changed at this time or later." }),
+  q: words(1000).optional().openapi({
+    description:
+      "Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either.",
+  }),
 };
 
 export function todoRoutes(deps: Deps) {
@@ -69,7 +78,9 @@ export function todoRoutes(deps: Deps) {
         ...listing(deps, {
           query: {
             ...query,
-            student_id: idParameter.optional().openapi({ description: "Only this student's." }),
+            student_id: idParameter.optional().openapi({
+              description: "Only todos of this student.",
+            }),
           },
           page: todo.page,
         }),
@@ -124,7 +135,10 @@ export function todoRoutes(deps: Deps) {
       async (c) => {
         const { id } = c.req.valid("param");
         const change = c.req.valid("json");
-        return changedReply(c, await updateTodo(db, c.get("credential"), id, change, ifMatch(c)));
+        return changedReply(
+          c,
+          await updateTodo(db, c.get("credential"), id, change, precondition(c)),
+        );
       },
     )
     .openapi(
@@ -137,7 +151,7 @@ export function todoRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteTodo(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await deleteTodo(db, c.get("credential"), id, precondition(c)));
       },
     )
     .openapi(

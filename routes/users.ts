@@ -17,8 +17,8 @@ import {
   createdReply,
   deletedReply,
   idempotency,
-  ifMatch,
   itemReply,
+  precondition,
 } from "./_reply.ts";
 
 const fields = {
@@ -89,7 +89,10 @@ export function userRoutes(deps: Deps) {
       async (c) => {
         const { id } = c.req.valid("param");
         const change = c.req.valid("json");
-        return changedReply(c, await updateUser(db, c.get("credential"), id, change, ifMatch(c)));
+        return changedReply(
+          c,
+          await updateUser(db, c.get("credential"), id, change, precondition(c)),
+        );
       },
     )
     .openapi(
@@ -102,7 +105,7 @@ export function userRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteUser(db, c.get("credential"), id, ifMatch(c)));
+        return deletedReply(c, await deleteUser(db, c.get("credential"), id, precondition(c)));
       },
     )
     .openapi(

@@ -6,7 +6,7 @@
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
-import { root } from "./support/root.ts";
+import { root, testLock } from "./support/root.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
@@ -81,6 +81,8 @@ async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
   const which = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : longestFirst;
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
+  // deno.jsr.json is to be resolved anew.
+  if (!Deno.args.includes("--config")) options.push(testLock);
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", ...options, ...Deno.args, ...which],
     cwd: root,

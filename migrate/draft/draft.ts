@@ -11,7 +11,7 @@ import { written } from "./text.ts";
 import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
-import type { Scratch } from "../target.ts";
+import type { Scratch } from "../scratch.ts";
 
 /** One migration of a draft, without its header: statements as they will stand in the file. */
 export interface DraftPart {

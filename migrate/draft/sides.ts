@@ -10,11 +10,13 @@ import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
 import { formatFinding } from "../finding.ts";
+import { lineAt } from "../files/grammar.ts";
 import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
-import { openTarget, type Scratch } from "../target.ts";
+import type { Scratch } from "../scratch.ts";
+import { openTarget } from "../target.ts";
 
 /** One side of a difference: its schema in a scratch database, and what to call it. */
 export interface Side extends State {
@@ -66,7 +68,7 @@ async function loadFile(path: string, db: Database) {
     );
   }
   const refuse = (line: number, message: string, remedy: string) => {
-    const finding = { path: shownPath(path), line, message, remedy };
+    const finding = { path: shownPath(path), line, rule: "schema-file", message, remedy };
     throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
   };
   const text = decode(bytes, refuse)!;
@@ -78,7 +80,7 @@ async function loadFile(path: string, db: Database) {
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     const position = Number(error.fields.position ?? 0);
-    const line = position > 0 ? text.slice(0, position).split("\n").length : 0;
+    const line = lineAt(text, position);
     refuse(line, explained(error), "correct it");
   }
 }

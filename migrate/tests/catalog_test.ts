@@ -3,7 +3,11 @@ import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/ca
 import { withSession } from "../draft/draft.ts";
 import { schemaText } from "../schema/text.ts";
 import { unqualifyView } from "../catalog/view_text.ts";
+import { openProject } from "../project.ts";
 import { createDatabase } from "../../tests/support/database.ts";
+
+// As the command does, whose heading names what the project calls it.
+await openProject();
 
 const everyKind = await Deno.readTextFile(new URL("./fixtures/every_kind.sql", import.meta.url));
 const schemaFile = new URL("../../db/schema.sql", import.meta.url);

@@ -29,7 +29,7 @@ const operations: Operation[] = Object.entries<Json>(document.paths).flatMap(([p
     name: spec.operationId,
     method: method.toUpperCase(),
     path,
-    scope: spec.security?.[0]?.key[0],
+    scope: spec.security?.[0]?.apiKey[0],
     spec,
   }))
 );

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Database, sql, Statement } from "../../postgres/mod.ts";
 import { createDatabase } from "../support/database.ts";
-import { callerId, sendEveryQuery } from "../support/every_request.ts";
+import { callerId, type Request, sendEveryQuery } from "../support/every_request.ts";
 import { findQueries, type Sent } from "../support/queries.ts";
 
 /** What changes users, who are on every node, and what runs for no caller. */
@@ -55,7 +55,7 @@ async function observe() {
     select nodeport as home
     from pg_dist_shard_placement
     where shardid = get_shard_id_for_distribution_column('todos', ${callerId}::bigint)`);
-  const judge = async (query: Sent, statement = query.statement) =>
+  const judge = async (query: Sent<Request>, statement = query.statement) =>
     faultOf(query, await tasksOf(db, statement), place!.home, settings.port);
   return { sent, judge, [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
 }

@@ -4,19 +4,26 @@
  * and every row that is shown with the schema that documents it. `deno task db check` runs this.
  */
 import { assert, assertEquals } from "@std/assert";
-import { type Database, sql, Statement } from "../../postgres/mod.ts";
+import { join } from "node:path";
+import { type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
 import { openapiDocument } from "../../routes/docs.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "../support/api.ts";
 import { createDatabase } from "../support/database.ts";
 import { findQueries, type Query, queryFiles, type Sent } from "../support/queries.ts";
 import { sendEveryQuery } from "../support/every_request.ts";
+import { root } from "../support/root.ts";
+import { statementTexts } from "../support/statement_texts.ts";
 
 const queries = await findQueries();
 
-/** What `check` tells of a failure: the file, the query, and what is wrong with it. */
-function fault({ file, name }: { file: string; name: string }, message: string): Error {
-  return new Error(`${file}: ${name}: ${message}`);
+/** What `check` tells of a failure: the file, the query, what is wrong with it, and what to do. */
+function fault(
+  { file, name }: { file: string; name: string },
+  message: string,
+  remedy = "correct it, or let the schema change in steps that old code survives",
+): Error {
+  return new Error(`${file}: ${name}: ${message}; ${remedy}`);
 }
 
 /** As a column of this type arrives; what is not here, as a string. */
@@ -83,23 +90,34 @@ function nulls(query: Query, rows: Json[]) {
   for (const row of rows) {
     for (const [column, value] of Object.entries(row)) {
       if (value !== null || query.row![column]?.nullable) continue;
-      throw fault(query, `${column} is null, and the type that it returns does not say so`);
+      throw fault(
+        query,
+        `${column} is null, and the type of its rows does not say so`,
+        "let both say the same",
+      );
     }
   }
 }
 
-async function check(db: Database, query: Query, sent: Sent[]) {
+/** A column that is not there, or one that is required and left out: told of its query below. */
+function isOfSchema(error: unknown): boolean {
+  return error instanceof DatabaseError && /^42|^23502/.test(error.code);
+}
+
+async function check(db: Database, query: Query, sent: Sent<unknown>[]) {
   if (!query.row) {
     throw fault(
       query,
-      "does not say what it returns: write `: Promise<Row[]>` behind its parameters",
+      "does not say what it returns",
+      "write `: Promise<Row[]>` behind its parameters",
     );
   }
   const own = sent.filter(({ file, name }) => file === query.file && name === query.name);
   if (own.length === 0) {
     throw fault(
       query,
-      "is asked for by no operation of openapi.json: mount its route and run `deno task openapi`",
+      "is sent by no operation of openapi.json",
+      "mount its route in routes/mod.ts, and run `deno task openapi`",
     );
   }
   const statements = new Map(own.map(({ statement }) => [statement.text, statement]));
@@ -114,6 +132,16 @@ Deno.test("each query: PostgreSQL takes its statements and returns the columns t
   await using database = await createDatabase();
   const sent = await sendEveryQuery(database.db);
   assert(queries.length > 0);
+  const refused = sent.find(({ error }) => isOfSchema(error));
+  if (!refused) {
+    await t.step("db/statements.sql is what they send", async () => {
+      const found = await Deno.readTextFile(join(root, "db", "statements.sql")).catch(() => "");
+      if (found.replaceAll("\r\n", "\n") === statementTexts(queries, sent)) return;
+      throw new Error(
+        "db/statements.sql: is not what the queries send; run `deno task statements`",
+      );
+    });
+  }
   for (const query of queries) {
     await t.step(`${query.file}: ${query.name}`, () => check(database.db, query, sent));
   }
@@ -144,13 +172,13 @@ async function findColumns() {
 
 for (const { file, name, table, columns } of await findColumns()) {
   Deno.test(`${file}: ${name} has the fields, types and nulls of the document`, async () => {
-    const wrong = (message: string) => fault({ file, name }, message);
+    const wrong = (message: string, remedy?: string) => fault({ file, name }, message, remedy);
     await using database = await createDatabase();
     const { db } = database;
     const app = createApp({ db, environment: "test", corsOrigins: [], rateLimit: 0, log() {} });
     const noun = `${name[0]!.toUpperCase()}${name.slice(1).replace(/Columns$/, "")}`;
     const schema: Json = (openapiDocument(app) as Json).components.schemas[noun];
-    if (!schema) throw wrong(`the document has no ${noun}: mount its routes in routes/mod.ts`);
+    if (!schema) throw wrong(`the document has no ${noun}`, "mount its routes in routes/mod.ts");
     const { columns: described } = await db.describe(
       sql`select ${columns} from ${new Statement([`${table} t`], [])}`,
     ).catch((error) => {

@@ -15,7 +15,7 @@ const withoutCaller = ["installKey", "listAppliedVersions"];
 const { owned, sent } = await observe();
 
 /** What every query sends, and the tables that belong to a user. */
-async function observe(): Promise<{ owned: Set<string>; sent: Sent[] }> {
+async function observe(): Promise<{ owned: Set<string>; sent: Sent<unknown>[] }> {
   await using database = await createDatabase();
   const tables = await database.db.query<{ name: string }>(
     new Statement(

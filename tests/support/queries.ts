@@ -85,30 +85,45 @@ function membersOf(type: Json, symbols: Json[]): [string, Column][] {
   ];
 }
 
-/** A statement that was sent, and by which query. */
-export interface Sent {
+/** A statement that was sent, by which query, and for what. */
+export interface Sent<Cause> {
   file: string;
   name: string;
   statement: Statement;
+  cause: Cause;
   /** What came of it. */
-  rows: Json[] | undefined;
+  rows?: Json[];
+  error?: unknown;
 }
 
-/** The same database, and a list of what its queries sent from now on. */
-export function recorded(db: Database): { db: Database; sent: Sent[] } {
-  const sent: Sent[] = [];
+/** The same database, and a list of what its queries send during each cause. */
+export function recorded<Cause>(db: Database) {
+  const sent: Sent<Cause>[] = [];
+  let cause: Cause | undefined;
+  async function query<Row>(statement: Statement): Promise<Row[]> {
+    const from = queryOf(new Error().stack!);
+    const one: Sent<Cause> | undefined = from && cause && { ...from, statement, cause };
+    if (!one) return await db.query<Row>(statement);
+    sent.push(one);
+    try {
+      const rows = await db.query<Row>(statement);
+      one.rows = rows;
+      return rows;
+    } catch (error) {
+      one.error = error;
+      throw error;
+    }
+  }
   return {
+    db: { ...db, query } as Database,
     sent,
-    db: {
-      ...db,
-      async query<Row>(statement: Statement): Promise<Row[]> {
-        const from = queryOf(new Error().stack!);
-        const one: Sent | undefined = from && { ...from, statement, rows: undefined };
-        if (one) sent.push(one);
-        const rows = await db.query<Row>(statement);
-        if (one) one.rows = rows;
-        return rows;
-      },
+    async during<Result>(why: Cause, work: () => Result | Promise<Result>): Promise<Result> {
+      cause = why;
+      try {
+        return await work();
+      } finally {
+        cause = undefined;
+      }
     },
   };
 }
