@@ -34,7 +34,8 @@ try {
   }
   if (workers.length > 0) await joinNodes(nodes, template);
   await migrate({ ...server, database: template });
-  if (workers.length > 0) await spread(nodes, template);
+  // Few shards are quick to copy.
+  if (workers.length > 0) await spread(nodes, template, 4);
   await createRoles();
   code = await run(server);
 } finally {

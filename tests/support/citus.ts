@@ -35,10 +35,9 @@ export async function joinNodes(nodes: DatabaseSettings[], database: string) {
 }
 
 /** Spreads what the migrations made by db/citus.sql, and leaves the databases for being copied. */
-export async function spread(nodes: DatabaseSettings[], database: string) {
+export async function spread(nodes: DatabaseSettings[], database: string, shards: number) {
   const text = await Deno.readTextFile(`${root}/db/citus.sql`);
-  // Few shards are quick to copy.
-  await script({ ...nodes[0]!, database }, `set citus.shard_count = 4;\n${text}`);
+  await script({ ...nodes[0]!, database }, `set citus.shard_count = ${shards};\n${text}`);
   // Citus keeps a connection of its own to each database of which it knows.
   for (const node of nodes) {
     await script(
