@@ -1762,6 +1762,8 @@ export interface operations {
                 cursor?: string;
                 /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
+                /** @description Words to search the names for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                q?: string;
             };
             header?: {
                 /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */

@@ -534,6 +534,52 @@ page as (
 select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
 from caller, page;
 
+-- GET /api/students, q=sample
+--   $1, $4, $5, $7: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $6: q
+--   $8, $9: limit
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
+  where k.owner_id = $1
+    and k.id = $2
+    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
+    and (k.expires_at is null or k.expires_at > now())
+    and (k.replaced_at is null or k.replaced_at > now())
+),
+rows as (
+  select (select row_to_json(item) from (select
+    t.id, t.first_name, t.last_name, t.age,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body, t.id, null::text as sort_value
+  from (
+    select t.*
+    from students t
+    where t.owner_id = $4 and (select allowed from caller)
+      and search_terms(t.owner_id, plain_words(t.first_name || ' ' || t.last_name))
+        @@ search_query($5, $6)
+    offset 0
+  ) t
+  where t.owner_id = $7 and (select allowed from caller) and true
+  order by t.id
+),
+page as (
+  select
+    '[' || coalesce(string_agg(body, ',' order by n) filter (where n <= most), '') || ']' as data,
+    case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
+    case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
+  from (
+    select rows.*, row_number() over () as n, $8::bigint as most
+    from rows
+    limit $9 + 1
+  ) numbered
+)
+select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
+from caller, page;
+
 -- GET /api/students, sort=id, cursor
 --   $1, $4: the caller's id
 --   $2: the id of the caller's key
@@ -1277,11 +1323,11 @@ select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.las
 from caller, page;
 
 -- GET /api/todos, q=sample
---   $1, $4, $6: the caller's id
+--   $1, $4, $5, $7: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $5: q
---   $7, $8: limit
+--   $6: q
+--   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
@@ -1302,10 +1348,11 @@ rows as (
     select t.*
     from todos t
     where t.owner_id = $4 and (select allowed from caller)
-      and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', $5)
+      and search_terms(t.owner_id, plain_words(t.description))
+        @@ search_query($5, $6)
     offset 0
   ) t
-  where t.owner_id = $6 and (select allowed from caller)
+  where t.owner_id = $7 and (select allowed from caller)
     and true
     and true
   order by t.id
@@ -1316,9 +1363,9 @@ page as (
     case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
     case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
   from (
-    select rows.*, row_number() over () as n, $7::bigint as most
+    select rows.*, row_number() over () as n, $8::bigint as most
     from rows
-    limit $8 + 1
+    limit $9 + 1
   ) numbered
 )
 select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
@@ -1982,12 +2029,12 @@ select
 from caller, page;
 
 -- GET /api/students/{id}/todos, q=sample
---   $1, $4, $6, $10: the caller's id
+--   $1, $4, $5, $7, $11: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $5: q
---   $7, $11: the row's id
---   $8, $9: limit
+--   $6: q
+--   $8, $12: the row's id
+--   $9, $10: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
@@ -2008,11 +2055,12 @@ rows as (
     select t.*
     from todos t
     where t.owner_id = $4 and (select allowed from caller)
-      and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', $5)
+      and search_terms(t.owner_id, plain_words(t.description))
+        @@ search_query($5, $6)
     offset 0
   ) t
-  where t.owner_id = $6 and (select allowed from caller)
-    and t.student_id = $7
+  where t.owner_id = $7 and (select allowed from caller)
+    and t.student_id = $8
     and true
     and true
   order by t.id
@@ -2023,15 +2071,15 @@ page as (
     case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
     case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
   from (
-    select rows.*, row_number() over () as n, $8::bigint as most
+    select rows.*, row_number() over () as n, $9::bigint as most
     from rows
-    limit $9 + 1
+    limit $10 + 1
   ) numbered
 )
 select
   caller.id as caller_id, caller.allowed,
   exists (
-    select from students s where s.owner_id = $10 and (select allowed from caller) and s.id = $11
+    select from students s where s.owner_id = $11 and (select allowed from caller) and s.id = $12
   ) as present,
   page.data, page.last_id, page.last_value
 from caller, page;

@@ -2,6 +2,7 @@ import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { createLimits, type LimitOptions } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
+import { requestMetrics } from "./_metrics.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
 import { errorResponse, Problem, problemResponse } from "./_problem.ts";
@@ -39,7 +40,7 @@ export function createApp(options: AppOptions) {
     return c.res;
   });
 
-  app.use(requestLog(deps.log));
+  app.use(requestLog(deps.log, deps.telemetry ? requestMetrics() : undefined));
   if (deps.corsOrigins.length > 0) {
     app.use(cors({
       origin: deps.corsOrigins,

@@ -15,6 +15,7 @@ import {
   instant,
   instantParameter,
   schemas,
+  search,
   text,
   timestamp,
   words,

@@ -44,8 +44,8 @@ export function routeFile(
     "createdReply",
     "deletedReply",
     "idempotency",
-    "precondition",
     "itemReply",
+    "precondition",
   ];
   return `import { createRoute${zod ? ", z" : ""} } from "@hono/zod-openapi";
 import { ${queries.join(", ")} } from "../db/${names.table}.ts";

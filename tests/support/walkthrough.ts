@@ -42,6 +42,19 @@ export async function blocksOf(path: string): Promise<Block[]> {
   );
 }
 
+/** The resources that the texts know; a copy with others has outgrown them. */
+const published = ["health", "keys", "students", "todos", "users"];
+
+/**
+ * Whether the tests of the texts that change the project can run: not where a resource was added or
+ * taken out, as they do themselves. Their room, tests/docs/, is what a changed copy leaves out.
+ */
+export function asPublished(): boolean {
+  const resources = Array.from(Deno.readDirSync(join(root, "db")), ({ name }) => name)
+    .filter((name) => /^[a-z]\w*\.ts$/.test(name)).map((name) => name.slice(0, -3));
+  return resources.toSorted().join() === published.join();
+}
+
 /** A copy of the project, in which a text is run. Disposing ends what it started and removes it. */
 export class Walkthrough implements AsyncDisposable {
   readonly #port = freePort();
