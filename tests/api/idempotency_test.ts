@@ -121,11 +121,16 @@ Deno.test("Idempotency-Key: forgotten after 24 hours and not before; the same ke
   assertEquals(await count(api, sql`idempotency_keys`), 1);
 });
 
+/** Puts an exclusion constraint in the place of the unique index. */
+async function exclude(api: TestApi, constraint: string) {
+  const { db } = api.database;
+  await db.script("drop index users_email_key");
+  await db.script(`alter table users add constraint users_email_key ${constraint}`);
+}
+
 Deno.test("Idempotency-Key: an exclusion constraint is as a unique one: equal requests at once are one, another is 409 [22]", async () => {
   await using api = await openApi();
-  await api.database.db.script(`
-    drop index users_email_key;
-    alter table users add constraint users_email_key exclude using btree (lower(email) with =);`);
+  await exclude(api, "exclude using btree (lower(email) with =)");
   for (let round = 0; round < 5; round++) {
     const body = another(round);
     const headers = { "idempotency-key": `round-${round}` };
@@ -140,11 +145,10 @@ Deno.test("Idempotency-Key: an exclusion constraint is as a unique one: equal re
 
 Deno.test("20 rows at once of which only one may be are one, and 19 times 409: those that block each other pause [17]", async () => {
   await using api = await openApi();
-  await api.database.db.script(`
-    drop index users_email_key;
-    alter table users add constraint users_email_key
-      exclude using gist (int4range(years_old, years_old + 50) with &&)
-      where (years_old is not null);`);
+  await exclude(
+    api,
+    "exclude using gist (int4range(years_old, years_old + 50) with &&) where (years_old is not null)",
+  );
   for (let round = 0; round < 3; round++) {
     const bodies = Array.from({ length: 20 }, (_, i) => ({ ...another(i), years_old: i }));
     const keyed = (i: number) => ({ "idempotency-key": `${round}-${i}` });
