@@ -19,6 +19,8 @@ export type Handler = (request: Request, peer: Peer) => Response | Promise<Respo
 export interface ServeOptions {
   hostname: string;
   port: number;
+  /** Other processes may listen there as well, and the kernel deals the connections out. */
+  reusePort?: boolean;
   onListen(address: Deno.NetAddr): void;
   warn(message: string): void;
   /** The platform has a listener of its own, which bounds its connections. */
@@ -93,8 +95,8 @@ class OwnServer implements Server {
     readonly serveConnection: ServeConnection,
   ) {
     now = performance.now();
-    const { hostname, port, onListen } = options;
-    const listener = Deno.listen({ hostname, port });
+    const { hostname, port, reusePort, onListen } = options;
+    const listener = Deno.listen({ hostname, port, reusePort });
     this.#listener = listener;
     this.#accepting = this.#accept();
     onListen(listener.addr);

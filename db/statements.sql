@@ -17,12 +17,15 @@ order by version;
 --   $3: SHA-256 of its secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 )
 select caller.id as caller_id, caller.allowed
 from caller;
@@ -36,12 +39,15 @@ from caller;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -77,12 +83,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -118,12 +127,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -154,8 +166,8 @@ from caller, page;
 -- db/keys.ts: createKey
 
 -- POST /api/keys
---   $1, $4: the caller's id
---   $2: the id of the caller's key
+--   $1, $4, $9: the caller's id
+--   $2, $10: the id of the caller's key
 --   $3: SHA-256 of its secret
 --   $5: name
 --   $6: scope
@@ -163,21 +175,25 @@ from caller, page;
 --   $8: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $4::bigint, $5, $6, decode($7, 'hex'),
-    $8::timestamptz
-  from caller
-  where caller.allowed and not exists (select from remembered)
+    least($8::timestamptz, maker.expires_at, maker.replaced_at)
+  from caller, keys maker
+  where maker.owner_id = $9 and maker.id = $10
+    and caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -192,24 +208,27 @@ select
 from caller left join created on true;
 
 -- POST /api/keys, idempotency-key
---   $1, $5, $8, $11, $12, $13, $18: the caller's id
---   $2: the id of the caller's key
+--   $1, $5, $8, $11, $12, $13, $18, $20: the caller's id
+--   $2, $19: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $21: SHA-256 of the body
---   $6, $9, $19: the operation
---   $7, $10, $20: idempotency-key
+--   $4, $23: SHA-256 of the body
+--   $6, $9, $21: the operation
+--   $7, $10, $22: idempotency-key
 --   $14: name
 --   $15: scope
 --   $16: SHA-256 of the new secret
 --   $17: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -242,9 +261,10 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $13::bigint, $14, $15, decode($16, 'hex'),
-    $17::timestamptz
-  from caller
-  where caller.allowed and not exists (select from remembered)
+    least($17::timestamptz, maker.expires_at, maker.replaced_at)
+  from caller, keys maker
+  where maker.owner_id = $18 and maker.id = $19
+    and caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -257,7 +277,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $18::bigint, $19, $20, decode($21, 'hex'),
+    $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -274,36 +294,39 @@ from caller left join created on true left join remembered on true;
 -- db/keys.ts: rotateKey
 
 -- POST /api/keys/{id}/rotate
---   $1, $5, $7: the caller's id
---   $2: the id of the caller's key
+--   $1, $5, $7, $9: the caller's id
+--   $2, $10: the id of the caller's key
 --   $3: SHA-256 of its secret
 --   $4: overlap_seconds
 --   $6: the row's id
 --   $8: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 old as (
   update keys t
-  set replaced_at = least(t.replaced_at, now() + make_interval(secs => $4))
+  set replaced_at = now() + make_interval(secs => $4)
   where t.owner_id = $5 and (select allowed from caller) and t.id = $6 and (t.scope <> 'admin' or (select admin from caller))
-    and not exists (select from remembered)
+    and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $7::bigint, old.name, old.scope, decode($8, 'hex'),
-    now() + (old.expires_at - old.created_at)
-  from caller, old
-  where caller.allowed
+    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+  from caller, old, keys maker
+  where maker.owner_id = $9 and maker.id = $10 and caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -318,23 +341,26 @@ select
 from caller left join created on true;
 
 -- POST /api/keys/{id}/rotate, idempotency-key
---   $1, $5, $8, $11, $12, $14, $16, $18: the caller's id
---   $2: the id of the caller's key
+--   $1, $5, $8, $11, $12, $14, $16, $18, $20: the caller's id
+--   $2, $19: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $21: SHA-256 of the body
---   $6, $9, $19: the operation and the row's id
---   $7, $10, $20: idempotency-key
+--   $4, $23: SHA-256 of the body
+--   $6, $9, $21: the operation and the row's id
+--   $7, $10, $22: idempotency-key
 --   $13: overlap_seconds
 --   $15: the row's id
 --   $17: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -365,18 +391,18 @@ expired as (
 ),
 old as (
   update keys t
-  set replaced_at = least(t.replaced_at, now() + make_interval(secs => $13))
+  set replaced_at = now() + make_interval(secs => $13)
   where t.owner_id = $14 and (select allowed from caller) and t.id = $15 and (t.scope <> 'admin' or (select admin from caller))
-    and not exists (select from remembered)
+    and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $16::bigint, old.name, old.scope, decode($17, 'hex'),
-    now() + (old.expires_at - old.created_at)
-  from caller, old
-  where caller.allowed
+    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+  from caller, old, keys maker
+  where maker.owner_id = $18 and maker.id = $19 and caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -389,7 +415,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $18::bigint, $19, $20, decode($21, 'hex'),
+    $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -412,12 +438,15 @@ from caller left join created on true left join remembered on true;
 --   $5, $7: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from keys t
@@ -442,12 +471,15 @@ from caller left join deleted on true;
 --   $6: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from keys t
@@ -502,12 +534,15 @@ from installed;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -542,12 +577,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -588,12 +626,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -628,12 +669,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -669,12 +713,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -710,12 +757,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -751,12 +801,15 @@ from caller, page;
 --   $5: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -781,12 +834,15 @@ from caller left join found on true;
 --   $7: age
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
@@ -819,12 +875,15 @@ from caller left join created on true;
 --   $16: age
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -896,12 +955,15 @@ from caller left join created on true left join remembered on true;
 --   $8, $10: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update students t
@@ -935,12 +997,15 @@ from caller left join shown on true;
 --   $9: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update students t
@@ -972,12 +1037,15 @@ from caller left join shown on true;
 --   $5, $7: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from students t
@@ -1000,12 +1068,15 @@ from caller left join deleted on true;
 --   $6: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from students t
@@ -1029,12 +1100,15 @@ from caller left join deleted on true;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1071,12 +1145,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1114,12 +1191,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1158,12 +1238,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1201,12 +1284,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1243,12 +1329,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1287,12 +1376,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1330,12 +1422,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1379,12 +1474,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1423,12 +1521,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1466,12 +1567,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1510,12 +1614,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1554,12 +1661,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1598,12 +1708,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1642,12 +1755,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1687,12 +1803,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1736,12 +1855,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1786,12 +1908,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1837,12 +1962,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1887,12 +2015,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1936,12 +2067,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1987,12 +2121,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2037,12 +2174,15 @@ from caller, page;
 --   $9, $10: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2093,12 +2233,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2143,12 +2286,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2194,12 +2340,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2245,12 +2394,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2296,12 +2448,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2347,12 +2502,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2397,12 +2555,15 @@ from caller, page;
 --   $5: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -2429,12 +2590,15 @@ from caller left join found on true;
 --   $8: student_id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
@@ -2470,12 +2634,15 @@ from caller left join created on true;
 --   $17: student_id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -2550,12 +2717,15 @@ from caller left join created on true left join remembered on true;
 --   $9, $11: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update todos t
@@ -2593,12 +2763,15 @@ from caller left join shown on true;
 --   $10: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update todos t
@@ -2633,12 +2806,15 @@ from caller left join shown on true;
 --   $5, $7: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from todos t
@@ -2661,12 +2837,15 @@ from caller left join deleted on true;
 --   $6: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from todos t
@@ -2690,12 +2869,15 @@ from caller left join deleted on true;
 --   $4, $5: limit
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2730,12 +2912,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2770,12 +2955,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2811,12 +2999,15 @@ from caller, page;
 --   $4, $5: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -2838,12 +3029,15 @@ from caller left join found on true;
 --   $3: SHA-256 of its secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -2868,12 +3062,15 @@ from caller left join found on true;
 --   $6: years_old
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
@@ -2905,12 +3102,15 @@ from caller left join created on true;
 --   $15: years_old
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -2981,12 +3181,15 @@ from caller left join created on true left join remembered on true;
 --   $7, $8, $9, $10: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update users t
@@ -3022,12 +3225,15 @@ from caller left join shown on true;
 --   $9: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update users t
@@ -3060,13 +3266,16 @@ from caller left join shown on true;
 --   $3: SHA-256 of its secret
 --   $4, $5, $6, $7: the row's id
 with caller as materialized (
-  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from users t
@@ -3090,13 +3299,16 @@ from caller left join deleted on true;
 --   $4, $5, $7, $8: the row's id
 --   $6: if-match
 with caller as materialized (
-  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from users t

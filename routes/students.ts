@@ -49,7 +49,11 @@ export function studentRoutes(deps: Deps) {
         summary: "List students",
       }),
       async (c) => {
-        const { request, filter, asked } = pageRequest(c.req.valid("query"), studentSorts);
+        const { request, filter, asked } = pageRequest(
+          c.req.path,
+          c.req.valid("query"),
+          studentSorts,
+        );
         const from = chooseDatabase(c, deps);
         return pageReply(c, await listStudents(from, c.get("credential"), request, filter), asked);
       },

@@ -1,6 +1,7 @@
 import { connect, type Database, DatabaseError } from "../../postgres/mod.ts";
 import { explained } from "../advice.ts";
-import { versionsTableName } from "../bookkeeping.ts";
+import { versionsTable, versionsTableName } from "../bookkeeping.ts";
+import { quoteName } from "../databases.ts";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { Failure } from "../command.ts";
 import { lineAt } from "../files/grammar.ts";
@@ -26,9 +27,11 @@ export async function checkSchemaFile(
   migrations: Migration[],
 ): Promise<Finding[]> {
   const path = shownPath(schemaFile());
-  const remedy = `run \`${project.command} schema\`; or, if the file is what you want, ` +
-    `\`${project.command} diff <name>\` drafts the migration to it`;
   const text = await readSchemaFile();
+  const dumped = text !== undefined && /^-- PostgreSQL database dump/m.test(text);
+  const written = dumped ? "`dbmate up` dumps it again" : `run \`${project.command} schema\``;
+  const remedy = `${written}; or, if the file is what you want, ` +
+    `\`${project.command} diff <name>\` drafts the migration to it`;
   try {
     if (text === undefined) {
       const message = "is not there";
@@ -73,6 +76,8 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
 /** Loads a schema file, which may bring dbmate's table and the schema `public` along. */
 async function load(db: Database, text: string) {
   await db.script(`drop table ${versionsTableName()}`);
+  const { schema } = versionsTable();
+  if (schema) await db.script(`drop schema ${quoteName(schema)}`);
   if (/^create schema public;/im.test(text)) await db.script("drop schema public cascade");
   await db.script(text);
 }

@@ -143,6 +143,9 @@ Deno.test("a cursor of another filter, sort or list, or a malformed one, is 400 
     `/api/todos?sort=due_date&completed=true&cursor=${cursor}`,
     `/api/students?cursor=${cursor}`,
     `/api/keys?cursor=${cursor}`,
+    // The same sort and filters, and yet another list: the path is a part of it.
+    `/api/students?limit=1&cursor=${await first("/api/todos?limit=5")}`,
+    `/api/students/1/todos?cursor=${await first("/api/todos?limit=5")}`,
     ...[
       "",
       "x",

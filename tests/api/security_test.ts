@@ -36,7 +36,8 @@ const operations: Operation[] = Object.entries<Json>(document.paths).flatMap(([p
 );
 const open = operations.filter(({ scope }) => scope === undefined);
 const secured = operations.filter(({ scope }) => scope !== undefined);
-const byId = secured.filter(({ path }) => path.includes("{id}"));
+/** Those of an admin are for everybody's rows. */
+const byId = secured.filter(({ path, scope }) => path.includes("{id}") && scope !== "admin");
 /** The collections of rows that belong to a user. */
 const own = collections.filter((collection) => collection !== "users");
 type Id = string | number;

@@ -82,8 +82,9 @@ function isNarrow(sort: Plan): boolean {
 async function observe() {
   const database = await createDatabase();
   const sent = await sendEveryQuery(database.db);
-  await database.db.script(fill);
-  const db = connect(database.settings, { session: true });
+  const db = connect(database.settings, { session: true, deadline: 60_000 });
+  await db.script(fill);
+  await db.script("reset session_replication_role");
   await db.script("set plan_cache_mode = force_generic_plan");
   return { database, db, sent };
 }

@@ -94,7 +94,12 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
     "delete from keys t using idempotency_keys s",
     "idempotency_keys s",
   ],
-  ["getMe", /sha256\(k\.secret_hash[^=]+=[^)]+\)[^)]+\)/, "true", "keys k does not ask"],
+  [
+    "getMe",
+    /sha256\(\s+coalesce\([^]+?\) = sha256\([^)]+\)[^)]+\)/,
+    "true",
+    "keys k does not ask",
+  ],
   [
     "getMe",
     /caller as materialized \([^]+?from keys/,
@@ -108,7 +113,7 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
     "select 7,",
     "does not take its owner_id from the caller",
   ],
-  ["createKey", /where caller\.allowed and/, "where", "does not ask for caller.allowed"],
+  ["createKey", /and caller\.allowed and/, "and", "does not ask for caller.allowed"],
   [
     "createKey",
     /returning t\.id/,

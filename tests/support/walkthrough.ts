@@ -60,10 +60,10 @@ export class Walkthrough implements AsyncDisposable {
   readonly #port = freePort();
   #dev: Process | undefined;
 
-  private constructor(readonly folder: string) {}
+  private constructor(readonly folder: string, readonly env: Record<string, string>) {}
 
   /** With the files that a clone would have, uncommitted changes included. */
-  static async open(): Promise<Walkthrough> {
+  static async open(env: Record<string, string> = {}): Promise<Walkthrough> {
     const folder = await Deno.makeTempDir({ prefix: "slate walk " });
     const script = "git ls-files -z --cached --others --exclude-standard | " +
       'tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$1"';
@@ -73,7 +73,7 @@ export class Walkthrough implements AsyncDisposable {
       stderr: "null",
     }).output();
     assert(success);
-    return new Walkthrough(folder);
+    return new Walkthrough(folder, env);
   }
 
   async [Symbol.asyncDispose]() {
@@ -159,6 +159,7 @@ export class Walkthrough implements AsyncDisposable {
       TEST_DATABASE_URL: "",
       // Nearly all of its operations are tried outside of the copy as well.
       FUZZ_RUNS: "20",
+      ...this.env,
     };
   }
 
