@@ -176,7 +176,7 @@ export function installKey(
       on conflict (lower(email)) do nothing
       returning id
     ),
-    owner as (
+    owner as materialized (
       select id from made
       union all
       select id from users where lower(email) = lower(${key.email})

@@ -510,7 +510,7 @@ with made as (
   on conflict (lower(email)) do nothing
   returning id
 ),
-owner as (
+owner as materialized (
   select id from made
   union all
   select id from users where lower(email) = lower($3)

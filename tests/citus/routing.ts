@@ -1,6 +1,8 @@
 /** What Citus makes of every query, on a cluster: `deno task test:citus` runs this. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Database, sql, Statement } from "../../postgres/mod.ts";
+import { installKey } from "../../db/keys.ts";
+import { createApi } from "../support/api.ts";
 import { createDatabase } from "../support/database.ts";
 import { callerId, type Request, sendEveryQuery } from "../support/every_request.ts";
 import { findQueries, type Sent } from "../support/queries.ts";
@@ -97,4 +99,15 @@ Deno.test("a statement that Citus cannot send to one node is found, and by its n
       assertStringIncludes(fault ?? "", name);
     });
   }
+});
+
+Deno.test("the application's role makes a key by hand, though it has no right to a sequence", async () => {
+  await using api = await createApi();
+  const key = {
+    email: "grace@example.com",
+    scope: "admin" as const,
+    name: "x",
+    hash: "00".repeat(32),
+  };
+  assertEquals((await installKey(api.db, key)).length, 1);
 });
