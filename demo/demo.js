@@ -613,8 +613,8 @@ var find = (id) => document.getElementById(id);
 var field = (id) => find(id);
 var slate;
 var students = /* @__PURE__ */ new Map();
-async function answer(asked) {
-  const { data, error } = await asked;
+async function answer(pending) {
+  const { data, error } = await pending;
   if (error) throw new SlateError(error);
   return data;
 }
