@@ -192,14 +192,18 @@ export function installKey(
       on conflict (lower(email)) do nothing
       returning id
     ),
-    owner as (
+    owner as materialized (
       select id from made
       union all
       select id from users where lower(email) = lower(${key.email})
       limit 1
+    ),
+    installed as (
+      insert into keys (owner_id, name, scope, secret_hash)
+      select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
+      from owner
+      returning owner_id, id
     )
-    insert into keys (owner_id, name, scope, secret_hash)
-    select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
-    from owner
-    returning owner_id, id`);
+    select installed.owner_id, installed.id
+    from installed`);
 }

@@ -1,7 +1,8 @@
 /**
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
- * whose role must be allowed to create databases and roles. Further arguments go to `deno test`.
+ * whose role must be allowed to create databases and roles; one of a Citus cluster's coordinator has
+ * the tests on all of its nodes. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
@@ -10,6 +11,7 @@ import { spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { removeInTheEnd } from "../embedded/server.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
+import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
 
 /** The application's role gets a password that only this run knows. */
@@ -27,15 +29,22 @@ const removeFolder = removeInTheEnd(folder, folder);
 await Deno.chmod(folder, 0o711);
 const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
+const workers = given ? await workersOf(server) : [];
+const nodes = [server, ...workers];
 let code = 1;
 try {
-  await administer(server, `drop database if exists ${template} with (force)`);
-  await administer(server, `create database ${template} template template0`);
+  await dropTemplate();
+  for (const node of nodes) {
+    await administer(node, `create database ${template} template template0`);
+  }
+  if (workers.length > 0) await joinNodes(nodes, template);
   await migrate({ ...server, database: template });
+  // Few shards are quick to copy.
+  if (workers.length > 0) await spread(nodes, template, 4);
   await createRoles();
   code = await run(server);
 } finally {
-  await administer(server, `drop database if exists ${template} with (force)`);
+  await dropTemplate();
   await embedded?.stop();
   await removeFolder();
 }
@@ -50,8 +59,17 @@ function settingsOf(url: string): DatabaseSettings {
 
 /** Roles belong to the whole server, so they are made once, before tests run side by side. */
 async function createRoles() {
-  await administer(server, await Deno.readTextFile(`${root}/db/roles.sql`));
-  await administer(server, `alter role slate_app password '${appPassword}'`);
+  const roles = await Deno.readTextFile(`${root}/db/roles.sql`);
+  for (const node of nodes) {
+    await administer(node, roles);
+    await administer(node, `alter role slate_app password '${appPassword}'`);
+  }
+}
+
+async function dropTemplate() {
+  for (const node of nodes) {
+    await administer(node, `drop database if exists ${template} with (force)`);
+  }
 }
 
 /**
@@ -79,6 +97,7 @@ async function run(server: DatabaseSettings): Promise<number> {
       TMPDIR: folder,
       ...withoutDatabase(Deno.env.toObject()),
       TEST_SERVER: databaseUrl(server),
+      TEST_WORKERS: workers.map(databaseUrl).join(" "),
       TEST_APP_PASSWORD: appPassword,
       SCRATCH_DATABASE_URL: databaseUrl(server),
     },

@@ -252,10 +252,12 @@ Deno.test("a caller whose requests are slow runs few at a time, and another call
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   for (const key of [ada, bob]) await api.call("GET /api/me", { key });
   const { id } = (await api.call("POST /api/todos", { key: ada, body: { description: "x" } })).json;
+  const [, , owner] = ada.split("_");
   await using holder = pool(api.database.settings, { size: 1 });
-  const held = holder.script(
-    `begin; select from todos where id = ${id} for update; select pg_sleep(1)`,
-  );
+  const held = holder.script(`
+    begin;
+    select id from todos where owner_id = ${owner} and id = ${id} for update;
+    select pg_sleep(1)`);
   await until(async () =>
     (await api.database.db.query(sql`
       select from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()
