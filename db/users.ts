@@ -32,7 +32,7 @@ export function listUsers(
   request: PageRequest<keyof typeof userSorts>,
 ): Promise<Page[]> {
   const order = userSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "admin")},
     rows as (
       select ${json(userColumns)} as body, t.id, ${order.value} as sort_value
@@ -47,7 +47,7 @@ export function listUsers(
 }
 
 export function getUser(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version
@@ -59,7 +59,7 @@ export function getUser(db: Database, credential: Credential, id: string): Promi
 }
 
 export function getMe(db: Database, credential: Credential): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version
