@@ -45,10 +45,12 @@ the file, or for all files in the configuration.`,
       form.filter(({ rule }) => rule === "syntax" || rule === "not-in-transaction")
         .map(({ path }) => path),
     );
-    const findings = [
-      ...form,
-      ...proven.filter(({ path, rule }) => !syntax.has(path) || !/fails/.test(rule)),
-    ];
+    const repeated = ({ path, rule }: Finding) => syntax.has(path) && /fails/.test(rule);
+    for (const { path, remedy } of proven.filter(repeated)) {
+      const unproven = /nothing after it is proven, .*/.exec(remedy)?.[0];
+      if (unproven) say(`note: ${path} does not run: ${unproven}`);
+    }
+    const findings = [...form, ...proven.filter((finding) => !repeated(finding))];
     const { errors, warnings } = judge(findings, migrations, { since, complete: true });
     for (const finding of sorted(warnings)) say(`warning: ${formatFinding(finding)}`);
     for (const finding of sorted(errors)) say(formatFinding(finding));

@@ -258,3 +258,17 @@ Deno.test("check: from a file on of which dbmate applies nothing, nothing is pro
   assertMatch(stderr, /2_plain\.sql: has no up block \[missing-up\]/);
   assertMatch(stderr, /^one finding in one migration/m);
 });
+
+Deno.test("check: a mistake in the grammar is said once, and how much it leaves unproven", async () => {
+  await using project = await createForeign({
+    "1_create.sql": create.replace("name text", "name text text"),
+    "2_index.sql": index,
+  });
+  const result = await project.run(["check"]);
+  assertEquals(findings(result).length, 1, result.stderr);
+  assertMatch(result.stderr, /1_create\.sql:2: syntax error at or near "text" \[syntax\]/);
+  assertMatch(
+    result.stderr,
+    /^note: .*1_create\.sql does not run: nothing after it is proven, one migration/m,
+  );
+});
