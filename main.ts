@@ -41,6 +41,7 @@ try {
   server = serve({
     hostname: host,
     port,
+    reusePort: settings.reusePort,
     managed: settings.managed,
     warn,
     onListen: ({ hostname, port }) =>

@@ -11,7 +11,8 @@ export { DatabaseError, DeadlinePassed, sql, Statement, Unreachable };
 export interface Database {
   /**
    * Runs one statement, which is one unit of work and, on a warm connection, one round trip.
-   * A serialization failure or a deadlock (40001, 40P01) is tried again, since nothing was done.
+   * A serialization failure or a deadlock (40001, 40P01) is tried again after a random pause, a few
+   * times, since nothing was done.
    * Throws DatabaseError, Unreachable or DeadlinePassed.
    */
   query<Row>(statement: Statement): Promise<Row[]>;
@@ -63,7 +64,12 @@ export interface ConnectOptions {
 
 type Work<Raw> = (sql: postgres.Sql) => PromiseLike<Raw>;
 
-const attemptsOnConflict = 3;
+const attemptsOnConflict = 5;
+
+/** A moment of random length, longer each time: what met once must not meet again. */
+function pauseAfter(attempt: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
+}
 
 /**
  * The only place that opens connections; none is opened before the first statement.
@@ -161,6 +167,9 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
           client.broken ||= once && !session;
           release(client);
         }
+        // The connection is somebody else's by now: a deadline that passes must not cut it off.
+        deadline.otherwise(() => {});
+        await pauseAfter(attempt);
       }
     } finally {
       deadlines.end(deadline);

@@ -6,6 +6,7 @@ import { requestMetrics } from "./_metrics.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
 import { errorResponse, Problem, problemResponse } from "./_problem.ts";
+import { demoRoutes } from "./demo.ts";
 import { docsPageRoutes, docsRoutes } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
@@ -13,7 +14,10 @@ import { studentRoutes } from "./students.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
-export type AppOptions = Omit<Deps, "limits"> & LimitOptions;
+export interface AppOptions extends Omit<Deps, "limits">, LimitOptions {
+  /** Whether `/` is a page that shows what the API does. */
+  demo?: boolean;
+}
 
 /** The whole API. The order of the middleware is the order in which a request passes it. */
 export function createApp(options: AppOptions) {
@@ -58,6 +62,8 @@ export function createApp(options: AppOptions) {
       ],
     }));
   }
+  // Before the docs, whose `/` only leads to them.
+  if (options.demo) app.route("/", demoRoutes());
   app.route("/", docsPageRoutes());
   app.use("/api/*", negotiate(["application/json"]));
 
