@@ -99,9 +99,9 @@ Deno.test("H26: dbmate writes Windows line ends into the schema; up builds the s
   await using alone = await createProject(windows);
   assertEquals((await alone.dbmate("migrate")).code, 0);
   assertEquals(await bodyOf(alone), "\r\nselect 1\r\n");
+  // They make no other schema, and nobody could see the difference in a line of a message.
   const drift = await alone.run("drift");
-  assertEquals(drift.code, 1);
-  assertStringIncludes(drift.stdout, "~ function public.a()");
+  assertEquals([drift.code, drift.stdout], [0, ""], drift.stderr);
 
   await using project = await createProject(windows);
   assertEquals((await project.run("up")).code, 0);
