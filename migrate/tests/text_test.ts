@@ -156,5 +156,5 @@ Deno.test("a NUL byte is named with its line", async () => {
 Deno.test("a migration of 10 MB is refused with a better way, before anything runs", async () => {
   const rows = `insert into a values (1);\n`.repeat(10 * 1024 * 1024 / 26);
   await using project = await createProject({ ...first, "002_b.sql": migration(rows) });
-  await refuses(project, "002_b.sql", "MiB, and a migration may have 1");
+  await refuses(project, "002_b.sql", "MiB, and a migration may have 8");
 });
