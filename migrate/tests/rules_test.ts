@@ -262,7 +262,7 @@ Deno.test("check: from a file on of which dbmate applies nothing, nothing is pro
 Deno.test("check: a mistake in the grammar is said once, and how much it leaves unproven", async () => {
   await using project = await createForeign({
     "1_create.sql": create.replace("name text", "name text text"),
-    "2_index.sql": index,
+    "2_more.sql": create.replaceAll("people", "cats"),
   });
   const result = await project.run(["check"]);
   assertEquals(findings(result).length, 1, result.stderr);
