@@ -61,11 +61,14 @@ const usual = {
 
 export type Rule = keyof typeof usual;
 
+/** Files of which dbmate can run nothing. */
+export const unreadable: readonly string[] = ["encoding", "file-size", "missing-up"];
+
 /** What no baseline accepts: the state of a database, and files of which dbmate can run nothing. */
 export const beyondHistory: readonly string[] = [
   ...["edited", "missing", "out-of-order", "unfinished", "invalid-index"],
   "history-fails",
-  ...["encoding", "file-size", "missing-up"],
+  ...unreadable,
 ];
 
 /** Rules of squawk, the linter, with what they weigh where the project says nothing. */

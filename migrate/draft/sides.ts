@@ -9,7 +9,6 @@ import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/ca
 import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
-import { formatFinding } from "../finding.ts";
 import { lineAt } from "../files/grammar.ts";
 import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
@@ -68,8 +67,8 @@ async function loadFile(path: string, db: Database) {
     );
   }
   const refuse = (line: number, message: string, remedy: string) => {
-    const finding = { path: shownPath(path), line, rule: "schema-file", message, remedy };
-    throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
+    const place = `${shownPath(path)}${line > 0 ? `:${line}` : ""}`;
+    throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);
   };
   const text = decode(bytes, refuse)!;
   if (text.startsWith("\ufeff")) {

@@ -84,6 +84,9 @@ drop table notes;
 `,
   );
   await runDb(["schema"], { folder: folder.path });
+  const unsaid = await runDb(["check"], { folder: folder.path });
+  assertMatch(unsaid.stderr, /_add_notes\.sql:1: nobody has written down why \[unwritten\]/);
+  await Deno.writeTextFile(path, text.replace("Why: say it here.", "Notes and receipts."));
   const checked = await runDb(["check"], { folder: folder.path });
   assertEquals(checked.code, 0, checked.stderr);
 });
