@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
-import { connect } from "../../postgres/mod.ts";
-import { type CatalogObject, readCatalog } from "./catalog.ts";
+import { connect, type Database } from "../../postgres/mod.ts";
+import { type Catalog, compareCatalogs, type Difference, readCatalog } from "./catalog.ts";
+import { compareSettled, needsSettling } from "./settle.ts";
 import { root } from "../root.ts";
 import type { Migration } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
@@ -12,7 +13,7 @@ import { environment, openScratch } from "../target.ts";
  * under a digest of the migrations and of the code that reads catalogs, so that a second question
  * needs no scratch server. Throws a ReplayFailure.
  */
-export async function expectedCatalog(migrations: Migration[]): Promise<CatalogObject[]> {
+export async function expectedCatalog(migrations: Migration[]): Promise<Catalog> {
   const folder = join(resolve(root, environment().SLATE_DATA_DIR || ".data"), "catalogs");
   const path = join(folder, `${await digest(migrations)}.json`);
   try {
@@ -24,9 +25,30 @@ export async function expectedCatalog(migrations: Migration[]): Promise<CatalogO
   const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
-    const objects = await readCatalog(db);
-    await keep(folder, path, objects);
-    return objects;
+    const catalog = await readCatalog(db);
+    await keep(folder, path, catalog);
+    return catalog;
+  } finally {
+    await db.close();
+  }
+}
+
+/**
+ * What a live database, which is only read, has otherwise than migrations build. Where only the text
+ * of an expression differs, a scratch server prints both. Throws a ReplayFailure.
+ */
+export async function compareWithMigrations(
+  migrations: Migration[],
+  live: Database,
+): Promise<Difference[]> {
+  const [expected, found] = await Promise.all([expectedCatalog(migrations), readCatalog(live)]);
+  const differences = compareCatalogs(expected, found);
+  if (!differences.some(needsSettling)) return differences;
+  await using scratch = await openScratch();
+  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  try {
+    await build(db, migrations);
+    return await compareSettled(db, expected, found);
   } finally {
     await db.close();
   }
@@ -42,12 +64,12 @@ async function digest(migrations: Migration[]): Promise<string> {
 }
 
 /** Only the newest is kept. Where nothing can be written the next question takes longer. */
-async function keep(folder: string, path: string, objects: CatalogObject[]) {
+async function keep(folder: string, path: string, catalog: Catalog) {
   try {
     await Deno.mkdir(folder, { recursive: true });
     for await (const entry of Deno.readDir(folder)) await Deno.remove(join(folder, entry.name));
     const partial = `${path}.${crypto.randomUUID()}`;
-    await Deno.writeTextFile(partial, JSON.stringify(objects));
+    await Deno.writeTextFile(partial, JSON.stringify(catalog));
     await Deno.rename(partial, path);
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound)) {

@@ -65,7 +65,7 @@ async function prove(
     const whole = await scratch.create();
     const future = buildWhole(whole, migrations);
     const [trip, rows, squawk, stale, queries] = await Promise.all([
-      roundTrip(empty, migrations, told),
+      roundTrip(empty, migrations, told, open),
       future.then((shapes) => withRows(full, migrations, shapes ?? [])),
       lint(migrations),
       staleFiles(scratch, migrations),

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
-import { compareCatalogs } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { type Command, type Context, exit, Failure, text } from "../command.ts";
-import { draft, type DraftPart } from "../draft/draft.ts";
+import { draft, type DraftPart, withSession } from "../draft/draft.ts";
 import { comment, inWords, lockLine } from "../draft/text.ts";
 import { parseBlock } from "../files/grammar.ts";
 import { formatFinding, parse, shownPath } from "../files/migrations.ts";
@@ -43,8 +43,11 @@ deno task db diff back --from database --to migrations --stdout`,
     await using scratch = await openScratch();
     const from = await openSide(scratch, text(context, "from") ?? "migrations");
     const to = await openSide(scratch, text(context, "to") ?? "schema");
-    const [before, after] = [from.objects, to.objects];
-    const differences = compareCatalogs(after, before)
+    const [before, after] = [from.catalog.definitions, to.catalog.definitions];
+    const differences = (await withSession(
+      from.settings,
+      (db) => compareSettled(db, to.catalog, from.catalog),
+    ))
       .map((d) => ({ ...d, expected: d.found, found: d.expected }));
     if (differences.every(({ kind }) => kind === "column order") && !hint) {
       context.say(`${from.name} and ${to.name} are equal: nothing to do`);

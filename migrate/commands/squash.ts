@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { connect, type Database } from "../../postgres/mod.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { root } from "../root.ts";
 import { readData } from "../proof/data.ts";
@@ -103,7 +104,8 @@ async function refuseRows(db: Database) {
 }
 
 async function refuseDifference(before: Database, after: Database, what: string) {
-  const differences = compareCatalogs(await readCatalog(before), await readCatalog(after));
+  const [expected, found] = [await readCatalog(before), await readCatalog(after)];
+  const differences = await compareSettled(before, expected, found);
   if (differences.length === 0) return;
   throw new Failure(
     `${what} does not build the same schema, nothing was changed:\n${

@@ -1,11 +1,7 @@
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
-import {
-  type CatalogObject,
-  compareCatalogs,
-  type Difference,
-  readCatalog,
-} from "../catalog/catalog.ts";
+import { type Catalog, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { difference } from "./delta.ts";
 import { written } from "./text.ts";
 import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
@@ -24,7 +20,7 @@ export interface DraftPart {
 /** A schema in a scratch database. */
 export interface State {
   settings: DatabaseSettings;
-  objects: CatalogObject[];
+  catalog: Catalog;
 }
 
 /**
@@ -52,15 +48,15 @@ export async function draft(
     const settings = await scratch.create(state.settings);
     const statements = group.map(({ text }) => text);
     const last = group === groups.at(-1) || groups.length === 0;
-    const objects = await withSession(settings, async (db) => {
+    const catalog = await withSession(settings, async (db) => {
       await runAll(db, statements);
-      const repaired = last ? await repair(db, after.objects) : [];
+      const repaired = last ? await repair(db, after.catalog) : [];
       statements.push(...repaired);
       return await readCatalog(db);
     });
-    const next = { settings, objects };
+    const next = { settings, catalog };
     // The last state is not needed any more: the way back may change it.
-    const used = last ? next : { settings: await scratch.create(settings), objects };
+    const used = last ? next : { settings: await scratch.create(settings), catalog };
     const down = await way(used, state);
     parts.push({
       up: write([...parts.length === 0 ? first : [], ...statements]),
@@ -80,15 +76,15 @@ async function prepared(
   after: State,
 ): Promise<State & { names: Steps }> {
   if (hint.up.length === 0) {
-    const names = nameOnlySteps(before.objects, after.objects);
+    const names = nameOnlySteps(before.catalog.definitions, after.catalog.definitions);
     if (names.up.length === 0) return { ...before, names };
   }
   const settings = await scratch.create(before.settings);
   return await withSession(settings, async (db) => {
     for (const step of hint.up) await db.script(step);
-    const names = nameOnlySteps(await readCatalog(db), after.objects);
+    const names = nameOnlySteps((await readCatalog(db)).definitions, after.catalog.definitions);
     for (const step of names.up) await db.script(step);
-    return { settings, objects: await readCatalog(db), names };
+    return { settings, catalog: await readCatalog(db), names };
   });
 }
 
@@ -97,15 +93,15 @@ async function way(from: State, to: State): Promise<string[]> {
   return await withSession(from.settings, async (db) => {
     const statements = (await between(db, from, to)).map(({ text }) => text);
     await runAll(db, statements);
-    return [...statements, ...await repair(db, to.objects)];
+    return [...statements, ...await repair(db, to.catalog)];
   });
 }
 
 async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
   const raw = await withSession(to.settings, (other) => difference(db, other));
-  const kept = withoutReplacedColumns(raw, from.objects, to.objects);
-  return corrected(kept, from.objects, row!.role);
+  const kept = withoutReplacedColumns(raw, from.catalog.definitions, to.catalog.definitions);
+  return corrected(kept, from.catalog.definitions, row!.role);
 }
 
 /** Runs what can be run: what fails here shows when the draft is proven. */
@@ -119,8 +115,8 @@ async function runAll(db: Database, statements: string[]) {
   }
 }
 
-async function repair(db: Database, target: CatalogObject[]): Promise<string[]> {
-  const differences: Difference[] = compareCatalogs(target, await readCatalog(db));
+async function repair(db: Database, target: Catalog): Promise<string[]> {
+  const differences = await compareSettled(db, target, await readCatalog(db));
   const statements = repairs(differences);
   await runAll(db, statements);
   return statements;

@@ -1,4 +1,4 @@
-import type { CatalogObject } from "../catalog/catalog.ts";
+import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */

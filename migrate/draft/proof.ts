@@ -1,9 +1,5 @@
-import {
-  compareCatalogs,
-  describeDifferences,
-  type Difference,
-  readCatalog,
-} from "../catalog/catalog.ts";
+import { describeDifferences, type Difference, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { lostData, readData } from "../proof/data.ts";
 import { type DraftPart, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
@@ -46,7 +42,7 @@ export async function proveDraft(
     const held = await readData(db);
     if (!await succeeds(forward, proof.up)) return;
     proof.upLoses = lostData(held, await readData(db));
-    proof.up.push(...left(compareCatalogs(after.objects, await readCatalog(db)), "up"));
+    proof.up.push(...left(await compareSettled(db, after.catalog, await readCatalog(db)), "up"));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
     const grown = await readData(db);
@@ -55,7 +51,9 @@ export async function proveDraft(
     };
     if (!await succeeds(back, proof.down)) return;
     proof.downLoses = lostData(grown, await readData(db));
-    proof.down.push(...left(compareCatalogs(before.objects, await readCatalog(db)), "down"));
+    proof.down.push(
+      ...left(await compareSettled(db, before.catalog, await readCatalog(db)), "down"),
+    );
     await succeeds(forward, proof.down);
   });
   return proof;

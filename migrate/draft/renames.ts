@@ -1,4 +1,4 @@
-import type { CatalogObject } from "../catalog/catalog.ts";
+import type { CatalogObject } from "../catalog/definitions.ts";
 import { exit, Failure } from "../command.ts";
 
 /** Statements that only a person can know, and those that undo them. */

@@ -5,7 +5,8 @@ import {
   readDatabaseSettings,
 } from "../../postgres/settings.ts";
 import { explained } from "../advice.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
@@ -30,7 +31,7 @@ export async function openSide(scratch: Scratch, source: string): Promise<Side> 
   const db = connect(settings, { session: true, deadline: 120_000 });
   try {
     const name = await fill(source, db);
-    return { settings, objects: await readCatalog(db), name };
+    return { settings, catalog: await readCatalog(db), name };
   } finally {
     await db.close();
   }
@@ -85,7 +86,8 @@ async function copySchema(source: string, copy: Database): Promise<string> {
   const name = describeDatabase(target.settings);
   try {
     await copy.script(await schemaText(live));
-    const lost = compareCatalogs(await readCatalog(live), await readCatalog(copy));
+    const [expected, found] = [await readCatalog(live), await readCatalog(copy)];
+    const lost = await compareSettled(copy, expected, found);
     if (lost.length === 0) return name;
     throw new Failure(
       `${name} has what a copy of its schema cannot have:\n${

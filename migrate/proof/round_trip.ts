@@ -1,26 +1,51 @@
 import type { Database } from "../../postgres/mod.ts";
-import {
-  type CatalogObject,
-  compareCatalogs,
-  describeDifferences,
-  readCatalog,
-} from "../catalog/catalog.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareRows } from "../catalog/compare.ts";
+import { readDefinitions } from "../catalog/definitions.ts";
+import { type CatalogRow, readRows } from "../catalog/rows.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import type { Finding, Migration } from "../files/migrations.ts";
-import { replay, ReplayFailure } from "./replay.ts";
+import { build, replay, ReplayFailure } from "./replay.ts";
 
 /**
  * Each migration up, down and up again on an empty scratch database: the catalogs after down are
- * those of before, the second up gives those of the first. `db` must be a session.
- * Ends at the first migration whose up fails, since nothing after it can be known.
+ * those of before, the second up gives those of the first. `db` must be a session; `fresh` opens
+ * another one on an empty database, to tell how it was before. Ends at the first migration whose up fails, since nothing after it can be known.
  */
 export async function roundTrip(
   db: Database,
   migrations: Migration[],
   progress: (migration: Migration) => void,
+  fresh: () => Promise<Database>,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  let before = await readCatalog(db);
-  for (const migration of migrations) {
+  /** What differs, in words; `count` migrations build what was expected. */
+  const differences = async (
+    expected: CatalogRow[],
+    found: CatalogRow[],
+    left: string,
+    right: string,
+    count: number,
+    { order = true } = {},
+  ): Promise<string> => {
+    if (compareRows(expected, found).length === 0) return "";
+    const earlier = await fresh();
+    try {
+      await build(earlier, migrations.slice(0, count));
+      const all = await compareSettled(
+        earlier,
+        { definitions: await readDefinitions(earlier), rows: expected },
+        { definitions: await readDefinitions(db), rows: found },
+      );
+      const counted = order ? all : all.filter(({ kind }) => kind !== "column order");
+      return describeDifferences(counted, { expected: left, found: right })
+        .replaceAll(/^/gm, "  ").trimEnd();
+    } finally {
+      await earlier.close();
+    }
+  };
+  let before = await readRows(db);
+  for (const [i, migration] of migrations.entries()) {
     progress(migration);
     const { path, down, up } = migration;
     const finding = (line: number, message: string, remedy: string) =>
@@ -31,7 +56,7 @@ export async function roundTrip(
       findings.push(failed(migration, error, "correct it"));
       return findings;
     }
-    const built = await readCatalog(db);
+    const built = await readRows(db);
     if (migration.irreversible) {
       const refused = await refuses(db, migration);
       if (!refused) {
@@ -42,7 +67,7 @@ export async function roundTrip(
         );
         return findings;
       }
-      const left = differences(built, await readCatalog(db), "before", "after it");
+      const left = await differences(built, await readRows(db), "before", "after it", i + 1);
       if (left) {
         finding(
           down.line,
@@ -59,7 +84,7 @@ export async function roundTrip(
       findings.push(failed(migration, error, "correct it, or say `-- irreversible: <reason>`"));
       return findings;
     }
-    const left = differences(before, await readCatalog(db), "before up", "after down", {
+    const left = await differences(before, await readRows(db), "before up", "after down", i, {
       order: !losesPlace(migration),
     });
     if (left) {
@@ -80,8 +105,8 @@ export async function roundTrip(
       );
       return findings;
     }
-    const again = await readCatalog(db);
-    const other = differences(built, again, "first up", "second up");
+    const again = await readRows(db);
+    const other = await differences(built, again, "first up", "second up", i + 1);
     if (other && !left) {
       finding(
         up.line,
@@ -119,17 +144,4 @@ export async function refuses(db: Database, migration: Migration): Promise<boole
 function losesPlace({ text }: Migration): boolean {
   const header = text.slice(0, text.indexOf("-- migrate:up"));
   return /^-- down loses (?:(?!\n-- [a-z]+:|\n-- up )[^])*\b(?:place|order)\b/m.test(header);
-}
-
-function differences(
-  expected: CatalogObject[],
-  found: CatalogObject[],
-  left: string,
-  right: string,
-  { order = true } = {},
-): string {
-  const all = compareCatalogs(expected, found);
-  const counted = order ? all : all.filter(({ kind }) => kind !== "column order");
-  return describeDifferences(counted, { expected: left, found: right })
-    .replaceAll(/^/gm, "  ").trimEnd();
 }

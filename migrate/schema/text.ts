@@ -1,5 +1,5 @@
 import type { Database } from "../../postgres/mod.ts";
-import { type CatalogObject, readCatalog } from "../catalog/catalog.ts";
+import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut } from "./layout.ts";
 import { asWeWrite } from "../files/sql_text.ts";
@@ -41,7 +41,7 @@ interface Block {
 
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
 export async function schemaText(db: Database): Promise<string> {
-  const objects = await readCatalog(db, { path: "public" });
+  const objects = await readDefinitions(db, { path: "public" });
   const needs = await readDependencies(db);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);

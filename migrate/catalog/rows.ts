@@ -1,0 +1,225 @@
+import { type Database, sql, Statement } from "../../postgres/mod.ts";
+import { bookkeeping } from "./bookkeeping.ts";
+import { isLeftOut, leftOutTables } from "./left_out.ts";
+import { filters, identities, kept, owners, printed, role } from "./rows_shape.ts";
+
+/** One row of a catalog, with names in place of numbers. */
+export interface CatalogRow {
+  /** The table of pg_catalog. */
+  catalog: string;
+  /** What the row is about, as in a definition's name: `public.todos.due_date`. */
+  name: string;
+  /** The table that this is a part of, or itself. */
+  of: string | null;
+  values: Record<string, string | null>;
+}
+
+/** A column of pg_catalog, as PostgreSQL itself describes it. */
+interface CatalogColumn {
+  catalog: string;
+  column: string;
+  type: string;
+  /** The catalog that it points to. */
+  target: string | null;
+  /** It is the number of a column, and this holds its relation. */
+  relation: string | null;
+}
+
+/**
+ * Every row of the catalogs of a database that is not left out by name: two databases are equal if
+ * and only if these are. PostgreSQL says which tables and columns there are and how they hang
+ * together, so that a kind of object which nobody thought of is here as well. Reads only.
+ */
+export async function readRows(db: Database): Promise<CatalogRow[]> {
+  const { statement, columns } = await query(db);
+  const [row] = await db.query<{ rows: [string, string, string | null, ...(string | null)[]][] }>(
+    statement,
+  );
+  const rows = (row?.rows ?? []).map(([catalog, name, of, ...values]) => ({
+    catalog,
+    name,
+    of,
+    values: Object.fromEntries(
+      columns.get(catalog)!.map((column, i) => [column, values[i] ?? null]),
+    ),
+  }));
+  return numbered(rows);
+}
+
+/** Rows of one name are told apart by their values: `public.f(integer)`, `public.f(integer) 2`. */
+function numbered(rows: CatalogRow[]): CatalogRow[] {
+  const seen = new Map<string, number>();
+  return rows.map((row) => {
+    const key = `${row.catalog} ${row.name}`;
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    return count === 1 ? row : { ...row, name: `${row.name} ${count}` };
+  });
+}
+
+interface Query {
+  statement: Statement;
+  /** The names of the values of each catalog's rows. */
+  columns: Map<string, string[]>;
+}
+
+/** By the server's version: all servers of one have the same catalogs. */
+const queries = new Map<string, Query>();
+
+async function query(db: Database): Promise<Query> {
+  const [server] = await db.query<{ version: string }>(
+    sql`select current_setting('server_version_num') as version`,
+  );
+  const known = queries.get(server!.version);
+  if (known) return known;
+  const built = compose(await readColumns(db));
+  queries.set(server!.version, built);
+  return built;
+}
+
+/** The columns of pg_catalog's tables, with what they point to. */
+export async function readColumns(db: Database): Promise<CatalogColumn[]> {
+  return await db.query<CatalogColumn>(sql`
+    select c.relname as catalog, a.attname as column, format_type(a.atttypid, null) as type,
+      f.pktable::regclass::text as target,
+      case when cardinality(f.fkcols) = 2 then f.fkcols[1] end as relation
+    from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_get_catalog_foreign_keys() f
+      on f.fktable = c.oid and f.fkcols[cardinality(f.fkcols)] = a.attname
+    where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'r'
+    order by c.relname, a.attnum
+  `);
+}
+
+function compose(all: CatalogColumn[]): Query {
+  const columns = new Map<string, string[]>();
+  const selects: string[] = [];
+  const catalogs = Map.groupBy(all, ({ catalog }) => catalog);
+  for (const [catalog, fields] of catalogs) {
+    if (leftOutTables[catalog]) continue;
+    const compared = fields.filter(({ column }) => !isLeftOut(catalog, column));
+    const more = Object.entries(kept[catalog] ?? {});
+    columns.set(catalog, [...compared.map(({ column }) => column), ...more.map(([name]) => name)]);
+    const values = [...compared.map(value), ...more.map(([, expression]) => expression)];
+    const hasOid = fields.some(({ column }) => column === "oid");
+    const reference = fields.find(({ target }) => target !== null && target !== "pg_authid");
+    const own = hasOid ? "oid" : reference!.column;
+    const name = identities[catalog] ?? nameOf(hasOid ? catalog : reference!.target!, `x.${own}`);
+    const conditions = [
+      filters[catalog] ?? `x.${own} >= 16384`,
+      ...hasOid ? [shown(`'${catalog}'::regclass`, "x.oid")] : [],
+      ...!hasOid && reference
+        ? [shown(`'${reference.target}'::regclass`, `x.${reference.column}`)]
+        : [],
+    ];
+    selects.push(
+      `select '${catalog}' as catalog, ${name} as name, ${owners[catalog] ?? "null"} as of, ` +
+        `jsonb_build_array(${values.join(",\n")}) as row\nfrom ${catalog} x\nwhere ${
+          conditions.join(" and ")
+        }`,
+    );
+  }
+  return { statement: new Statement([around(selects)], []), columns };
+}
+
+/** One statement: a snapshot of its own, safe through a pooler and on a replica. */
+function around(selects: string[]): string {
+  const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
+  return `
+with recursive settings as materialized (
+  select set_config('search_path', '', true), set_config('timezone', 'UTC', true),
+    set_config('datestyle', 'ISO, YMD', true), set_config('intervalstyle', 'postgres', true),
+    set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
+    set_config('quote_all_identifiers', 'off', true)
+),
+-- Who migrates: the owner of the record, else who is asking, if the database or a part is theirs.
+home as materialized (
+  select coalesce(
+    (select relowner from pg_class where relname = 'schema_migrations' and relkind = 'r'
+      order by oid limit 1),
+    (select r.oid from pg_roles r where rolname = current_user and (
+      exists (select from pg_database where datname = current_database() and datdba = r.oid)
+      or exists (select from pg_class where relowner = r.oid and oid >= 16384))),
+    (select relowner from pg_class where oid >= 16384 group by relowner
+      order by count(*) desc, relowner limit 1)) as oid
+),
+hidden as (
+  select classid, objid from pg_depend
+  where deptype = 'e' or deptype = 'i' and classid in ('pg_proc'::regclass, 'pg_cast'::regclass)
+  union
+  select 'pg_class'::regclass, oid from pg_class where relname in (${internal})
+  union
+  select 'pg_proc'::regclass, oid from pg_proc where proname in (${internal})
+  union
+  -- With what is hidden goes what came with it: its indexes, constraints, types, sequences.
+  select d.classid, d.objid from hidden h
+  join pg_depend d on d.refclassid = h.classid and d.refobjid = h.objid
+    and d.deptype in ('a', 'i', 'P', 'S') and d.objid >= 16384
+)
+select (
+  select json_agg(jsonb_build_array(catalog, name, of) || row
+    order by catalog, name collate "C", row::text collate "C")
+  from (${selects.join("\nunion all\n")}) as all_rows
+) as rows
+from settings
+`;
+}
+
+function shown(catalog: string, oid: string): string {
+  return `not exists (select from hidden h where h.classid = ${catalog} and h.objid = ${oid})`;
+}
+
+/** A value as text that means the same in another database. */
+function value({ catalog, column, type, target, relation }: CatalogColumn): string {
+  const field = `x.${column}`;
+  const own = printed[`${catalog}.${column}`];
+  if (own) return own;
+  if (relation) return columnNames(`x.${relation}`, field, type);
+  if (target && /\[\]$|vector$/.test(type)) {
+    return `(select string_agg(${
+      nameOf(target, "e")
+    }, ', ' order by n) from unnest(${field}) with ordinality u(e, n))`;
+  }
+  if (target) return nameOf(target, field);
+  if (/(options|config|tags)$/.test(column)) return optionText(column, field);
+  return `${field}::text`;
+}
+
+/** Options in the order of their names, without those that a server keeps for itself. */
+function optionText(column: string, field: string): string {
+  const own = column === "proconfig" ? "" : " where o !~ '^pg_'";
+  return `(select string_agg(o, ', ' order by o) from unnest(${field}) o${own})`;
+}
+
+/** The names of columns that are kept as numbers. */
+function columnNames(relation: string, field: string, type: string): string {
+  if (!/\[\]$|vector$/.test(type)) {
+    return `(select quote_ident(attname) from pg_attribute where attrelid = ${relation} and attnum = ${field})`;
+  }
+  return `(select string_agg(coalesce(quote_ident(attname), '(expression)'), ', ' order by n)
+    from unnest(${field}) with ordinality u(e, n)
+    left join pg_attribute on attrelid = ${relation} and attnum = e)`;
+}
+
+/** The name of what a number stands for; null for none. */
+function nameOf(catalog: string, oid: string): string {
+  switch (catalog) {
+    case "pg_class":
+      return `nullif(${oid}, 0)::regclass::text`;
+    case "pg_type":
+      return `format_type(nullif(${oid}, 0), null)`;
+    case "pg_proc":
+      return `nullif(${oid}::oid, 0)::regprocedure::text`;
+    case "pg_operator":
+      return `nullif(${oid}::oid, 0)::regoperator::text`;
+    case "pg_namespace":
+      return `nullif(${oid}, 0)::regnamespace::text`;
+    case "pg_collation":
+      return `nullif(${oid}, 0)::regcollation::text`;
+    case "pg_authid":
+      return role(oid);
+    default:
+      return `(pg_identify_object('${catalog}'::regclass, nullif(${oid}, 0), 0)).identity`;
+  }
+}
