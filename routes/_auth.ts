@@ -1,21 +1,12 @@
 import type { Context } from "hono";
-import type { Asked, Key, Scope } from "../db/_caller.ts";
+import type { Asked, Scope } from "../db/_caller.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveKey } from "../db/keys.ts";
 import type { Database } from "../postgres/mod.ts";
 import { isLocal } from "../postgres/settings.ts";
 import type { Limits } from "./_limits.ts";
 import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
-import type { Step } from "./_step.ts";
-
-/** What the steps leave for the handlers in `c.var`. */
-export interface Variables {
-  requestId: string;
-  key: Key;
-  callerId?: string;
-  body?: Uint8Array;
-  json?: unknown;
-}
+import type { Step, Variables } from "./_step.ts";
 
 /**
  * Takes the caller's key out of the request. Whether it is valid is not asked here: the handler's

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { DatabaseError } from "../postgres/mod.ts";
-import type { Variables } from "./_auth.ts";
+import type { Variables } from "./_step.ts";
 
 /**
  * The outermost middleware: gives the request its id, writes one line of JSON when it is answered,

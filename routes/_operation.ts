@@ -3,12 +3,12 @@ import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../postgres/mod.ts";
 import type { Replica } from "../postgres/replica.ts";
-import { authentication, type Variables } from "./_auth.ts";
+import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import { idParameter } from "./_fields.ts";
 import type { Limits } from "./_limits.ts";
 import { Problem, type ProblemCode, problems } from "./_problem.ts";
-import { fuse, type Handler, type Step } from "./_step.ts";
+import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Checked, validation } from "./_validation.ts";
 
 /** What the routes need from outside. */

@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import { digest } from "../db/_secret.ts";
 import type { Page } from "../db/_shapes.ts";
 import type { After, PageRequest, SortKey } from "../db/_sort.ts";
-import { permit, type Variables } from "./_auth.ts";
+import { permit } from "./_auth.ts";
+import type { Variables } from "./_step.ts";
 import { Problem } from "./_problem.ts";
 import { passThrough } from "./_reply.ts";
 

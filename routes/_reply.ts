@@ -2,7 +2,8 @@ import type { Context, TypedResponse } from "hono";
 import { digest } from "../db/_secret.ts";
 import type { Created, Idempotency } from "../db/_create.ts";
 import type { Changed, Found, Versions, Written } from "../db/_shapes.ts";
-import { permit, type Variables } from "./_auth.ts";
+import { permit } from "./_auth.ts";
+import type { Variables } from "./_step.ts";
 import { Problem } from "./_problem.ts";
 
 type Ctx = Context<{ Variables: Variables }>;

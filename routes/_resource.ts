@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Table } from "../db/_table.ts";
-import type { Variables } from "./_auth.ts";
+import type { Variables } from "./_step.ts";
 import {
   changedReplyOf,
   createdReplyOf,

@@ -1,5 +1,14 @@
 import type { Context } from "hono";
-import type { Variables } from "./_auth.ts";
+import type { Key } from "../db/_caller.ts";
+
+/** What the steps leave for the handlers in `c.var`. */
+export interface Variables {
+  requestId: string;
+  key: Key;
+  callerId?: string;
+  body?: Uint8Array;
+  json?: unknown;
+}
 
 export type Handler = (c: Context<{ Variables: Variables }>) => Response | Promise<Response>;
 

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { Variables } from "./_auth.ts";
+import type { Variables } from "./_step.ts";
 import { negotiate } from "./_negotiate.ts";
 import { jsonReply, NoQuery, openProblems, router } from "./_operation.ts";
 import { loadViewer, viewerPage, viewerPolicy } from "./_viewer.ts";

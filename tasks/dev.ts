@@ -4,16 +4,15 @@
  * without a key, and serves; the app restarts when a file changes. With DATABASE_URL it uses that
  * database as it is.
  */
-import { defaultDataDir, EmbeddedError, startEmbedded } from "../embedded/mod.ts";
+import { EmbeddedError, startEmbedded } from "../embedded/mod.ts";
 import { installKey } from "../db/keys.ts";
 import { connect, sql } from "../postgres/mod.ts";
 import { type DatabaseSettings, databaseUrl } from "../postgres/settings.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
-import { main as db } from "../migrate/main.ts";
 import { root } from "./root.ts";
 import { devKeyName } from "./dev_key.ts";
+import { development, environment, meantEmbedded } from "./environment.ts";
 import { demoEmail, seed } from "./seed.ts";
-import { embeddedDatabase, environment } from "../migrate/target.ts";
 
 const env = environment();
 const host = env.HOST || "127.0.0.1";
@@ -93,16 +92,28 @@ Slate runs on ${where}. Open ${url}/api/docs or try:
 `);
 }
 
+/** Applies what is pending. Returns the exit code. */
+async function migrate(settings: DatabaseSettings): Promise<number> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "db", "up"],
+    cwd: root,
+    // The project is this one, wherever we were called from.
+    env: { INIT_CWD: root, DATABASE_URL: databaseUrl(settings) },
+    stdin: "null",
+  });
+  return (await command.spawn().status).code;
+}
+
 /** The embedded server around it all. Returns the exit code. */
 async function serveEmbedded(database: string): Promise<number> {
-  const dataDir = defaultDataDir();
+  const { dataDir } = development(env);
   const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
   try {
-    // It finds the server that has just been started, and says what is wrong where it refuses.
-    const code = await db(["up"]);
+    const settings = { ...server.settings, database };
+    // It says what is wrong where it refuses.
+    const code = await migrate(settings);
     if (code !== 0) return code;
     const slateEnv = env.SLATE_ENV || "dev";
-    const settings = { ...server.settings, database };
     const key = await prepare(settings, slateEnv);
     return await serve({
       DATABASE_URL: databaseUrl(settings),
@@ -115,7 +126,7 @@ async function serveEmbedded(database: string): Promise<number> {
 }
 
 try {
-  const database = embeddedDatabase(env);
+  const database = meantEmbedded(env);
   Deno.exit(database === undefined ? await serve({}) : await serveEmbedded(database));
 } catch (error) {
   if (!(error instanceof EmbeddedError)) throw error;

@@ -7,7 +7,7 @@ import { root } from "./root.ts";
  * a release's new table can be used as soon as it is there. Again changes nothing. What cannot be
  * given is told and stops nothing: the migrations are applied.
  */
-export async function grant(db: Database, say: (text: string) => void) {
+export async function grant({ db, say }: { db: Database; say(text: string): void }) {
   const [row] = await db.query<{ used: boolean }>(sql`
     select exists (
       select

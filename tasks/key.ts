@@ -7,11 +7,18 @@ import { parseArgs } from "node:util";
 import { type Scope, scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
 import { installKey } from "../db/keys.ts";
-import { connect, DatabaseError } from "../postgres/mod.ts";
+import { EmbeddedError } from "../embedded/mod.ts";
+import { EnvironmentError } from "../postgres/environment.ts";
+import { connect, DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
 import { describeDatabase } from "../postgres/settings.ts";
-import { exit, Failure } from "../migrate/command.ts";
-import { exitCode } from "../migrate/main.ts";
-import { environment, openTarget } from "../migrate/target.ts";
+import { environment, openDatabase } from "./environment.ts";
+
+/** An expected end, which is told without a stack trace. The codes are those of `deno task db`. */
+class Failure extends Error {
+  constructor(message: string, readonly code: number) {
+    super(message);
+  }
+}
 
 const usage = `usage: deno task key create --email <address> --scope <${scopes.join("|")}>
 
@@ -22,7 +29,7 @@ const usage = `usage: deno task key create --email <address> --scope <${scopes.j
 example: deno task key create --email ada@example.com --scope admin`;
 
 function wrong(message: string): Failure {
-  return new Failure(`${message}\n\n${usage}`, exit.usage);
+  return new Failure(`${message}\n\n${usage}`, 2);
 }
 
 function options(args: string[]) {
@@ -58,22 +65,32 @@ function options(args: string[]) {
 /** Returns the key. Throws what connecting and PostgreSQL throw. */
 async function create({ email, scope, name }: { email: string; scope: Scope; name: string }) {
   const { secret, hash } = newSecret();
-  await using target = await openTarget();
-  const db = connect(target.settings, { size: 1 });
+  await using opened = await openDatabase("deno task key");
+  const db = connect(opened.settings, { size: 1 });
   try {
     const [row] = await installKey(db, { email, scope, name, hash });
-    const fallback = target.embedded ? "dev" : "live";
+    const fallback = opened.embedded ? "dev" : "live";
     return formatKey(environment().SLATE_ENV || fallback, row!.id, secret);
   } catch (error) {
     if (error instanceof DatabaseError && error.code === "42P01") {
       throw new Failure(
-        `${describeDatabase(target.settings)} has no such table: run \`deno task db up\` first`,
+        `${describeDatabase(opened.settings)} has no such table: run \`deno task db up\` first`,
+        1,
       );
     }
     throw error;
   } finally {
     await db.close();
   }
+}
+
+/** The exit code of an expected error; undefined for a defect. */
+function exitCode(error: unknown): number | undefined {
+  if (error instanceof Failure) return error.code;
+  if (error instanceof EnvironmentError) return 2;
+  if (error instanceof DatabaseError) return 1;
+  const outOfReach = [EmbeddedError, Unreachable, DeadlinePassed];
+  return outOfReach.some((kind) => error instanceof kind) ? 3 : undefined;
 }
 
 try {

@@ -1,7 +1,14 @@
 import { join } from "node:path";
 import { type DatabaseSettings, databaseUrl } from "../postgres/settings.ts";
 import { root } from "./root.ts";
-import type { Finding } from "../migrate/files/migrations.ts";
+
+/** What does not fit, by file. */
+interface Finding {
+  path: string;
+  line: number;
+  message: string;
+  remedy: string;
+}
 
 const test = join("tests", "db", "statements_test.ts");
 

@@ -5,16 +5,21 @@ import { root } from "./support/root.ts";
 /** Which rooms each room may open, beside itself; docs/architecture.md draws the arrows. */
 const allowed: Record<string, string[]> = {
   "main.ts": ["settings.ts", "routes", "db", "postgres", "embedded"],
+  // The only place that knows the migrations command and the app.
+  "migrate.config.ts": ["migrate", "tasks"],
   "permissions.ts": ["settings.ts"],
   "settings.ts": ["postgres"],
   "routes": ["db", "postgres"],
   "db": ["postgres"],
   "postgres": [],
   "embedded": ["postgres"],
-  "migrate": ["embedded", "postgres", "tasks"],
-  "tasks": ["db", "embedded", "postgres", "migrate"],
+  "migrate": ["embedded", "postgres"],
+  "tasks": ["db", "embedded", "postgres"],
   "client": [],
 };
+
+/** The rooms inside of migrate/, which is a product of its own. */
+const stages = /^migrate\/(files|catalog|apply|proof|schema|draft|commands)\//;
 
 /** What a query must not know: HTTP, and what validates it. */
 const notInDb = /^(hono|zod|@hono)/;
@@ -57,6 +62,58 @@ Deno.test("imports run main -> routes -> db -> postgres, and in no other directi
   assertEquals(wrong, []);
   assertEquals(seen > 100, true, `only ${seen} imports were found`);
 });
+
+/** The ways from one to another that lead back to the first, each named once. */
+function circles(arrows: Map<string, Set<string>>): string[] {
+  const found = new Set<string>();
+  const done = new Set<string>();
+  function visit(place: string, way: string[]) {
+    const at = way.indexOf(place);
+    if (at !== -1) found.add([...way.slice(at), place].join(" -> "));
+    if (at !== -1 || done.has(place)) return;
+    for (const next of arrows.get(place) ?? []) visit(next, [...way, place]);
+    done.add(place);
+  }
+  for (const place of arrows.keys()) visit(place, []);
+  return [...found];
+}
+
+Deno.test("no file and no room imports itself in a circle", async () => {
+  const files = new Map<string, Set<string>>();
+  const rooms = new Map<string, Set<string>>();
+  const inner = (path: string) =>
+    stages.exec(path)?.[0] ?? (path.startsWith("migrate/") ? path : room(path));
+  for await (const path of sources()) {
+    for (const name of (await importsOf(path)).filter((name) => name.startsWith("."))) {
+      const target = normalize(join(dirname(path), name));
+      files.set(path, (files.get(path) ?? new Set()).add(target));
+      if (inner(path) === inner(target)) continue;
+      rooms.set(inner(path), (rooms.get(inner(path)) ?? new Set()).add(inner(target)));
+    }
+  }
+  assertEquals(circles(files), []);
+  assertEquals(circles(rooms), []);
+  assertEquals(circles(new Map([["a", new Set(["b"])], ["b", new Set(["a"])]])), ["a -> b -> a"]);
+});
+
+Deno.test("migrate/ says nothing of the app that it serves here", async () => {
+  const words = /slate|deno task db|\btasks\/|\bdb\/grants|\bkeys\s+where|from keys\b/i;
+  const wrong: string[] = [];
+  for await (const path of migrateFiles("migrate")) {
+    const lines = (await Deno.readTextFile(join(root, path))).split("\n");
+    lines.forEach((line, i) => words.test(line) && wrong.push(`${path}:${i + 1}: ${line.trim()}`));
+  }
+  assertEquals(wrong, []);
+});
+
+/** Everything that the product is made of: its code, its manifests, its README. */
+async function* migrateFiles(folder: string): AsyncGenerator<string> {
+  for await (const entry of Deno.readDir(join(root, folder))) {
+    const path = join(folder, entry.name);
+    if (!entry.isDirectory) yield path;
+    else if (entry.name !== "tests" && entry.name !== "node_modules") yield* migrateFiles(path);
+  }
+}
 
 Deno.test("SQL never stands in routes/ and HTTP never in db/", async () => {
   const wrong: string[] = [];

@@ -43,9 +43,14 @@ async function createRoles() {
   await administer(server, `alter role slate_app password '${appPassword}'`);
 }
 
-/** A test that types what a person types must not find the database that this person works on. */
+/**
+ * A test that types what a person types must not find the database that this person works on, nor
+ * the folder that this person stands in.
+ */
 function withoutDatabase(env: Record<string, string>): Record<string, string> {
-  for (const name of ["DATABASE_URL", "MIGRATION_DATABASE_URL", "PGHOST"]) delete env[name];
+  for (const name of ["DATABASE_URL", "MIGRATION_DATABASE_URL", "PGHOST", "INIT_CWD"]) {
+    delete env[name];
+  }
   return env;
 }
 

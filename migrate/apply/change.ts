@@ -1,16 +1,17 @@
-import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import type { Database } from "../../postgres/mod.ts";
 import { type DatabaseSettings, isLocal } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, type Option, text, wholeNumber } from "../command.ts";
-import { devKeyName } from "../../tasks/dev_key.ts";
 import { catchSignals } from "./interrupt.ts";
 import { createLedger, finish } from "./ledger.ts";
 import { takeLock } from "./lock.ts";
-import { type Finding, type Folder, formatFinding, readFolder } from "../files/migrations.ts";
+import { type Finding, formatFinding } from "../finding.ts";
+import { type Folder, readFolder } from "../files/migrations.ts";
 import { buildState, builtIndex } from "./indexes.ts";
 import { openSession, requireWritable } from "./session.ts";
 import { fromLedger, readState, type Row } from "./state.ts";
 import type { Stepper } from "./step.ts";
 import { openTarget } from "../target.ts";
+import { project } from "../project.ts";
 
 /** What a command has in hand while it holds the lock. */
 export interface Change extends Stepper {
@@ -69,11 +70,7 @@ export async function change(
     await createLedger(db);
     const rows = await settle(db, folder);
     const code = await work({ settings, db, lock, interrupt, context, lockTimeout, folder, rows });
-    if (target.besideDev && !await hasDevKey(db)) {
-      context.say(
-        "`deno task dev` answers 401 if it serves this database, where its key is gone: restart it",
-      );
-    }
+    await project.config.afterChange?.({ db, say: context.say, serverOwner: target.serverOwner });
     return code;
   } catch (error) {
     const code = interrupt.code();
@@ -106,15 +103,6 @@ async function settle(db: Database, folder: Folder): Promise<Row[]> {
     }
   }
   return settled ? await readState(db, folder) : rows;
-}
-
-async function hasDevKey(db: Database): Promise<boolean> {
-  try {
-    return (await db.query(sql`select from keys where name = ${devKeyName}`)).length > 0;
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== "42P01") throw error;
-    return false;
-  }
 }
 
 /** Against a database that is not on this machine, only who can name it goes on. */

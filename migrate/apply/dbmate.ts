@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
-import { root } from "../root.ts";
+import { project } from "../project.ts";
 
 const version = "2.36.0";
 
@@ -36,11 +36,11 @@ export async function dbmateCommand(
 ): Promise<Deno.Command> {
   return new Deno.Command(await dbmateBinary(), {
     args: ["--env-file", "", "--no-dump-schema", ...args],
-    cwd: root,
+    cwd: project.root,
     stdin: "null",
     ...options,
     env: {
-      DBMATE_MIGRATIONS_DIR: join(root, "db", "migrations"),
+      DBMATE_MIGRATIONS_DIR: join(project.root, "db", "migrations"),
       // A lock that is not to be had soon must not stop every reader behind us.
       PGOPTIONS: "-c lock_timeout=5s",
       ...options.env,

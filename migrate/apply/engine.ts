@@ -47,7 +47,7 @@ export async function runEngine(run: EngineRun): Promise<EngineResult> {
 
 async function temporaryFolder(): Promise<string> {
   try {
-    return await Deno.makeTempDir({ prefix: "slate-db-" });
+    return await Deno.makeTempDir({ prefix: "migrate-" });
   } catch (error) {
     throw new Failure(
       `no temporary file can be written (${
@@ -113,7 +113,7 @@ function understand(said: string, firstLine: number) {
 
 /** Ends what the server still does for a dbmate that is gone, and waits until it has. */
 async function endSession(settings: DatabaseSettings, session: string) {
-  const db = connect(settings, { size: 1, deadline: 10_000, applicationName: "slate db" });
+  const db = connect(settings, { size: 1, deadline: 10_000, applicationName: "migrate" });
   try {
     for (let attempt = 0; attempt < 50; attempt++) {
       const rows = await db.query(sql`

@@ -1,6 +1,8 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 import type { ParsedStatement } from "../files/grammar.ts";
-import type { Block, Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Block, Migration } from "../files/migrations.ts";
+import { project } from "../project.ts";
 
 interface InvalidIndex {
   schema: string;
@@ -54,7 +56,7 @@ export async function brokenIndexes(db: Database, pending: Migration[]): Promise
 export function dropRemedy({ schema, name }: InvalidIndex): string {
   return `remove what made it fail, then \`drop index concurrently ${quote(schema)}.${
     quote(name)
-  }\`, then \`deno task db up\``;
+  }\`, then \`${project.command} up\``;
 }
 
 function quote(name: string): string {

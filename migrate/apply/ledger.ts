@@ -1,6 +1,6 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 import { exit, Failure } from "../command.ts";
-import { environment } from "../target.ts";
+import { environment } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 
 /** What was done with a migration. `adopt` is the record of what plain dbmate had applied. */

@@ -3,10 +3,10 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { exit, Failure } from "../command.ts";
 import { pause } from "./interrupt.ts";
 
-/** The two halves of the advisory lock's key: "slat", "migr" in ASCII. */
+/** The two halves of the advisory lock's key, the same in every release: older ones may run beside. */
 const key = { high: 0x736c6174, low: 0x6d696772 };
 /** What dbmate's own sessions are called, so that one whose parent died can be found. */
-export const engineName = "slate db engine";
+export const engineName = "migrate engine";
 const heartbeat = 2_000;
 
 export interface Lock extends AsyncDisposable {
@@ -35,7 +35,7 @@ export async function takeLock(
     session: true,
     // A server that is busy with the migration may be slow to say that the lock is held.
     deadline: 60_000,
-    applicationName: "slate db lock",
+    applicationName: "migrate lock",
   });
   try {
     const pid = await provenSession(db, settings);
@@ -67,7 +67,7 @@ async function provenSession(db: Database, settings: DatabaseSettings): Promise<
   const other = connect(settings, {
     session: true,
     deadline: 10_000,
-    applicationName: "slate db lock",
+    applicationName: "migrate lock",
   });
   try {
     const ours = await backend(db);
@@ -82,7 +82,7 @@ async function provenSession(db: Database, settings: DatabaseSettings): Promise<
 
 /** Throws a Failure where no session could hold the lock, before anything else is done. */
 export async function requireSession(settings: DatabaseSettings) {
-  const db = connect(settings, { session: true, applicationName: "slate db lock" });
+  const db = connect(settings, { session: true, applicationName: "migrate lock" });
   try {
     await provenSession(db, settings);
   } finally {

@@ -6,7 +6,7 @@ import type { Folder, Migration } from "../files/migrations.ts";
 import { openSession } from "./session.ts";
 import { findingsOf, readState, type Row } from "./state.ts";
 import { openTarget } from "../target.ts";
-import { downTo, find, upTo } from "../files/versions.ts";
+import { downTo, find, upTo } from "./versions.ts";
 
 /** Prints what `up` would run, for whoever has to hand a script to somebody else. */
 export async function printUp(context: Context, target: string | undefined): Promise<number> {

@@ -19,7 +19,7 @@ export async function openSession(
   { wait = 0, signal, progress }: WaitOptions = {},
 ): Promise<Database> {
   // A migration's bookkeeping waits for nobody, the lock's queue is polled: 30 s is a dead server.
-  const db = connect(settings, { size: 1, deadline: 30_000, applicationName: "slate db" });
+  const db = connect(settings, { size: 1, deadline: 30_000, applicationName: "migrate" });
   const until = Date.now() + wait;
   for (;;) {
     try {

@@ -1,15 +1,10 @@
 import type { Database } from "../../postgres/mod.ts";
 import { type Entry, readApplied, readLedger } from "./ledger.ts";
-import {
-  type Finding,
-  type Folder,
-  type Migration,
-  parse,
-  shownPath,
-  splitName,
-} from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import { type Folder, type Migration, parse, shownPath, splitName } from "../files/migrations.ts";
 import { migrationsDir } from "../files/migrations.ts";
 import { join } from "node:path";
+import { project } from "../project.ts";
 
 export type State =
   | "applied"
@@ -117,7 +112,7 @@ export function findingsOf(rows: Row[]): Finding[] {
         return finding(
           firstDifference(row.entry!.content, row.file!.text),
           `was edited after it was applied at ${row.entry!.started_at} by ${row.entry!.author}`,
-          `in development, while it is the newest, \`deno task db redo\` reverts it and applies it again; elsewhere put it back with \`deno task db show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`deno task db stamp ${row.version}\` accepts it`,
+          `in development, while it is the newest, \`${project.command} redo\` reverts it and applies it again; elsewhere put it back with \`${project.command} show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`${project.command} stamp ${row.version}\` accepts it`,
         );
       case "missing":
         if (row.baseline) {
@@ -131,7 +126,7 @@ export function findingsOf(rows: Row[]): Finding[] {
           0,
           "is applied, and its file is gone",
           row.entry
-            ? `take a checkout that has it, or write it back with \`deno task db show ${row.version} --applied > ${path}\``
+            ? `take a checkout that has it, or write it back with \`${project.command} show ${row.version} --applied > ${path}\``
             : "take a checkout that has it",
         );
       case "out of order":
@@ -148,7 +143,7 @@ export function findingsOf(rows: Row[]): Finding[] {
           `was cut off at its ${row.entry!.action} of ${
             row.entry!.started_at
           }, outside a transaction: it may be done and not recorded`,
-          `look at what it does; if it was done, record it with \`deno task db stamp ${row.version}\`; if not, repeat it with \`deno task db ${
+          `look at what it does; if it was done, record it with \`${project.command} stamp ${row.version}\`; if not, repeat it with \`${project.command} ${
             row.entry!.action
           } --again\``,
         );

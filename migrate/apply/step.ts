@@ -9,6 +9,7 @@ import { type Interrupt, pause } from "./interrupt.ts";
 import { begin, finish, readApplied } from "./ledger.ts";
 import type { Lock } from "./lock.ts";
 import type { Block, Migration } from "../files/migrations.ts";
+import { project } from "../project.ts";
 
 /** How often a statement that got no lock on a table is tried in all. */
 const attempts = 5;
@@ -95,7 +96,7 @@ async function explain(
     ? "it is done and recorded"
     : block.transaction
     ? "its transaction was rolled back, nothing of it is left"
-    : `it runs outside a transaction and may be done: \`deno task db status\` says how to go on`;
+    : `it runs outside a transaction and may be done: \`${project.command} status\` says how to go on`;
   const code = interrupt.code();
   if (code) return new Failure(`interrupted at ${path}: ${left}`, code);
   if (lock.lost.aborted) {
@@ -129,7 +130,9 @@ async function explain(
     return new Failure(`${where}; it left the invalid index ${mine.name}: ${dropRemedy(mine)}`);
   }
   // What is applied is not edited in silence, its down neither.
-  const accept = action === "down" ? `, accept that by \`deno task db stamp ${version}\`` : "";
+  const accept = action === "down"
+    ? `, accept that by \`${project.command} stamp ${version}\``
+    : "";
   const advice = missingClass(result.message);
   return new Failure(
     result.sqlState

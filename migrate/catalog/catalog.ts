@@ -1,5 +1,6 @@
 import type { Database } from "../../postgres/mod.ts";
 import { type CatalogObject, readDefinitions } from "./definitions.ts";
+import type { Writing } from "./query.ts";
 import { type CatalogRow, readRows } from "./rows.ts";
 
 export { type CatalogObject } from "./definitions.ts";
@@ -13,8 +14,11 @@ export interface Catalog {
 
 /**
  * Everything that PostgreSQL keeps about a schema. Equal schemas give equal catalogs, on each
- * PostgreSQL from 15 to 18, but for expressions, which `settled` compares. Reads only.
+ * PostgreSQL from 15 to 18, but for expressions, which `compareSettled` compares. Reads only.
  */
-export async function readCatalog(db: Database): Promise<Catalog> {
-  return { definitions: await readDefinitions(db), rows: await readRows(db) };
+export async function readCatalog(
+  db: Database,
+  { ignored = [] }: Pick<Partial<Writing>, "ignored"> = {},
+): Promise<Catalog> {
+  return { definitions: await readDefinitions(db, { ignored }), rows: await readRows(db, ignored) };
 }

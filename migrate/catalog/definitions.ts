@@ -1,5 +1,7 @@
 import type { Database } from "../../postgres/mod.ts";
 import { bookkeeping } from "./bookkeeping.ts";
+import { project } from "../project.ts";
+import { withStatedOptions } from "./options.ts";
 import { catalogQuery, type Writing } from "./query.ts";
 
 /** One object of a database, as PostgreSQL writes it. */
@@ -23,7 +25,14 @@ export async function readDefinitions(
   db: Database,
   writing: Partial<Writing> = {},
 ): Promise<CatalogObject[]> {
-  const query = catalogQuery({ path: "", internal: bookkeeping, ...writing });
+  const { serverRoles = [] } = project.config;
+  const usual = { path: "", internal: bookkeeping, ignored: [], serverRoles };
+  const query = catalogQuery({ ...usual, ...writing });
   const [row] = await db.query<{ objects: CatalogObject[] | null }>(query);
-  return row?.objects ?? [];
+  const objects = row?.objects ?? [];
+  for (const object of objects) {
+    if (object.kind !== "index" && object.kind !== "constraint") continue;
+    object.ddl = withStatedOptions(object.ddl, writing.ignored);
+  }
+  return objects;
 }

@@ -100,8 +100,8 @@ export const leftOutOtherwise: Record<string, string> = {
   "the order of a policy's roles, of options and of privileges": "means nothing",
   "values of a user mapping's options, if they are called as secrets are":
     "a password is never shown",
-  "roles slate_owner and slate_app":
-    "what db/roles.sql and db/grants.sql give is the server's business",
+  "grants to the roles that `serverRoles` of migrate.config.ts names":
+    "they are the server's business",
 };
 
 /** Whether a column is left out. */

@@ -1,4 +1,5 @@
 import { sql, type Statement } from "../../postgres/mod.ts";
+import { statedOptions } from "./options.ts";
 import { rightObjects, rightRelations } from "./rights.ts";
 import { tableObjects } from "./tables.ts";
 import { typeObjects } from "./types.ts";
@@ -9,6 +10,10 @@ export interface Writing {
   path: string;
   /** Relations, and functions without their arguments, that are not part of the schema. */
   internal: readonly string[];
+  /** The roles whose rights are not part of the schema. */
+  serverRoles: readonly string[];
+  /** Options of tables, views, columns and indexes that are left out. */
+  ignored: readonly string[];
 }
 
 /**
@@ -19,10 +24,10 @@ export interface Writing {
  * The settings are in a CTE that the outer query scans: its row is there before the select list,
  * which holds everything else, is computed. What differs between servers and not in what a
  * migration says is left out: owners, not-null constraints as objects (columns say it; PostgreSQL
- * 18 alone has them), extension versions, tablespaces, sequence positions.
+ * 18 alone has them), extension versions, tablespaces, sequence positions, a server's own options.
  */
-export function catalogQuery({ path, internal }: Writing): Statement {
-  const left = JSON.stringify(internal);
+export function catalogQuery({ path, internal, ignored, serverRoles }: Writing): Statement {
+  const [left, options] = [JSON.stringify(internal), JSON.stringify(ignored)];
   return sql`
 with settings as materialized (
   select set_config('search_path', ${path}, true), set_config('timezone', 'UTC', true),
@@ -33,6 +38,7 @@ with settings as materialized (
 select (
 with
 internal as (select json_array_elements_text(${left}::text::json) as name),
+ignored as (select json_array_elements_text(${options}::text::json) as name),
 -- What came with an extension, or by itself with another object, such as a range's constructors.
 members as (
   select classid, objid from pg_depend
@@ -45,7 +51,8 @@ spaces as (
     and nspname not in (select name from internal)
 ),
 relations as (
-  select c.*, c.oid::regclass::text as name, 'pg_class:' || c.oid as id
+  select c.*, c.oid::regclass::text as name, 'pg_class:' || c.oid as id,
+    ${statedOptions(sql`c.reloptions`)} as stated_options
   from pg_class c
   join spaces on spaces.oid = c.relnamespace
   where c.relname not in (select name from internal)
@@ -92,13 +99,14 @@ sequence_options as (
 ),
 columns as (
   select a.*, c.name as table_name, c.id as table_id, c.relkind,
-    c.name || '.' || quote_ident(a.attname) as name, t.typcollation, t.typstorage
+    c.name || '.' || quote_ident(a.attname) as name, t.typcollation, t.typstorage,
+    ${statedOptions(sql`a.attoptions`)} as stated_options
   from pg_attribute a
   join relations c on c.oid = a.attrelid
   join pg_type t on t.oid = a.atttypid
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'c')
 ),
-${rightRelations()},
+${rightRelations(serverRoles)},
 objects as (
 ${typeObjects()}
   union all

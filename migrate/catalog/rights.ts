@@ -1,7 +1,8 @@
 import { sql, type Statement } from "../../postgres/mod.ts";
 
 /** The CTEs from which catalogQuery tells grants and comments. */
-export function rightRelations(): Statement {
+export function rightRelations(serverRoles: readonly string[]): Statement {
+  const roles = JSON.stringify(serverRoles);
   return sql`
 acls as (
   select 'table' as kind, name, id, name as of, relacl as acl,
@@ -29,8 +30,9 @@ acls as (
 privileges as (
   select acls.*, 'grant' as verb, a.grantee, a.is_grantable, a.privilege_type
   from acls, aclexplode(coalesce(acl, usual)) a
-  -- What db/roles.sql and db/grants.sql give is the server's business, as the roles themselves are.
-  where grantee <> owner and pg_get_userbyid(grantee) not in ('slate_owner', 'slate_app')
+  -- What some roles may is the server's business, as the roles themselves are.
+  where grantee <> owner
+    and pg_get_userbyid(grantee) not in (select json_array_elements_text(${roles}::text::json))
   and not exists (
     select from aclexplode(usual) u
     where u.grantee = a.grantee and u.privilege_type = a.privilege_type

@@ -1,4 +1,5 @@
 import { type Database, sql, Statement } from "../../postgres/mod.ts";
+import { project } from "../project.ts";
 import { bookkeeping } from "./bookkeeping.ts";
 import { isLeftOut, leftOutTables } from "./left_out.ts";
 import { filters, identities, kept, owners, printed, role } from "./rows_shape.ts";
@@ -30,8 +31,20 @@ interface CatalogColumn {
  * and only if these are. PostgreSQL says which tables and columns there are and how they hang
  * together, so that a kind of object which nobody thought of is here as well. Reads only.
  */
-export async function readRows(db: Database): Promise<CatalogRow[]> {
-  const { statement, columns } = await query(db);
+export async function readRows(
+  db: Database,
+  ignored: readonly string[] = [],
+): Promise<CatalogRow[]> {
+  const { text, columns } = await query(db);
+  const { serverRoles = [] } = project.config;
+  const statement = sql`
+    with recursive server_roles as materialized (
+      select json_array_elements_text(${JSON.stringify(serverRoles)}::text::json) as name
+    ),
+    ignored as materialized (
+      select json_array_elements_text(${JSON.stringify(ignored)}::text::json) as name
+    ),
+    ${text}`;
   const [row] = await db.query<{ rows: [string, string, string | null, ...(string | null)[]][] }>(
     statement,
   );
@@ -58,7 +71,8 @@ function numbered(rows: CatalogRow[]): CatalogRow[] {
 }
 
 interface Query {
-  statement: Statement;
+  /** All but what differs from one question to the next. */
+  text: Statement;
   /** The names of the values of each catalog's rows. */
   columns: Map<string, string[]>;
 }
@@ -120,14 +134,14 @@ function compose(all: CatalogColumn[]): Query {
         }`,
     );
   }
-  return { statement: new Statement([around(selects)], []), columns };
+  return { text: new Statement([around(selects)], []), columns };
 }
 
 /** One statement: a snapshot of its own, safe through a pooler and on a replica. */
 function around(selects: string[]): string {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   return `
-with recursive settings as materialized (
+settings as materialized (
   select set_config('search_path', '', true), set_config('timezone', 'UTC', true),
     set_config('datestyle', 'ISO, YMD', true), set_config('intervalstyle', 'postgres', true),
     set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
@@ -188,7 +202,9 @@ function value({ catalog, column, type, target, relation }: CatalogColumn): stri
 
 /** Options in the order of their names, without those that a server keeps for itself. */
 function optionText(column: string, field: string): string {
-  const own = column === "proconfig" ? "" : " where o !~ '^pg_'";
+  const own = /^(rel|att)options$/.test(column)
+    ? " where o !~ '^pg_' and split_part(o, '=', 1) not in (select name from ignored)"
+    : "";
   return `(select string_agg(o, ', ' order by o) from unnest(${field}) o${own})`;
 }
 

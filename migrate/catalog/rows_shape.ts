@@ -20,7 +20,7 @@ function privileges(acl: string, kind: string, owner: string): string {
         case when count(*) = (select count(*) from aclexplode(acldefault(${kind}::"char", ${owner})) u
             where u.grantee = ${owner}) then 'all' else string_agg(privilege_type, '/' order by privilege_type) end
           || case when is_grantable then ' further' else '' end as what
-      from aclexplode(${of}) where pg_get_userbyid(grantee) not in ('slate_owner', 'slate_app')
+      from aclexplode(${of}) where pg_get_userbyid(grantee) not in (select name from server_roles)
       group by grantee, is_grantable) p)`;
   return `case when ${acl} is not null then nullif(${text(acl)}, ${text(usual)}) end`;
 }
@@ -176,8 +176,8 @@ export const filters: Record<string, string> = {
 export const kept: Record<string, Record<string, string>> = {
   pg_attribute: {
     "not null constraint": `case when current_setting('server_version_num')::int >= 180000 then
-      (select concat_ws(', ', case when not convalidated then 'not valid' end,
-        case when connoinherit then 'no inherit' end)
+      (select nullif(concat_ws(', ', case when not convalidated then 'not valid' end,
+        case when connoinherit then 'no inherit' end), '')
       from pg_constraint where conrelid = x.attrelid and contype = 'n' and conkey = array[x.attnum]) end`,
   },
   pg_class: {
@@ -186,12 +186,11 @@ export const kept: Record<string, Record<string, string>> = {
       from pg_attribute where attrelid = x.oid and attnum > 0 and not attisdropped) end`,
     "toast options":
       "(select string_agg(o, ', ' order by o) from pg_class t, unnest(t.reloptions) o where t.oid = x.reltoastrelid and o !~ '^pg_')",
-    "owned by": `(select d.refobjid::regclass || '.' || quote_ident(attname) from pg_depend d
-      join pg_attribute on attrelid = d.refobjid and attnum = d.refobjsubid
-      where x.relkind = 'S' and d.classid = 'pg_class'::regclass and d.objid = x.oid
-        and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0 and d.deptype in ('a', 'i'))`,
+    "owned by": ownedBy("x.oid"),
+
     "depends on extension": extensions("pg_class"),
   },
+  pg_sequence: { "owned by": ownedBy("x.seqrelid") },
   pg_proc: { "depends on extension": extensions("pg_proc") },
   pg_trigger: { "depends on extension": extensions("pg_trigger") },
 };
@@ -199,4 +198,12 @@ export const kept: Record<string, Record<string, string>> = {
 function extensions(catalog: string): string {
   return `(select string_agg(extname, ', ' order by extname) from pg_depend d join pg_extension e on e.oid = d.refobjid
     where d.classid = '${catalog}'::regclass and d.objid = x.oid and d.deptype = 'x')`;
+}
+
+/** The column that a sequence belongs to. */
+function ownedBy(sequence: string): string {
+  return `(select d.refobjid::regclass || '.' || quote_ident(attname) from pg_depend d
+    join pg_attribute on attrelid = d.refobjid and attnum = d.refobjsubid
+    where d.classid = 'pg_class'::regclass and d.objid = ${sequence} and d.refclassid = 'pg_class'::regclass
+      and d.refobjsubid > 0 and d.deptype in ('a', 'i'))`;
 }

@@ -15,7 +15,7 @@ export function tableObjects(): Statement {
     'partition by ' || pg_get_partkeydef(oid),
     (select 'inherits (' || string_agg(inhparent::regclass::text, ', ' order by inhseqno) || ')'
       from pg_inherits where inhrelid = oid and not relispartition),
-    'with (' || array_to_string(reloptions, ', ') || ')')
+    'with (' || stated_options || ')')
   from tables
   union all
   select 'partition', name, name, id, 'alter table only ' || inhparent::regclass
@@ -59,8 +59,8 @@ export function tableObjects(): Statement {
   from columns where attstattarget >= 0 and relkind <> 'c'
   union all
   select 'setting', name || ' options', table_name, table_id, 'alter table ' || table_name
-    || ' alter column ' || quote_ident(attname) || ' set (' || array_to_string(attoptions, ', ') || ')'
-  from columns where attoptions is not null and relkind <> 'c'
+    || ' alter column ' || quote_ident(attname) || ' set (' || stated_options || ')'
+  from columns where stated_options is not null and relkind <> 'c'
   union all
   select 'setting', name || ' row level security', name, id,
     'alter table ' || name || ' enable row level security' from tables where relrowsecurity

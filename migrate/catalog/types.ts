@@ -74,7 +74,7 @@ export function typeObjects(): Statement {
   union all
   select case relkind when 'v' then 'view' else 'materialized view' end, name, null, id,
     'create ' || case relkind when 'v' then 'view ' else 'materialized view ' end || name
-    || coalesce(' with (' || array_to_string(reloptions, ', ') || ')', '') || E' as\n'
+    || coalesce(' with (' || stated_options || ')', '') || E' as\n'
     || trim(trailing ';' from pg_get_viewdef(oid, true))
   from relations where relkind in ('v', 'm')
   union all

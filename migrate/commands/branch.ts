@@ -4,10 +4,10 @@ import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { confirmOption, requireConfirmation } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, nearest, table, text } from "../command.ts";
 import { maintenance, quoteName } from "../databases.ts";
-import { root } from "../root.ts";
+import { environment, project } from "../project.ts";
 import { shownPath } from "../files/migrations.ts";
 import { setVariables } from "../files/env_file.ts";
-import { environment, openTarget, type Target } from "../target.ts";
+import { openTarget, type Target } from "../target.ts";
 
 /** What the comment on a database says that this command made. */
 const marker = "branch of ";
@@ -19,7 +19,7 @@ export const command: Command = {
     "Copies the development database for a git branch and names the copy in .env, so that `up` and\n" +
     "`dev` on the branch leave the original alone. --delete drops the copy and names the original\n" +
     "again. Without a name it lists the copies. Nobody else may be connected while it copies.",
-  example: "deno task db branch add_email\ndeno task db branch --delete add_email",
+  example: "branch add_email\nbranch --delete add_email",
   arguments: [0, 1],
   options: {
     ...confirmOption,
@@ -52,11 +52,11 @@ async function create(db: Database, settings: DatabaseSettings, name: string): P
     switch (error instanceof DatabaseError && error.code) {
       case "42P04":
         throw new Failure(
-          `${database} exists: \`deno task db branch --delete ${name}\` drops it`,
+          `${database} exists: \`${project.command} branch --delete ${name}\` drops it`,
         );
       case "55006":
         throw new Failure(
-          `${settings.database} is in use, and a database can be copied only while nobody is connected: stop \`deno task dev\` and other clients of it, then try again`,
+          `${settings.database} is in use, and a database can be copied only while nobody is connected: stop the application and other clients of it, then try again`,
         );
       case "3D000":
         throw new Failure(`there is no database ${settings.database}`, exit.unreachable);
@@ -131,7 +131,7 @@ async function remove(context: Context, target: Target, name?: string): Promise<
       throw new Failure(
         `${name ?? settings.database} is not a branch${
           guess ? `: did you mean ${guess}?` : ""
-        }; \`deno task db branch\` lists them, and nothing was dropped`,
+        }; \`${project.command} branch\` lists them, and nothing was dropped`,
         exit.usage,
       );
     }
@@ -146,12 +146,12 @@ async function remove(context: Context, target: Target, name?: string): Promise<
 /** Names the database in the .env file, in the way in which it was named before. */
 async function switchTo(context: Context, { settings, embedded }: Target, database: string) {
   const env = environment();
-  const path = resolve(root, text(context, "env-file") ?? ".env");
+  const path = resolve(project.root, text(context, "env-file") ?? ".env");
   const variables: Record<string, string> = {};
   if (embedded) {
     variables.DATABASE_URL = databaseUrl({ ...settings, password: "", database });
     variables.PGPASSFILE = (env.DATABASE_URL && env.PGPASSFILE) ||
-      join(env.SLATE_DATA_DIR || ".data", "pgpass");
+      join(shownPath(project.config.development!.dataDir), "pgpass");
     // dbmate by hand reads the file as well, and would write over schema.sql.
     variables.DBMATE_NO_DUMP_SCHEMA = "true";
   } else if (env.DATABASE_URL) {

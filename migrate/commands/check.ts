@@ -2,18 +2,11 @@ import { join } from "node:path";
 import { connect } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Command, exit } from "../command.ts";
-import { root } from "../root.ts";
+import { project } from "../project.ts";
 import { checkForm } from "../files/form.ts";
 import { generate, readIfThere } from "../schema/generated.ts";
-import {
-  type Finding,
-  formatFinding,
-  type Migration,
-  migrationsDir,
-  readFolder,
-  shownPath,
-} from "../files/migrations.ts";
-import { checkQueries } from "../../tasks/queries.ts";
+import { type Finding, formatFinding } from "../finding.ts";
+import { type Migration, migrationsDir, readFolder, shownPath } from "../files/migrations.ts";
 import { replay, ReplayFailure } from "../proof/replay.ts";
 import { roundTrip } from "../proof/round_trip.ts";
 import { readShapes, type TableShape, withGone } from "../proof/rows_query.ts";
@@ -28,9 +21,9 @@ export const command: Command = {
   description: `\
 Proves the migrations without the target database, on a scratch server that it starts and removes:
 their form; up, down and up again with equal catalogs; the same with rows in every table; that they
-build schema.sql; what they lock, rewrite and lose; that every query in db/ still fits. A risk that is meant is accepted by
-\`-- safety: allow <rule>: <reason>\` above its statement.`,
-  example: "deno task db check",
+build schema.sql; what they lock, rewrite and lose; and, where the
+project has a check for them, that its queries still fit. A risk that is meant is accepted by \`-- safety: allow <rule>: <reason>\` above its statement.`,
+  example: "check",
   arguments: [0, 0],
   options: {},
   async run({ say, progress }) {
@@ -62,6 +55,7 @@ async function prove(
   try {
     let done = 0;
     const told = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
+    const { checkQueries } = project.config;
     const whole = await scratch.create();
     const future = buildWhole(whole, migrations);
     const [trip, rows, squawk, stale, queries] = await Promise.all([
@@ -70,7 +64,7 @@ async function prove(
       lint(migrations),
       staleFiles(scratch, migrations),
       future.then(async (shapes) =>
-        shapes && isOwn() ? await checkQueries(await scratch.create(), whole) : []
+        shapes && checkQueries && isOwn() ? await checkQueries(await scratch.create(), whole) : []
       ),
     ]);
     for (const { table, reason } of rows.unfilled) {
@@ -86,9 +80,9 @@ async function prove(
   }
 }
 
-/** Whether the migrations are this checkout's: only these are what its queries were written for. */
+/** Whether the migrations are the project's: only these are what its queries were written for. */
 function isOwn(): boolean {
-  return migrationsDir() === join(root, "db", "migrations");
+  return migrationsDir() === join(project.root, "db", "migrations");
 }
 
 /**
@@ -143,8 +137,8 @@ async function staleFiles(scratch: Scratch, migrations: Migration[]): Promise<Fi
         ? 0
         : found.split("\n").findIndex((line, i) => line !== lines[i]) + 1,
       message: found === undefined ? "is not there" : "is not what the migrations build",
-      remedy: "run `deno task db schema`; or, if the file is what you want, " +
-        "`deno task db diff <name>` drafts the migration to it",
+      remedy: `run \`${project.command} schema\`; or, if the file is what you want, ` +
+        `\`${project.command} diff <name>\` drafts the migration to it`,
     });
   }
   return findings;

@@ -1,12 +1,13 @@
 import { type Command, exit, Failure } from "../command.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
-import { environment, openTarget } from "../target.ts";
+import { environment } from "../project.ts";
+import { openTarget } from "../target.ts";
 
 export const command: Command = {
   name: "console",
   usage: "[-- <psql options>]",
   description: "Opens psql on the database. What follows -- goes to psql.",
-  example: "deno task db console\ndeno task db console -- -c 'table schema_migrations'",
+  example: "console\nconsole -- -c 'table schema_migrations'",
   arguments: [0, 100],
   options: {},
   async run({ positionals }) {

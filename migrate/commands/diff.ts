@@ -4,7 +4,8 @@ import { type Command, type Context, exit, Failure, text } from "../command.ts";
 import { draft, type DraftPart, withSession } from "../draft/draft.ts";
 import { comment, inWords, lockLine } from "../draft/text.ts";
 import { parseBlock } from "../files/grammar.ts";
-import { formatFinding, parse, shownPath } from "../files/migrations.ts";
+import { formatFinding } from "../finding.ts";
+import { parse, shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
 import { renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
@@ -20,9 +21,9 @@ schema.sql. The draft is run, with rows in the tables, before it is written: wha
 what it loses, is said. A rename looks like a drop and an addition: say it by --rename. Steps that
 only a person can know come from a migration file, by --hint. Nothing to do: exit 0 and no file.`,
   example: `\
-deno task db diff add_users_email
-deno task db diff rename_age --rename users.age=years_old
-deno task db diff back --from database --to migrations --stdout`,
+diff add_users_email
+diff rename_age --rename users.age=years_old
+diff back --from database --to migrations --stdout`,
   arguments: [1, 1],
   options: {
     from: { type: "string", value: "source", summary: "URL, .sql file, database; migrations" },
@@ -43,6 +44,13 @@ deno task db diff back --from database --to migrations --stdout`,
     await using scratch = await openScratch();
     const from = await openSide(scratch, text(context, "from") ?? "migrations");
     const to = await openSide(scratch, text(context, "to") ?? "schema");
+    for (const { name, ignored } of [from, to]) {
+      if (ignored.length === 0) continue;
+      context.say(
+        `${name} has what the scratch server does not know, and it is left out: ` +
+          `${ignored.join(", ")}; SCRATCH_DATABASE_URL names a server that knows it`,
+      );
+    }
     const [before, after] = [from.catalog.definitions, to.catalog.definitions];
     const differences = (await withSession(
       from.settings,

@@ -1,10 +1,11 @@
 import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
 import { checkForm } from "../files/form.ts";
-import type { Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Migration } from "../files/migrations.ts";
 import { findingsOf, fromLedger, type Row } from "../apply/state.ts";
 import { step } from "../apply/step.ts";
-import { downTo } from "../files/versions.ts";
+import { downTo } from "../apply/versions.ts";
 
 export const downOptions = {
   ...changeOptions,
@@ -22,7 +23,7 @@ export const command: Command = {
   description:
     "Reverts the newest migration, several, or everything that is newer than a target; `base` is\n" +
     "everything. A database that is not on this machine has to be named by --confirm.",
-  example: "deno task db down\ndeno task db down -n 2\ndeno task db down 20261116090000",
+  example: "down\ndown -n 2\ndown 20261116090000",
   arguments: [0, 1],
   options: {
     ...downOptions,

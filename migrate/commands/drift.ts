@@ -2,11 +2,12 @@ import type { Database } from "../../postgres/mod.ts";
 import { describeDatabase } from "../../postgres/settings.ts";
 import { describeDifferences, type Difference } from "../catalog/catalog.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { compareWithMigrations } from "../catalog/expected.ts";
+import { compareWithMigrations } from "../proof/expected.ts";
 import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import { fromLedger, readState } from "../apply/state.ts";
 import { openTarget } from "../target.ts";
+import { project } from "../project.ts";
 
 export const command: Command = {
   name: "drift",
@@ -15,7 +16,7 @@ export const command: Command = {
 Compares a live database with what the migrations that are recorded in it build, and prints each
 difference: somebody changed the schema by hand, or a migration was edited after it ran. Reads
 only, in one statement: safe on production and on a read-only replica. Exit 1 where they differ.`,
-  example: "deno task db drift\nDATABASE_URL=postgres://... deno task db drift --json",
+  example: "drift\ndrift --json",
   arguments: [0, 0],
   options: { json: { type: "boolean", summary: "a JSON array of differences" } },
   async run({ options, print, say, progress }) {
@@ -38,8 +39,8 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
       const places = differences.length === 1 ? "one place" : `${differences.length} places`;
       say(
         `${where} differs from its recorded migrations in ${places}; ` +
-          "`deno task db diff back --from database --to migrations --stdout` drafts the way back, " +
-          "`deno task db diff <name> --from migrations --to database` keeps what is there",
+          `\`${project.command} diff back --from database --to migrations --stdout\` drafts the way back, ` +
+          `\`${project.command} diff <name> --from migrations --to database\` keeps what is there`,
       );
       return exit.found;
     } finally {

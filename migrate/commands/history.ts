@@ -12,7 +12,7 @@ export const command: Command = {
     "Everything that was done to the schema of the database, the newest first: when, by whom, which\n" +
     "migration, with what outcome. `up` and `down` are runs, `stamp` and `adopt` are records of what\n" +
     "was there already. What dbmate itself applied since the last run has no time.",
-  example: "deno task db history\ndeno task db history --json | jq '.[0].author'",
+  example: "history\nhistory --json | jq '.[0].author'",
   arguments: [0, 0],
   options: { json: { type: "boolean", summary: "as JSON" } },
   async run({ options, print, say }) {

@@ -1,7 +1,7 @@
 import { type Command, exit, Failure } from "../command.ts";
 import { shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
-import { environment } from "../target.ts";
+import { environment } from "../project.ts";
 
 const template = `-- Why: the reason, in a sentence or two.
 -- lock: which lock on which table, for how long
@@ -17,7 +17,7 @@ export const command: Command = {
   usage: "<name> [--edit]",
   description:
     "Writes the file of a new migration, numbered as `dbmate new` numbers it, with the places for\nits reason, its lock and what its down loses. Prints the file's path.",
-  example: "deno task db new add_students_email",
+  example: "new add_students_email",
   arguments: [1, 1],
   options: { edit: { type: "boolean", summary: "open it in $VISUAL or $EDITOR" } },
   async run({ positionals, options, print }) {

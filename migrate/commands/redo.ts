@@ -3,7 +3,7 @@ import { type Command, exit } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import type { Migration } from "../files/migrations.ts";
 import { step } from "../apply/step.ts";
-import { downTo } from "../files/versions.ts";
+import { downTo } from "../apply/versions.ts";
 import { downOptions, revert } from "./down.ts";
 
 export const command: Command = {
@@ -13,7 +13,7 @@ export const command: Command = {
     "Reverts the newest migration and applies it again, after an edit while it is young.\n" +
     "The down runs as it was recorded, the up as the file says now. What the down loses, rows of a\n" +
     "new table for instance, does not come back.",
-  example: "deno task db redo",
+  example: "redo",
   arguments: [0, 0],
   options: downOptions,
   run(context) {

@@ -4,17 +4,18 @@ import { type Command, exit, Failure } from "../command.ts";
 import { maintenance, quoteName } from "../databases.ts";
 import { checkForm } from "../files/form.ts";
 import { requireSession } from "../apply/lock.ts";
-import { formatFinding } from "../files/migrations.ts";
+import { formatFinding } from "../finding.ts";
 import { readSound } from "../files/sound.ts";
 import { openTarget } from "../target.ts";
+import { project } from "../project.ts";
 
 export const command: Command = {
   name: "reset",
   usage: "[options]",
   description:
     "Drops the database with all its data, creates it, applies every migration and puts in the demo\n" +
-    "data. A database that is not on this machine has to be named by --confirm.",
-  example: "deno task db reset",
+    "data, where the project has some. A database that is not on this machine has to be named by --confirm.",
+  example: "reset",
   arguments: [0, 0],
   options: {
     ...changeOptions,
@@ -35,7 +36,7 @@ export const command: Command = {
     context.print(`created ${settings.database}`);
     const { command: up } = await import("./up.ts");
     const code = await up.run(context);
-    if (code !== exit.done || context.options["no-seed"]) return code;
+    if (code !== exit.done || context.options["no-seed"] || !project.config.seed) return code;
     const { command: seed } = await import("./seed.ts");
     return await seed.run(context);
   },

@@ -7,8 +7,8 @@ export const command: Command = {
   name: "schema",
   usage: "",
   description:
-    "Rewrites schema.sql and the diagram in db/README.md from the migrations, on a scratch server.\nWhat is written is proven first: loaded into an empty database it gives the same catalogs.",
-  example: "deno task db schema",
+    "Rewrites schema.sql and the diagram in the README beside it from the migrations, on a scratch server.\nWhat is written is proven first: loaded into an empty database it gives the same catalogs.",
+  example: "schema",
   arguments: [0, 0],
   options: {},
   async run({ print, say, progress }) {

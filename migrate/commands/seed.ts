@@ -1,18 +1,22 @@
 import { confirmOption, requireConfirmation } from "../apply/change.ts";
 import { DatabaseError } from "../../postgres/mod.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { seed } from "../../tasks/seed.ts";
 import { openSession } from "../apply/session.ts";
 import { openTarget } from "../target.ts";
+import { project } from "../project.ts";
 
 export const command: Command = {
   name: "seed",
   usage: "[options]",
   description: "Puts in the demo data, unless it is there. Changes nothing else.",
-  example: "deno task db seed",
+  example: "seed",
   arguments: [0, 0],
   options: confirmOption,
   async run(context) {
+    const { seed } = project.config;
+    if (!seed) {
+      throw new Failure("this project has no demo data: `seed` in migrate.config.ts", exit.usage);
+    }
     await using target = await openTarget();
     requireConfirmation(context, target.settings);
     const db = await openSession(target.settings);
@@ -21,7 +25,7 @@ export const command: Command = {
     } catch (error) {
       if (!(error instanceof DatabaseError) || !/^42(P01|703)$/.test(error.code)) throw error;
       throw new Failure(
-        `the database has not the tables of this checkout (${error.message}): \`deno task db up\` first; nothing was put in`,
+        `the database has not the tables of this checkout (${error.message}): \`${project.command} up\` first; nothing was put in`,
       );
     } finally {
       await db.close();

@@ -1,12 +1,13 @@
 import { type Command, exit, Failure } from "../command.ts";
-import { formatFinding, type Migration, readFolder } from "../files/migrations.ts";
+import { formatFinding } from "../finding.ts";
+import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import { fromLedger, readState, type Row } from "../apply/state.ts";
 import { connect } from "../../postgres/mod.ts";
 import { probe } from "../proof/probe.ts";
 import { build } from "../proof/replay.ts";
 import { openScratch, openTarget } from "../target.ts";
-import { find } from "../files/versions.ts";
+import { find } from "../apply/versions.ts";
 
 export const command: Command = {
   name: "show",
@@ -16,7 +17,7 @@ export const command: Command = {
     "that are there before it, as measured on a scratch server, and its text. --applied prints the\n" +
     "text as the ledger keeps it from the time when it was applied, and nothing else.",
   example:
-    "deno task db show 20261104092000\ndeno task db show add_owners --applied > db/migrations/20261109090000_add_owners.sql",
+    "show 20261104092000\nshow add_owners --applied > db/migrations/20261109090000_add_owners.sql",
   arguments: [1, 1],
   options: {
     applied: { type: "boolean", summary: "the text as it was when it was applied" },

@@ -3,15 +3,10 @@ import { connect, type Database } from "../../postgres/mod.ts";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled } from "../catalog/settle.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { root } from "../root.ts";
+import { project } from "../project.ts";
 import { readData } from "../proof/data.ts";
-import {
-  formatFinding,
-  type Migration,
-  migrationsDir,
-  parse,
-  shownPath,
-} from "../files/migrations.ts";
+import { formatFinding } from "../finding.ts";
+import { type Migration, migrationsDir, parse, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
@@ -25,7 +20,7 @@ Writes one baseline in place of all migrations up to a version, and removes them
 proven that the baseline and what comes after it build the same schema. The baseline has the number
 of the last that it replaces: a database that has all of them has the baseline. Apply all of them
 everywhere first. Refuses where the old ones put in rows, which a schema does not hold.`,
-  example: "deno task db squash 20261104093000",
+  example: "squash 20261104093000",
   arguments: [1, 1],
   options: {},
   async run({ positionals, print, progress }) {
@@ -36,7 +31,7 @@ everywhere first. Refuses where the old ones put in rows, which a schema does no
         `${positionals[0]} is ${
           found.length === 0 ? "no version" : "the start of several"
         } here: ` +
-          "`deno task db status` lists them",
+          `\`${project.command} status\` lists them`,
         exit.usage,
       );
     }
@@ -86,7 +81,7 @@ ${statements}
 -- migrate:down
 do $$ begin raise exception 'irreversible: before the baseline there is nothing'; end $$;
 `;
-  const path = join(dirname(join(root, last.path)), `${last.version}_baseline.sql`);
+  const path = join(dirname(join(project.root, last.path)), `${last.version}_baseline.sql`);
   const { migration, findings } = parse(path, new TextEncoder().encode(text));
   if (!migration) throw new Failure(findings.map(formatFinding).join("\n"));
   return migration;

@@ -1,11 +1,11 @@
 import { describeDifferences } from "../catalog/catalog.ts";
 import { type Change, change, changeOptions } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { compareWithMigrations } from "../catalog/expected.ts";
+import { compareWithMigrations } from "../proof/expected.ts";
 import { sql } from "../../postgres/mod.ts";
 import { record } from "../apply/ledger.ts";
 import { readSound } from "../files/sound.ts";
-import { find, isApplied } from "../files/versions.ts";
+import { find, isApplied } from "../apply/versions.ts";
 
 export const command: Command = {
   name: "stamp",
@@ -14,7 +14,7 @@ export const command: Command = {
     "Records everything up to a version as applied, without running it: for a database that has the\n" +
     "schema already, for a migration that was cut off after its work, for a file in which a comment\n" +
     "was corrected. Only if the catalogs of the database are exactly what those migrations build.",
-  example: "deno task db stamp head\ndeno task db stamp 20261104090000",
+  example: "stamp head\nstamp 20261104090000",
   arguments: [1, 1],
   options: changeOptions,
   async run(context) {

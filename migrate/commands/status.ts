@@ -3,7 +3,8 @@ import { report } from "../apply/change.ts";
 import { checkForm } from "../files/form.ts";
 import { dropRemedy, invalidIndexes } from "../apply/indexes.ts";
 import { isLocked } from "../apply/lock.ts";
-import { type Finding, readFolder } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import { readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import { findingsOf, readState, type Row, type State } from "../apply/state.ts";
 import { openTarget } from "../target.ts";
@@ -17,7 +18,7 @@ export const command: Command = {
     "Shows every migration of the folder and of the database: applied, pending, edited, missing,\n" +
     "out of order or unfinished. Changes nothing. Exit code 1 when anything but applied and\n" +
     "pending is there, or a file or an index is faulty.",
-  example: "deno task db status\ndeno task db status --pending || echo 'not up to date'",
+  example: "status\nstatus --pending || echo 'not up to date'",
   arguments: [0, 0],
   options: {
     json: { type: "boolean", summary: "as JSON" },

@@ -1,13 +1,14 @@
 import { type Change, change, changeOptions, report } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { checkForm } from "../files/form.ts";
-import { grant } from "../../tasks/grants.ts";
 import { brokenIndexes } from "../apply/indexes.ts";
 import { record } from "../apply/ledger.ts";
-import type { Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Migration } from "../files/migrations.ts";
 import { findingsOf, type Row } from "../apply/state.ts";
 import { step } from "../apply/step.ts";
-import { upTo } from "../files/versions.ts";
+import { project } from "../project.ts";
+import { upTo } from "../apply/versions.ts";
 
 export const command: Command = {
   name: "up",
@@ -15,9 +16,9 @@ export const command: Command = {
   description:
     "Applies what is pending, or what is pending up to a target: a version, the start of one, a\n" +
     "name, or +2 for two steps. Before anything runs, all files are checked; several runs at once\n" +
-    "wait for each other; each migration is recorded with its author and its content. Where the\n" +
-    "roles of db/roles.sql are in use, the application gets what db/grants.sql says.",
-  example: "deno task db up\ndeno task db up +1\ndeno task db up --sql > release.sql",
+    "wait for each other; each migration is recorded with its author and its content. What the\n" +
+    "project's migrate.config.ts hands in as `afterUp` comes last.",
+  example: "up\nup +1\nup --sql > release.sql",
   arguments: [0, 1],
   options: {
     ...changeOptions,
@@ -49,7 +50,7 @@ export const command: Command = {
       for (const { file } of pending) await step(work, file!, "up");
       if (pending.length === 0) context.say("nothing is pending");
       // Before the last step a table that it names may be missing.
-      if (target === undefined) await grant(work.db, context.say);
+      if (target === undefined) await project.config.afterUp?.({ db: work.db, say: context.say });
       return exit.done;
     });
   },

@@ -1,6 +1,7 @@
 import { extract } from "@supabase/pg-delta/extract";
 import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
+import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
 export interface DraftStatement {
@@ -38,11 +39,26 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
 
 type Pool = Parameters<typeof extract>[0];
 
-/** What pg-delta takes for a pool of the `pg` driver. */
+/** What pg-delta takes for a pool of the `pg` driver. A server's own options it must not see. */
 function asPool(db: Database): Pool {
-  const query = async (text: string) => ({ rows: await db.query(verbatim(text)) });
+  const query = async (text: string) => ({
+    rows: (await db.query<Row>(verbatim(text))).map(withoutInternalOptions),
+  });
   const client = { query, release() {}, on() {}, off() {}, removeListener() {} };
   return { query, connect: () => Promise.resolve(client) } as unknown as Pool;
+}
+
+type Row = Record<string, unknown>;
+
+/** pg-delta compares what pg_class lists of a relation, and an index's definition. */
+function withoutInternalOptions(row: Row): Row {
+  const { reloptions, def } = row;
+  return {
+    ...row,
+    ...Array.isArray(reloptions) && { reloptions: reloptions.filter((o) => !/^pg_/.test(o)) },
+    ...typeof def === "string" && /^(CREATE (UNIQUE )?INDEX|EXCLUDE) /.test(def) &&
+      { def: withStatedOptions(def) },
+  };
 }
 
 /** A text without parameters as a statement. */

@@ -4,13 +4,14 @@ import {
   describeDatabase,
   readDatabaseSettings,
 } from "../../postgres/settings.ts";
-import { explained } from "../advice.ts";
+import { explained, unknownOption } from "../advice.ts";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled } from "../catalog/settle.ts";
 import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
-import { decode, formatFinding, shownPath } from "../files/migrations.ts";
+import { formatFinding } from "../finding.ts";
+import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
@@ -19,6 +20,8 @@ import { openTarget, type Scratch } from "../target.ts";
 /** One side of a difference: its schema in a scratch database, and what to call it. */
 export interface Side extends State {
   name: string;
+  /** Options of its tables, columns and indexes that the scratch server does not know. */
+  ignored: string[];
 }
 
 /**
@@ -30,20 +33,23 @@ export async function openSide(scratch: Scratch, source: string): Promise<Side> 
   const settings = await scratch.create();
   const db = connect(settings, { session: true, deadline: 120_000 });
   try {
-    const name = await fill(source, db);
-    return { settings, catalog: await readCatalog(db), name };
+    const ignored: string[] = [];
+    const name = await fill(source, db, ignored);
+    return { settings, catalog: await readCatalog(db), name, ignored };
   } finally {
     await db.close();
   }
 }
 
-/** Builds what a source names. Returns what to call it. */
-async function fill(source: string, db: Database): Promise<string> {
+/** Builds what a source names. Returns what to call it; adds the options that it leaves out. */
+async function fill(source: string, db: Database, ignored: string[]): Promise<string> {
   if (source === "migrations") {
     await build(db, await readSound());
     return "the migrations";
   }
-  if (/^postgres(ql)?:/.test(source) || source === "database") return await copySchema(source, db);
+  if (/^postgres(ql)?:/.test(source) || source === "database") {
+    return await copySchema(source, db, ignored);
+  }
   const path = source === "schema" ? schemaFile() : source;
   await loadFile(path, db);
   return shownPath(path);
@@ -78,15 +84,15 @@ async function loadFile(path: string, db: Database) {
   }
 }
 
-async function copySchema(source: string, copy: Database): Promise<string> {
+async function copySchema(source: string, copy: Database, ignored: string[]): Promise<string> {
   await using target = source === "database"
     ? await openTarget()
     : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
-  const live = connect(target.settings, { size: 1, applicationName: "slate diff" });
+  const live = connect(target.settings, { size: 1, applicationName: "migrate diff" });
   const name = describeDatabase(target.settings);
   try {
-    await copy.script(await schemaText(live));
-    const [expected, found] = [await readCatalog(live), await readCatalog(copy)];
+    await loadKnown(live, copy, ignored);
+    const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
     const lost = await compareSettled(copy, expected, found);
     if (lost.length === 0) return name;
     throw new Failure(
@@ -96,6 +102,19 @@ async function copySchema(source: string, copy: Database): Promise<string> {
     );
   } finally {
     await live.close();
+  }
+}
+
+/** Loads the schema without the options that the copy's server refuses: it names one at a time. */
+async function loadKnown(live: Database, copy: Database, ignored: string[]) {
+  for (;;) {
+    try {
+      return await copy.script(await schemaText(live, ignored));
+    } catch (error) {
+      const option = error instanceof DatabaseError ? unknownOption(error.message) : undefined;
+      if (!option || ignored.includes(option)) throw error;
+      ignored.push(option);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ParsedStatement } from "./grammar.ts";
-import type { Block, Finding, Migration } from "./migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Block, Migration } from "./migrations.ts";
 
 type Fault = Pick<Finding, "message" | "remedy">;
 

@@ -1,8 +1,8 @@
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { exit, Failure } from "../command.ts";
-import { root } from "../root.ts";
-import { environment } from "../target.ts";
+import { environment, project } from "../project.ts";
+import type { Finding } from "../finding.ts";
 
 /** The up or the down part of a migration, as dbmate cuts it out. */
 export interface Block {
@@ -35,15 +35,6 @@ export interface Migration {
   replaces?: string[];
 }
 
-/** Something wrong in a file. Shown as `path:line: message; remedy`. */
-export interface Finding {
-  path: string;
-  /** From 1; 0 where the file as a whole, or its name, is meant. */
-  line: number;
-  message: string;
-  remedy: string;
-}
-
 export interface Folder {
   /** What dbmate would apply, in its order. Files that cannot be read in full are not here. */
   migrations: Migration[];
@@ -56,16 +47,12 @@ const maxBytes = 1024 * 1024;
 
 /** The folder of the migrations: DBMATE_MIGRATIONS_DIR as for dbmate itself, else db/migrations. */
 export function migrationsDir(): string {
-  return resolve(root, environment().DBMATE_MIGRATIONS_DIR || join("db", "migrations"));
-}
-
-export function formatFinding({ path, line, message, remedy }: Finding): string {
-  return `${path}${line > 0 ? `:${line}` : ""}: ${message}; ${remedy}`;
+  return resolve(project.root, environment().DBMATE_MIGRATIONS_DIR || join("db", "migrations"));
 }
 
 /** A path as messages show it. */
 export function shownPath(path: string): string {
-  const inside = relative(root, path);
+  const inside = relative(project.root, path);
   return inside.startsWith("..") || isAbsolute(inside) ? path : inside;
 }
 
@@ -85,7 +72,7 @@ export async function readFolder(dir: string = migrationsDir()): Promise<Folder>
     throw new Failure(
       `${
         shownPath(dir)
-      } is not there: \`deno task db new <name>\` makes it, or set DBMATE_MIGRATIONS_DIR`,
+      } is not there: \`${project.command} new <name>\` makes it, or set DBMATE_MIGRATIONS_DIR`,
       exit.usage,
     );
   }

@@ -1,5 +1,6 @@
 import { exit, Failure } from "../command.ts";
-import { formatFinding, type Migration, readFolder } from "./migrations.ts";
+import { formatFinding } from "../finding.ts";
+import { type Migration, readFolder } from "./migrations.ts";
 
 /** The folder's migrations, for what needs all of them. Throws a Failure that lists the findings. */
 export async function readSound(dir?: string): Promise<Migration[]> {

@@ -1,5 +1,5 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
-import { explained } from "../advice.ts";
+import { explained, unknownOption } from "../advice.ts";
 import { Failure } from "../command.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 
@@ -34,7 +34,8 @@ export async function replay(db: Database, migration: Migration, part: "up" | "d
 
 /** What the scratch server lacks and the real one may have. */
 function serverHint({ message }: DatabaseError): string {
-  return /^extension ".*" is not available|^role ".*" does not exist/.test(message)
+  return /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
+      unknownOption(message)
     ? "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases"
     : "";
 }

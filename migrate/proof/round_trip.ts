@@ -4,7 +4,8 @@ import { compareRows } from "../catalog/compare.ts";
 import { readDefinitions } from "../catalog/definitions.ts";
 import { type CatalogRow, readRows } from "../catalog/rows.ts";
 import { compareSettled } from "../catalog/settle.ts";
-import type { Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Migration } from "../files/migrations.ts";
 import { build, replay, ReplayFailure } from "./replay.ts";
 
 /**

@@ -1,4 +1,5 @@
-import type { Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Migration } from "../files/migrations.ts";
 
 /** Something risky that its author may have meant. Accepted by a comment with a reason. */
 export interface Risk extends Finding {

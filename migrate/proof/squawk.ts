@@ -29,7 +29,7 @@ const excluded = [
  * lines keep their numbers. One run for those in a transaction, one for the others.
  */
 export async function lint(migrations: Migration[]): Promise<Risk[]> {
-  const folder = await Deno.makeTempDir({ prefix: "slate-squawk-" });
+  const folder = await Deno.makeTempDir({ prefix: "migrate-squawk-" });
   try {
     const runs = [true, false].map(async (transaction) => {
       const some = migrations.filter(({ up }) => up.transaction === transaction);

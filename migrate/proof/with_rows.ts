@@ -1,7 +1,8 @@
 import type { Database } from "../../postgres/mod.ts";
 import { lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
-import type { Finding, Migration } from "../files/migrations.ts";
+import type { Finding } from "../finding.ts";
+import type { Migration } from "../files/migrations.ts";
 import { type Effect, locks, probe } from "./probe.ts";
 import { replay } from "./replay.ts";
 import { failed, refuses } from "./round_trip.ts";
@@ -102,7 +103,7 @@ function judge(migration: Migration, effects: Effect[]): Risk[] {
         line,
         rule: "rewrite",
         message: `writes all of ${table} anew under ${lock}: nobody reads or writes it meanwhile`,
-        remedy: "add a new column, fill it in slices, switch over (db/README.md)",
+        remedy: "add a new column, fill it in slices, switch over",
       });
     } else if (scanned && locks.indexOf(lock) >= locks.indexOf("share")) {
       risks.push({

@@ -3,12 +3,12 @@ import { connect } from "../../postgres/mod.ts";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled } from "../catalog/settle.ts";
 import { Failure } from "../command.ts";
-import { root } from "../root.ts";
 import { diagram } from "./diagram.ts";
 import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "./text.ts";
-import { environment, type Scratch } from "../target.ts";
+import { environment, project } from "../project.ts";
+import type { Scratch } from "../target.ts";
 
 /** A file that is written from the migrations, as it ought to be. */
 export interface Generated {
@@ -16,15 +16,13 @@ export interface Generated {
   text: string;
 }
 
-const [begin, end] = [
-  "<!-- er-diagram: written by `deno task db schema` -->",
-  "<!-- /er-diagram -->",
-];
+/** The place of the diagram, with whatever the opening comment says behind the word. */
+const place = /(<!-- er-diagram\b[^>]*-->)[^]*?(<!-- \/er-diagram -->)/;
 
 /** Where the schema is written: DBMATE_SCHEMA_FILE as for dbmate, else beside the migrations. */
 export function schemaFile(): string {
   const named = environment().DBMATE_SCHEMA_FILE;
-  return named ? resolve(root, named) : join(migrationsDir(), "..", "schema.sql");
+  return named ? resolve(project.root, named) : join(migrationsDir(), "..", "schema.sql");
 }
 
 /**
@@ -49,10 +47,14 @@ export async function generate(scratch: Scratch, migrations: Migration[]): Promi
       );
     }
     const readme = join(migrationsDir(), "..", "README.md");
-    const around = (await readIfThere(readme))?.split(new RegExp(`${begin}[^]*?${end}`));
-    const diagrams = around?.length !== 2 ? [] : [{
+    const around = await readIfThere(readme) ?? "";
+    const picture = place.test(around) ? await diagram(built) : "";
+    const diagrams = picture === "" ? [] : [{
       path: readme,
-      text: around.join(`${begin}\n\n\`\`\`mermaid\n${await diagram(built)}\n\`\`\`\n\n${end}`),
+      text: around.replace(
+        place,
+        (_, begin, end) => `${begin}\n\n\`\`\`mermaid\n${picture}\n\`\`\`\n\n${end}`,
+      ),
     }];
     return [{ path: schemaFile(), text }, ...diagrams];
   } finally {

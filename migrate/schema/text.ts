@@ -3,11 +3,18 @@ import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut } from "./layout.ts";
 import { asWeWrite } from "../files/sql_text.ts";
+import { project } from "../project.ts";
 
-const heading = `\
+/** The same on every machine, so without the words that this run was called by. */
+const heading = () => {
+  const command = project.config.command ?? "";
+  return `\
 -- The schema as people read it: what the migrations build, proven equal to them. Written by
--- \`deno task db schema\`; or edit it, and \`deno task db diff <name>\` drafts the migration.
+-- \`${`${command} schema`.trim()}\`; or edit it, and \`${
+    `${command} diff <name>`.trim()
+  }\` drafts the migration.
 `;
+};
 
 /** What stands alone, in the order in which it is told where nothing else decides. */
 const kinds = [
@@ -40,8 +47,8 @@ interface Block {
 }
 
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
-export async function schemaText(db: Database): Promise<string> {
-  const objects = await readDefinitions(db, { path: "public" });
+export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
+  const objects = await readDefinitions(db, { path: "public", ignored });
   const needs = await readDependencies(db);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);
@@ -56,7 +63,7 @@ export async function schemaText(db: Database): Promise<string> {
   // A function in SQL may name what comes after it.
   const unordered = objects.some((o) => /\blanguage sql\b[^]*\bas \$/i.test(o.ddl));
   if (unordered) statements.unshift("set check_function_bodies = off;");
-  return heading +
+  return heading() +
     statements.map((text, i) =>
       (text.startsWith("comment") && statements[i - 1]?.startsWith("comment") ? "" : "\n") + text +
       "\n"

@@ -2,7 +2,6 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { withSession } from "../draft/draft.ts";
 import { schemaText } from "../schema/text.ts";
-import { unqualifyView } from "../catalog/view_text.ts";
 import { createDatabase } from "../../tests/support/database.ts";
 
 const everyKind = await Deno.readTextFile(new URL("./fixtures/every_kind.sql", import.meta.url));
@@ -130,28 +129,4 @@ Deno.test("a change of any kind shows in the difference of two snapshots, under 
       before = after;
     }
   });
-});
-
-Deno.test("a view reads the same on PostgreSQL 15, which qualifies columns that later ones do not", async () => {
-  const old = `create view v as
- SELECT DISTINCT ON (p.nick) p.id,
-    p."Odd" AS p,
-    (SELECT max(t.id) FROM public.teams t WHERE t.id < p.id) AS most,
-    p.data ->> 'p.x'::text AS x
-   FROM public.people p
-  WHERE (p.id IN (SELECT q.id FROM public.people q)) AND (p.at).city = 'é'
-  ORDER BY p.nick`;
-  assertEquals(
-    await unqualifyView(old),
-    `create view v as
- SELECT DISTINCT ON (nick) id,
-    "Odd" AS p,
-    (SELECT max(t.id) FROM public.teams t WHERE t.id < p.id) AS most,
-    data ->> 'p.x'::text AS x
-   FROM public.people p
-  WHERE (id IN (SELECT q.id FROM public.people q)) AND (at).city = 'é'
-  ORDER BY nick`,
-  );
-  const joined = "create view v as\n SELECT p.id FROM public.people p, public.teams t";
-  assertEquals(await unqualifyView(joined), joined);
 });

@@ -4,7 +4,7 @@ import { startEmbedded } from "../../embedded/mod.ts";
 import { connect, sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
-import { administer } from "../../tests/support/database.ts";
+import { administer, startAsking } from "../../tests/support/database.ts";
 import { dbCommand, migration, outcome, runDbmate } from "../../tests/support/command.ts";
 import { temporaryFolder } from "../../tests/support/owner.ts";
 import { createProject, until } from "../../tests/support/project.ts";
@@ -87,7 +87,8 @@ Deno.test("H30: no command prints the password, whatever goes wrong", async () =
     "002_b.sql": migration("select 1 / 0;"),
   });
   const password = "s3cr3t/ü%";
-  const wrong = { ...project.settings, password };
+  await using server = await startAsking();
+  const wrong = { ...server.settings, password };
   const nowhere = { ...wrong, port: 1 };
   const role = `owner_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(project.settings, `create role ${role} superuser login password '${password}'`);

@@ -4,7 +4,8 @@ import document from "../../openapi.json" with { type: "json" };
 import { fuzz } from "../fuzz/run.ts";
 import { valid } from "../fuzz/values.ts";
 
-const seed = crypto.getRandomValues(new Int32Array(1))[0]!;
+/** Always the same: a test fails on a change, not by chance. `deno task fuzz` tries other seeds. */
+const seed = 20261126;
 
 Deno.test(`200 generated requests an operation get what the document promises, --seed=${seed} [18]`, async () => {
   await fuzz(document, { runs: 200, seed });

@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import { createApi, type TestApi } from "../support/api.ts";
-
-/** Makes the clock that counts the minutes go so many milliseconds ahead, until disposed. */
-function ahead(milliseconds: number): Disposable {
-  const { now } = Date;
-  Date.now = () => now() + milliseconds;
-  return { [Symbol.dispose]: () => void (Date.now = now) };
-}
 
 async function statuses(n: number, call: () => ReturnType<TestApi["call"]>) {
   const all = [];
@@ -28,7 +22,7 @@ Deno.test("RateLimit and RateLimit-Policy count down to 429 with Retry-After, an
   assertEquals([refused.status, refused.json.code], [429, "rate_limited"]);
   assertMatch(refused.headers.get("retry-after")!, /^([1-5]?\d|60)$/);
   assertMatch(refused.headers.get("ratelimit")!, /^"caller";r=0;t=/);
-  using _ = ahead(61_000);
+  using _ = new FakeTime(Date.now() + 61_000);
   assertEquals((await api.call("GET /api/me")).status, 200);
 });
 
@@ -102,7 +96,7 @@ Deno.test("20 failed authentications a minute from one address: 429, for others 
   assertEquals((await from("192.0.2.2")()).status, 401);
   const fresh = await api.key("ada@example.com");
   assertEquals((await from("192.0.2.1", fresh)()).status, 429, "nobody knows it yet");
-  using _ = ahead(61_000);
+  using _ = new FakeTime(Date.now() + 61_000);
   assertEquals(new Set(await statuses(20, from("192.0.2.1"))), new Set([401]));
   assertEquals((await from("192.0.2.1")()).status, 429);
   assertEquals((await from("192.0.2.1", good)()).status, 200, "it is known from before");

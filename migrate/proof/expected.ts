@@ -1,20 +1,22 @@
 import { createHash } from "node:crypto";
-import { join, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { connect, type Database } from "../../postgres/mod.ts";
-import { type Catalog, compareCatalogs, type Difference, readCatalog } from "./catalog.ts";
-import { compareSettled, needsSettling } from "./settle.ts";
-import { root } from "../root.ts";
+import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled, needsSettling } from "../catalog/settle.ts";
+import { environment, project } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
-import { build } from "../proof/replay.ts";
-import { environment, openScratch } from "../target.ts";
+import { build } from "./replay.ts";
+import { openScratch } from "../target.ts";
 
 /**
- * The catalogs that migrations build. The last answer is kept beside the embedded server's data,
+ * The catalogs that migrations build. The last answer is kept beside the development database, else in the
+ * user's cache,
  * under a digest of the migrations and of the code that reads catalogs, so that a second question
  * needs no scratch server. Throws a ReplayFailure.
  */
 export async function expectedCatalog(migrations: Migration[]): Promise<Catalog> {
-  const folder = join(resolve(root, environment().SLATE_DATA_DIR || ".data"), "catalogs");
+  const folder = catalogsFolder();
   const path = join(folder, `${await digest(migrations)}.json`);
   try {
     return JSON.parse(await Deno.readTextFile(path));
@@ -54,11 +56,20 @@ export async function compareWithMigrations(
   }
 }
 
+/** Each project has one of its own. */
+function catalogsFolder(): string {
+  const { config, root } = project;
+  const { XDG_CACHE_HOME, HOME = tmpdir() } = environment();
+  if (config.development) return join(config.development.dataDir, "catalogs");
+  const name = createHash("sha256").update(root).digest("hex").slice(0, 16);
+  return join(XDG_CACHE_HOME || join(HOME, ".cache"), "dbmate-guard", name);
+}
+
 async function digest(migrations: Migration[]): Promise<string> {
   const hash = createHash("sha256");
-  const sources = [...Deno.readDirSync(import.meta.dirname!)].map((entry) => entry.name)
-    .sort();
-  for (const name of sources) hash.update(await Deno.readFile(join(import.meta.dirname!, name)));
+  const room = join(import.meta.dirname!, "..", "catalog");
+  const sources = [...Deno.readDirSync(room)].map((entry) => entry.name).sort();
+  for (const name of sources) hash.update(await Deno.readFile(join(room, name)));
   for (const { version, up } of migrations) hash.update(`${version}\n${up.text}\0`);
   return hash.digest("hex").slice(0, 32);
 }
