@@ -9,7 +9,9 @@ export interface Difference {
   /** The definition on the one side and the other; undefined where it does not exist. */
   expected?: string;
   found?: string;
-  /** Where both sides have the row: the values that are otherwise. */
+  /** The statements that take the one and the other away, where they are told. */
+  undo?: { expected?: string | null; found?: string | null };
+  /** What of it is in the catalogs. */
   rows: RowDifference[];
 }
 
@@ -115,7 +117,8 @@ function compareDefinitions(expected: CatalogObject[], found: CatalogObject[]): 
     const [a, b] = [left!.get(name), right!.get(name)];
     if (a?.ddl === b?.ddl || (a ?? b)!.kind === "column order") return [];
     const { kind, name: own, of } = (a ?? b)!;
-    return [{ kind, name: own, of, expected: a?.ddl, found: b?.ddl, rows: [] }];
+    const undo = { expected: a?.undo, found: b?.undo };
+    return [{ kind, name: own, of, expected: a?.ddl, found: b?.ddl, undo, rows: [] }];
   });
 }
 
@@ -133,6 +136,7 @@ function covers(difference: Told, { expected, found, columns }: RowDifference): 
   if (isOneSided(difference) || /^(type|domain)$/.test(kind)) {
     if (name.startsWith(`${n}.`) || of === n) return true;
   }
+  if (kind === "owner" && n === `${name} owner`) return true;
   const owned = (expected ?? found)!.values["owned by"];
   return owned === n;
 }

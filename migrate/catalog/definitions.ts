@@ -15,6 +15,8 @@ export interface CatalogObject {
   id: string;
   /** Its definition: a column's or a constraint's is the clause, everything else's the statement. */
   ddl: string;
+  /** The statement that takes it away or sets it back, where that is told. */
+  undo: string | null;
 }
 
 /**

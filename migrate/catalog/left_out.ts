@@ -94,6 +94,7 @@ export const leftOutOtherwise: Record<string, string> = {
     "called differently on each server; any other is compared",
   "not null constraints of PostgreSQL 18, but for `not valid` and `no inherit`":
     "earlier ones have none: the column's not null is compared, a constraint's name is not",
+  "the owners of indexes and of a table's row type": "the table's",
   "the names of internal triggers": "they hold a number",
   "where a constraint comes from (conislocal, coninhcount, connoinherit), if it has a parent or is a key":
     "not the same after a dump and its restore",

@@ -1,6 +1,7 @@
 import { type Database, sql, Statement } from "../../postgres/mod.ts";
 import { project } from "../project.ts";
 import { bookkeeping } from "./bookkeeping.ts";
+import { home } from "./home.ts";
 import { isLeftOut, leftOutTables } from "./left_out.ts";
 import { filters, identities, kept, owners, printed, role } from "./rows_shape.ts";
 
@@ -147,17 +148,7 @@ settings as materialized (
     set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
     set_config('quote_all_identifiers', 'off', true)
 ),
--- Who migrates: the owner of the record, else who is asking, if the database or a part is theirs.
-home as materialized (
-  select coalesce(
-    (select relowner from pg_class where relname = 'schema_migrations' and relkind = 'r'
-      order by oid limit 1),
-    (select r.oid from pg_roles r where rolname = current_user and (
-      exists (select from pg_database where datname = current_database() and datdba = r.oid)
-      or exists (select from pg_class where relowner = r.oid and oid >= 16384))),
-    (select relowner from pg_class where oid >= 16384 group by relowner
-      order by count(*) desc, relowner limit 1)) as oid
-),
+${home},
 hidden as (
   select classid, objid from pg_depend
   where deptype = 'e' or deptype = 'i' and classid in ('pg_proc'::regclass, 'pg_cast'::regclass)

@@ -39,6 +39,7 @@ export const printed: Record<string, string> = {
     "case x.relkind when 'S' then 's' else 'r' end",
     "x.relowner",
   ),
+  "pg_class.relowner": `case when x.relkind not in ('i', 'I', 'c') then ${role("x.relowner")} end`,
   "pg_class.relpartbound": "pg_get_expr(x.relpartbound, x.oid)",
   "pg_constraint.conbin": "pg_get_expr(x.conbin, x.conrelid)",
   "pg_constraint.conparentid": "(x.conparentid <> 0)::text",
@@ -80,6 +81,10 @@ export const printed: Record<string, string> = {
   "pg_trigger.tgname": "case when not x.tgisinternal then x.tgname end",
   "pg_trigger.tgqual": "substring(pg_get_triggerdef(x.oid) from ' WHEN \\((.*)\\) EXECUTE ')",
   "pg_type.typacl": privileges("x.typacl", "'T'", "x.typowner"),
+  "pg_type.typowner":
+    `case when x.typrelid = 0 or exists (select from pg_class c where c.oid = x.typrelid and c.relkind = 'c') then ${
+      role("x.typowner")
+    } end`,
   "pg_type.typdefaultbin": "pg_get_expr(x.typdefaultbin, 0)",
   "pg_user_mapping.umoptions":
     `(select string_agg(case when o ~* '^[^=]*(pass|secret|token|key)' then split_part(o, '=', 1) else o end, ', ' order by o)
@@ -105,6 +110,7 @@ export const identities: Record<string, string> = {
   pg_amproc:
     `(pg_identify_object('pg_opfamily'::regclass, x.amprocfamily, 0)).identity || ' function ' || x.amprocnum
     || ' (' || format_type(x.amproclefttype, null) || ', ' || format_type(x.amprocrighttype, null) || ')'`,
+  pg_cast: "format_type(x.castsource, null) || ' as ' || format_type(x.casttarget, null)",
   pg_attrdef: column("x.adrelid", "x.adnum"),
   pg_attribute: within("x.attrelid", "x.attname"),
   pg_constraint:
@@ -186,7 +192,7 @@ export const kept: Record<string, Record<string, string>> = {
       from pg_attribute where attrelid = x.oid and attnum > 0 and not attisdropped) end`,
     "toast options":
       "(select string_agg(o, ', ' order by o) from pg_class t, unnest(t.reloptions) o where t.oid = x.reltoastrelid and o !~ '^pg_')",
-    "owned by": ownedBy("x.oid"),
+    "owned by": `case when x.relkind = 'S' then ${ownedBy("x.oid")} end`,
 
     "depends on extension": extensions("pg_class"),
   },

@@ -147,6 +147,7 @@ function fileText(
     comment(`Why: say it here. Drafted: ${words}.`),
     comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
     ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
+    ...last ? [...stops("up", proof.upStops), ...stops("down", proof.downStops)] : [],
     loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
   ];
   return `${header.join("\n")}
@@ -157,6 +158,11 @@ ${up.join("\n\n")}
 -- migrate:down${option}
 ${down.length > 0 ? down.join("\n\n") : "select 'nothing to revert';"}
 `;
+}
+
+/** Which rows stop a direction, by the query that finds them. */
+function stops(part: "up" | "down", queries: string[]): string[] {
+  return queries.map((query) => comment(`${part} stops at rows that this finds: ${query}`));
 }
 
 const isColumn = (lost: string) => lost.startsWith("column ");

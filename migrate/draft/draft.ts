@@ -101,7 +101,7 @@ async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
   const raw = await withSession(to.settings, (other) => difference(db, other));
   const kept = withoutReplacedColumns(raw, from.catalog.definitions, to.catalog.definitions);
-  return corrected(kept, from.catalog.definitions, row!.role);
+  return corrected(kept, from.catalog, to.catalog, row!.role);
 }
 
 /** Runs what can be run: what fails here shows when the draft is proven. */
@@ -115,10 +115,16 @@ async function runAll(db: Database, statements: string[]) {
   }
 }
 
+/** What a draft has missed. A statement may undo what another has set, so that it takes rounds. */
 async function repair(db: Database, target: Catalog): Promise<string[]> {
-  const differences = await compareSettled(db, target, await readCatalog(db));
-  const statements = repairs(differences);
-  await runAll(db, statements);
+  const statements: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    const more = repairs(await compareSettled(db, target, await readCatalog(db)))
+      .filter((statement) => !statements.includes(statement));
+    if (more.length === 0) break;
+    await runAll(db, more);
+    statements.push(...more);
+  }
   return statements;
 }
 
