@@ -104,6 +104,12 @@ const within = (relation: string, name: string) =>
 
 /** What a row is about, where that is no object with an identity. */
 export const identities: Record<string, string> = {
+  pg_default_acl: `'for role ' || ${
+    role("x.defaclrole")
+  } || coalesce(' in schema ' || nullif(x.defaclnamespace, 0)::regnamespace, '') || ' on ' || x.defaclobjtype::text`,
+  pg_user_mapping: `${
+    role("x.umuser")
+  } || ' on server ' || (select quote_ident(srvname) from pg_foreign_server where oid = x.umserver)`,
   pg_amop:
     `(pg_identify_object('pg_opfamily'::regclass, x.amopfamily, 0)).identity || ' operator ' || x.amopstrategy
     || ' (' || format_type(x.amoplefttype, null) || ', ' || format_type(x.amoprighttype, null) || ')'`,

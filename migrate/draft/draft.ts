@@ -46,10 +46,10 @@ export async function draft(
   let state: State = hinted;
   for (const group of groups.length > 0 ? groups : [[]]) {
     const settings = await scratch.create(state.settings);
-    const statements = group.map(({ text }) => text);
+    const statements: string[] = [];
     const last = group === groups.at(-1) || groups.length === 0;
     const catalog = await withSession(settings, async (db) => {
-      await runAll(db, statements);
+      statements.push(...await runAll(db, group.map(({ text }) => text)));
       const repaired = last ? await repair(db, after.catalog) : [];
       statements.push(...repaired);
       return await readCatalog(db);
@@ -91,8 +91,8 @@ async function prepared(
 /** The statements from one state, which they are tried on, back to another, repaired as well. */
 async function way(from: State, to: State): Promise<string[]> {
   return await withSession(from.settings, async (db) => {
-    const statements = (await between(db, from, to)).map(({ text }) => text);
-    await runAll(db, statements);
+    const drafted = (await between(db, from, to)).map(({ text }) => text);
+    const statements = await runAll(db, drafted);
     return [...statements, ...await repair(db, to.catalog)];
   });
 }
@@ -104,14 +104,42 @@ async function between(db: Database, from: State, to: State) {
   return corrected(kept, from.catalog, to.catalog, row!.role);
 }
 
-/** Runs what can be run: what fails here shows when the draft is proven. */
-async function runAll(db: Database, statements: string[]) {
-  for (const statement of statements) {
-    try {
-      await db.script(statement);
-    } catch (error) {
-      if (!(error instanceof DatabaseError)) throw error;
+/**
+ * Runs what can be run, and returns all in the order in which it ran: a statement that something
+ * else has to come before or go before waits for it. What fails for good comes last, and shows when
+ * the draft is proven.
+ */
+async function runAll(db: Database, statements: string[]): Promise<string[]> {
+  const done: string[] = [];
+  let waiting = statements;
+  for (let before = -1; waiting.length > 0 && before !== done.length;) {
+    before = done.length;
+    const failed: string[] = [];
+    for (const statement of waiting) {
+      if (await runs(db, statement)) done.push(statement);
+      else failed.push(statement);
     }
+    waiting = failed;
+  }
+  // Functions whose bodies name each other: none can be the first.
+  const unchecked = "set local check_function_bodies = off";
+  if (!waiting.some((text) => /^CREATE (OR REPLACE )?FUNCTION /i.test(text))) {
+    return [...done, ...waiting];
+  }
+  await db.script("set check_function_bodies = off");
+  const left: string[] = [];
+  for (const statement of waiting) if (!await runs(db, statement)) left.push(statement);
+  await db.script("reset check_function_bodies");
+  return [unchecked, ...done, ...waiting.filter((text) => !left.includes(text)), ...left];
+}
+
+async function runs(db: Database, statement: string): Promise<boolean> {
+  try {
+    await db.script(statement);
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError) return false;
+    throw error;
   }
 }
 
@@ -122,8 +150,7 @@ async function repair(db: Database, target: Catalog): Promise<string[]> {
     const more = repairs(await compareSettled(db, target, await readCatalog(db)))
       .filter((statement) => !statements.includes(statement));
     if (more.length === 0) break;
-    await runAll(db, more);
-    statements.push(...more);
+    statements.push(...await runAll(db, more));
   }
   return statements;
 }

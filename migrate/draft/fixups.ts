@@ -36,7 +36,7 @@ export function corrected(
       "$1",
     );
     if (isIdleDropDefault(text, from.definitions)) return [];
-    text = withoutNotNullNames(text);
+    text = withVirtual(withoutNotNullNames(text), to);
     text = text.replace(`GRANT ${allOnTable} ON`, "GRANT ALL ON");
     // A not null that it names and sets.
     if (/ SET NOT NULL$/.test(text) && seen.has(text)) return [];
@@ -56,6 +56,15 @@ function isInherited(text: string, from: Catalog, to: Catalog): boolean {
     row.catalog === "pg_attribute" && bare(row.name) === name
   );
   return row?.values.attislocal === "false";
+}
+
+/** It knows no generated column but a stored one. */
+function withVirtual(text: string, to: Catalog): string {
+  const [, table, column] = /^ALTER TABLE (.+) ADD COLUMN ("[^"]+"|\w+) [^]* STORED/.exec(text) ??
+    [];
+  if (!table || !column) return text;
+  const isVirtual = / virtual$/.test(columnOf(to.definitions, `${table}.${column}`) ?? "");
+  return isVirtual ? text.replace(/ STORED(?=[^']*$)/, " VIRTUAL") : text;
 }
 
 /** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */

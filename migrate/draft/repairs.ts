@@ -46,15 +46,19 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
 }
 
-/** The default that a partition has of its own. */
+/** The default and the not null that a partition has of its own. */
 function columnRepair(name: string, expected = "", found = ""): string[] {
-  const parts = (ddl: string) => /^(.*?)(?: default (.*))?$/s.exec(ddl)!;
-  const [[, left, value], [, right]] = [parts(expected), parts(found)];
+  const parts = (ddl: string) => /^(.*?)( not null)?(?: default (.*))?$/s.exec(ddl)!;
+  const [[, left, strict, value], [, right, wasStrict, was]] = [parts(expected), parts(found)];
   if (!expected || left !== right) return [];
   const column = lastName(name);
-  const table = name.slice(0, -column.length - 1);
-  const change = value === undefined ? "drop default" : `set default ${value}`;
-  return [`alter table only ${table} alter column ${column} ${change}`];
+  const alter = `alter table only ${name.slice(0, -column.length - 1)} alter column ${column}`;
+  return [
+    ...strict === wasStrict ? [] : [`${alter} ${strict ? "set" : "drop"} not null`],
+    ...value === was
+      ? []
+      : [`${alter} ${value === undefined ? "drop default" : `set default ${value}`}`],
+  ];
 }
 
 /** The parents of a table, where nothing else of it differs. */
