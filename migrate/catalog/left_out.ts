@@ -57,6 +57,7 @@ export const leftOutColumns: Record<string, string> = {
   "pg_class.relrewrite": "while a table is written anew",
   "pg_class.relfrozenxid": "what VACUUM does",
   "pg_class.relminmxid": "what VACUUM does",
+  "pg_collation.collencoding": "any, or the database's",
   "pg_collation.collversion": "of the operating system's library",
   "pg_constraint.conindid": "the index is compared by itself",
   "pg_constraint.connamespace": "the one of its table or domain",

@@ -1,6 +1,7 @@
 import { extract } from "@supabase/pg-delta/extract";
 import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
+import { Failure } from "../command.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -21,15 +22,20 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
   const assumedRoles = (await from.query<{ rolname: string }>(sql`select rolname from pg_roles`))
     .map(({ rolname }) => rolname);
   const [a, b] = [await extract(asPool(from)), await extract(asPool(to))];
-  const { actions } = plan(
-    a.factBase,
-    b.factBase,
-    {
-      scope: "database",
-      assumedRoles: [...assumedRoles, role!.name],
-      renames: "off",
-    } as Parameters<typeof plan>[2],
-  );
+  const options = {
+    scope: "database",
+    assumedRoles: [...assumedRoles, role!.name],
+    renames: "off",
+  } as Parameters<typeof plan>[2];
+  let actions;
+  try {
+    ({ actions } = plan(a.factBase, b.factBase, options));
+  } catch (error) {
+    throw new Failure(
+      `no draft leads there: ${(error as Error).message}; ` +
+        "give the steps that are missing as a migration with --hint <file>",
+    );
+  }
   return actions.map(({ sql: text, transactionality }) => ({
     text: text.trim().replace(/;$/, ""),
     endsTransaction: transactionality === "commitBoundaryAfter",

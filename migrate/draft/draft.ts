@@ -7,6 +7,7 @@ import { written } from "./text.ts";
 import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
+import { goingOn, readDrawings } from "../proof/sequences.ts";
 import type { Scratch } from "../target.ts";
 
 /** One migration of a draft, without its header: statements as they will stand in the file. */
@@ -49,9 +50,8 @@ export async function draft(
     const statements: string[] = [];
     const last = group === groups.at(-1) || groups.length === 0;
     const catalog = await withSession(settings, async (db) => {
-      statements.push(...await runAll(db, group.map(({ text }) => text)));
-      const repaired = last ? await repair(db, after.catalog) : [];
-      statements.push(...repaired);
+      const drafted = group.map(({ text }) => text);
+      statements.push(...await completed(db, drafted, last ? after.catalog : undefined));
       return await readCatalog(db);
     });
     const next = { settings, catalog };
@@ -92,9 +92,25 @@ async function prepared(
 async function way(from: State, to: State): Promise<string[]> {
   return await withSession(from.settings, async (db) => {
     const drafted = (await between(db, from, to)).map(({ text }) => text);
-    const statements = await runAll(db, drafted);
-    return [...statements, ...await repair(db, to.catalog)];
+    return await completed(db, drafted, to.catalog);
   });
+}
+
+/**
+ * Statements in an order in which they run, and what they have missed of the target; of a step on
+ * the way, undefined, nothing is missed yet.
+ */
+async function completed(db: Database, drafted: string[], target?: Catalog): Promise<string[]> {
+  const before = await readDrawings(db);
+  const tables = await db.query<{ oid: number }>(
+    sql`select oid::int from pg_class where relkind in ('r', 'p')`,
+  );
+  const statements = await runAll(db, drafted);
+  if (target) statements.push(...await repair(db, target));
+  const moved = goingOn(before, await readDrawings(db), new Set(tables.map(({ oid }) => oid)));
+  // What waited for something else may be said twice in a row then.
+  return [...statements, ...await runAll(db, moved)]
+    .filter((text, i, all) => text !== all[i - 1]);
 }
 
 async function between(db: Database, from: State, to: State) {

@@ -35,6 +35,7 @@ export function corrected(
       /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING \S+::\2$/,
       "$1",
     );
+    text = withTextCast(text, from.definitions, to.definitions);
     if (isIdleDropDefault(text, from.definitions)) return [];
     text = withVirtual(withoutNotNullNames(text), to);
     text = text.replace(`GRANT ${allOnTable} ON`, "GRANT ALL ON");
@@ -56,6 +57,19 @@ function isInherited(text: string, from: Catalog, to: Catalog): boolean {
     row.catalog === "pg_attribute" && bare(row.name) === name
   );
   return row?.values.attislocal === "false";
+}
+
+/** PostgreSQL has no cast from one enum to another: by their labels there is one. */
+function withTextCast(text: string, from: CatalogObject[], to: CatalogObject[]): string {
+  const [, table, column, type] =
+    /^ALTER TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) TYPE (\S+) USING \S+::\3$/.exec(text) ?? [];
+  if (!table || !column) return text;
+  const isEnum = (objects: CatalogObject[]) => {
+    const [name] = columnOf(objects, `${table}.${column}`)?.split(" ") ?? [];
+    return objects.some((o) => o.kind === "type" && o.name === name && / as enum \(/.test(o.ddl));
+  };
+  if (!isEnum(from) || !isEnum(to)) return text;
+  return text.replace(/ USING (\S+)::(\S+)$/, " USING $1::text::$2");
 }
 
 /** It knows no generated column but a stored one. */

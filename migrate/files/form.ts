@@ -40,7 +40,12 @@ async function checkBlock(
   const empty = emptiness(migration, statements, kind);
   if (empty) findings.push(finding(block.line, empty));
   for (const statement of statements) {
-    const faults = [transactionControl(statement), leak(statement), outside(statement, block)];
+    const faults = [
+      transactionControl(statement),
+      leak(statement),
+      outside(statement, block),
+      waiting(statement),
+    ];
     for (const fault of faults) if (fault) findings.push(finding(statement.line, fault));
   }
   const second = statements[1];
@@ -148,6 +153,15 @@ function outside({ kind, fields, text }: ParsedStatement, block: Block): Fault |
   return {
     message: `\`${firstLine(text)}\` cannot run inside a transaction`,
     remedy: "write transaction:false behind the directive, and keep it the only statement",
+  };
+}
+
+/** What waits for data that nobody sends. */
+export function waiting({ kind, fields }: ParsedStatement): Fault | undefined {
+  if (kind !== "CopyStmt" || fields.filename || fields.is_program) return;
+  return {
+    message: "`copy` waits for data that dbmate never sends",
+    remedy: "write `insert`, or bring the data in by psql's \\copy",
   };
 }
 

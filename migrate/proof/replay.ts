@@ -42,7 +42,7 @@ function serverHint({ message }: DatabaseError): string {
 
 /** The line of the statement that fails: most errors carry no position. */
 async function failingLine(db: Database, block: Block): Promise<number> {
-  const { parseBlock } = await import("../files/grammar.ts");
+  const { GrammarError, parseBlock } = await import("../files/grammar.ts");
   await db.script("begin");
   try {
     for (const { text, line } of await parseBlock(block)) {
@@ -53,6 +53,9 @@ async function failingLine(db: Database, block: Block): Promise<number> {
         throw error;
       }
     }
+  } catch (error) {
+    if (error instanceof GrammarError) return error.line;
+    throw error;
   } finally {
     await db.script("rollback");
   }

@@ -1,4 +1,4 @@
-import { type Database, sql } from "../../postgres/mod.ts";
+import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
 
 /** A sequence that a column draws from. */
@@ -6,6 +6,11 @@ export interface Drawing {
   sequence: string;
   table: string;
   column: string;
+  /** The numbers of sequence and table, which mean something in copies of one database. */
+  sequenceId: number;
+  tableId: number;
+  /** The bounds that are not the usual ones: `id >= 10`; empty for none. */
+  bounds: string;
 }
 
 /** Every sequence that a column draws its numbers from, by an identity or by its default. */
@@ -13,8 +18,10 @@ export async function readDrawings(db: Database): Promise<Drawing[]> {
   const internal = JSON.stringify(bookkeeping);
   return await db.query<Drawing>(sql`
     select distinct s.oid::regclass::text as sequence, t.oid::regclass::text as table,
-      quote_ident(a.attname) as column
+      quote_ident(a.attname) as column, s.oid::int as "sequenceId", t.oid::int as "tableId",
+      case when q.seqmin <> 1 then quote_ident(a.attname) || ' >= ' || q.seqmin else '' end as bounds
     from pg_class s
+    join pg_sequence q on q.seqrelid = s.oid
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = s.oid
       and d.classid = 'pg_attrdef'::regclass
       or d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype = 'i' and d.refobjsubid > 0
@@ -29,6 +36,23 @@ export async function readDrawings(db: Database): Promise<Drawing[]> {
 }
 
 /**
+ * Statements that let sequences which are new since `before` go on behind the numbers that their
+ * tables have. `tables` are those that were there before: others have no rows.
+ */
+export function goingOn(before: Drawing[], after: Drawing[], tables: Set<number>): string[] {
+  const known = new Set(before.map(({ sequenceId, tableId }) => `${sequenceId} ${tableId}`));
+  return after
+    .filter(({ sequenceId, tableId }) =>
+      tables.has(tableId) && !known.has(`${sequenceId} ${tableId}`)
+    )
+    .map(({ sequence, table, column, bounds }) =>
+      `select setval('${sequence.replaceAll("'", "''")}', max(${column})) from ${table}${
+        bounds ? ` where ${bounds}` : ""
+      } having count(${column}) > 0`
+    );
+}
+
+/**
  * The columns whose sequence would give a number that is there already, or that the column cannot
  * hold: the next insert fails. Draws one number from each. `db` must be a session.
  */
@@ -39,12 +63,14 @@ export async function failingSequences(db: Database): Promise<string[]> {
     try {
       const [row] = await db.query<{ taken: boolean }>(sql(
         Object.assign([
-          `with drawn as materialized (select nextval('${name}') as n)
-          select exists (select from ${table}, drawn where ${column} = n) as taken`,
+          `with drawn as materialized (select nextval('${name}') as next)
+          select exists (select from ${table} held where held.${column} = (select next from drawn)) as taken`,
         ], { raw: [""] }),
       ));
       if (row?.taken) failing.push(`${table}.${column}`);
-    } catch {
+    } catch (error) {
+      // Beyond its own bounds, or the column's.
+      if (!(error instanceof DatabaseError) || !/^2/.test(error.code)) throw error;
       failing.push(`${table}.${column}`);
     }
   }

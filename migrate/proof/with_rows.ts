@@ -1,4 +1,4 @@
-import type { Database } from "../../postgres/mod.ts";
+import { type Database, DatabaseError } from "../../postgres/mod.ts";
 import { lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
@@ -75,6 +75,15 @@ export async function withRows(
         );
       for (const table of filled.keys()) if (emptied(table)) filled.delete(table);
     } catch (error) {
+      if (error instanceof DatabaseError) {
+        result.findings.push({
+          path,
+          line: down.line,
+          message: `the proof with rows cannot go on from here: ${error.message}`,
+          remedy: "keep what it needs, as plpgsql; nothing after it is proven with rows",
+        });
+        return result;
+      }
       result.findings.push(failed(migration, error, remedy));
       return result;
     }
