@@ -8,7 +8,7 @@ import { formatFinding } from "../finding.ts";
 import { parse, shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
-import { renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
+import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
 import { openSide } from "../draft/sides.ts";
 import { openScratch } from "../target.ts";
 
@@ -67,11 +67,12 @@ diff back --from database --to migrations --stdout`,
       up: [...steps.flatMap(({ up }) => up), ...hint?.up ?? []],
       down: [...hint?.down ?? [], ...steps.toReversed().flatMap(({ down }) => down)],
     };
-    const renamed = renames.flatMap((rename) => {
-      const [path = "", name = ""] = rename.split("=");
-      return [path, [...path.split(".").slice(0, -1), name].join(".")];
-    });
-    const others = differences.filter(({ name }) => !renamed.includes(name.replace("public.", "")));
+    const renamed = renames.map(readRename).flatMap(({ path, name }) => [
+      path.join("."),
+      [...path.slice(0, -1), name].join("."),
+    ]);
+    const bare = (name: string) => name.replace("public.", "").replaceAll('"', "");
+    const others = differences.filter(({ name }) => !renamed.includes(bare(name)));
     context.progress("drafting");
     const parts = await draft(scratch, from, to, known);
     context.progress("running the draft with rows in the tables");
@@ -140,15 +141,11 @@ function fileText(
   faults: string[],
 ): string {
   const option = outside ? " transaction:false" : "";
-  const loses = (part: "up" | "down", lost: string[]) =>
-    comment(`${part} loses ${lost.length > 0 && last ? withPlaces(lost) : "nothing"}`);
   const header = [
     ...faults.length > 0 ? [comment(`NOT DONE: ${faults.join("; ").replaceAll("\n", " ")}`)] : [],
     comment(`Why: say it here. Drafted: ${words}.`),
-    comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
-    ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
-    ...last ? [...stops("up", proof.upStops), ...stops("down", proof.downStops)] : [],
-    loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
+    // Of what did not run to its end nothing is known.
+    ...faults.length > 0 ? [] : known(proof, index, last),
   ];
   return `${header.join("\n")}
 
@@ -158,6 +155,18 @@ ${up.join("\n\n")}
 -- migrate:down${option}
 ${down.length > 0 ? down.join("\n\n") : "select 'nothing to revert';"}
 `;
+}
+
+/** What the proof has found out of one part. */
+function known(proof: Proof, index: number, last: boolean): string[] {
+  const loses = (part: "up" | "down", lost: string[]) =>
+    comment(`${part} loses ${lost.length > 0 && last ? withPlaces(lost) : "nothing"}`);
+  return [
+    comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
+    ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
+    ...last ? [...stops("up", proof.upStops), ...stops("down", proof.downStops)] : [],
+    loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
+  ];
 }
 
 /** Which rows stop a direction, by the query that finds them. */
