@@ -108,6 +108,8 @@ async function deliver(
     ...proof.down.map((fault) => `down is not right: ${fault}`),
   ];
   for (const fault of faults) context.say(fault);
+  for (const which of proof.upStops) context.say(`up stops ${which}`);
+  for (const which of proof.downStops) context.say(`down stops ${which}`);
   const names = parts.map((_, i) => parts.length === 1 ? name : `${name}_${i + 1}`);
   const files = parts.map((part, i) =>
     fileText(part, proof, i, i === parts.length - 1, words, faults)
@@ -169,9 +171,9 @@ function known(proof: Proof, index: number, last: boolean): string[] {
   ];
 }
 
-/** Which rows stop a direction, by the query that finds them. */
-function stops(part: "up" | "down", queries: string[]): string[] {
-  return queries.map((query) => comment(`${part} stops at rows that this finds: ${query}`));
+/** Which rows stop a direction. */
+function stops(part: "up" | "down", rows: string[]): string[] {
+  return rows.map((which) => comment(`${part} stops ${which}`));
 }
 
 const isColumn = (lost: string) => lost.startsWith("column ");

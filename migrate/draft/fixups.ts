@@ -61,7 +61,7 @@ function isInherited(text: string, from: Catalog, to: Catalog): boolean {
 
 /** PostgreSQL has no cast from one enum to another: by their labels there is one. */
 function withTextCast(text: string, from: CatalogObject[], to: CatalogObject[]): string {
-  const [, table, column, type] =
+  const [, table, column] =
     /^ALTER TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) TYPE (\S+) USING \S+::\3$/.exec(text) ?? [];
   if (!table || !column) return text;
   const isEnum = (objects: CatalogObject[]) => {

@@ -1,12 +1,12 @@
 import { describeDifferences, type Difference, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled } from "../catalog/settle.ts";
-import { type Database, type DatabaseError } from "../../postgres/mod.ts";
+import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
 import { emptyTables, lostData, readData } from "../proof/data.ts";
 import { type DraftPart, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, probe } from "../proof/probe.ts";
-import { replay, ReplayFailure } from "../proof/replay.ts";
+import { replay, ReplayFailure, stopsAtRows } from "../proof/replay.ts";
 import { fillTables } from "../proof/rows.ts";
 import { failingSequences } from "../proof/sequences.ts";
 import { stoppingRows } from "./stops.ts";
@@ -21,7 +21,7 @@ export interface Proof {
   effects: Effect[][];
   upLoses: string[];
   downLoses: string[];
-  /** Queries for the rows at which a direction stops. */
+  /** The rows at which a direction stops: how they are found, else what PostgreSQL says of them. */
   upStops: string[];
   downStops: string[];
 }
@@ -60,7 +60,7 @@ export async function proveDraft(
     };
     await fillTables(db, new Map(), counter, future, true);
     const held = await readData(db);
-    if (!await succeeds(db, forward, proof.up)) return;
+    if (!await succeeds(db, forward, proof.up, proof.upStops)) return;
     proof.upLoses = lostData(held, await readData(db));
     proof.up.push(...left(await compareSettled(db, after.catalog, await readCatalog(db)), "up"));
     proof.up.push(...await behind(db, "up"));
@@ -70,18 +70,26 @@ export async function proveDraft(
     const back = async () => {
       for (const migration of migrations.toReversed()) await replay(db, migration, "down");
     };
-    if (!await succeeds(db, back, proof.down)) return;
+    if (!await succeeds(db, back, proof.down, proof.downStops)) return;
     proof.downLoses = lostData(grown, await readData(db));
     proof.down.push(
       ...left(await compareSettled(db, before.catalog, await readCatalog(db)), "down"),
     );
     proof.down.push(...await behind(db, "down"));
-    await succeeds(db, forward, proof.down);
+    await succeeds(db, forward, proof.down, []);
   });
-  if (proof.up.length === 0 && proof.down.length === 0) {
-    proof.upStops = await stoppingRows(parts.flatMap(({ up }) => up));
-    proof.downStops = await stoppingRows(parts.toReversed().flatMap(({ down }) => down));
-  }
+  if (proof.up.length > 0 || proof.down.length > 0) return proof;
+  const [from, to] = [before.catalog.definitions, after.catalog.definitions];
+  const found = (queries: string[], stopped: string[]) =>
+    queries.length > 0
+      ? queries.map((query) => `at rows that this finds: ${query}`)
+      : stopped.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`);
+  const [up, down] = [parts, parts.toReversed()];
+  proof.upStops = found(await stoppingRows(up.flatMap((p) => p.up), from, to), proof.upStops);
+  proof.downStops = found(
+    await stoppingRows(down.flatMap((p) => p.down), to, from),
+    proof.downStops,
+  );
   return proof;
 }
 
@@ -93,13 +101,19 @@ async function behind(db: Database, part: string): Promise<string[]> {
 }
 
 /** Whether it runs, with the rows that are there or, where these stop it, without any. */
-async function succeeds(db: Database, run: () => Promise<void>, faults: string[]) {
+async function succeeds(
+  db: Database,
+  run: () => Promise<void>,
+  faults: string[],
+  stops: string[],
+): Promise<boolean> {
   try {
     await run();
     return true;
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (error instanceof ReplayFailure && stopsAtRows(error.cause)) {
+      stops.push(told(error));
       await emptyTables(db);
       return await runs(run, faults);
     }
@@ -124,11 +138,6 @@ function isRefusal(error: unknown): error is Error {
 }
 
 const told = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
-
-/** Classes 22 and 23: a value that does not fit, a rule that a row breaks. */
-function stopsAtRows({ code }: DatabaseError): boolean {
-  return /^2[23]/.test(code);
-}
 
 function left(differences: Difference[], part: string): string[] {
   const real = differences.filter(({ kind }) => kind !== "column order");

@@ -1,3 +1,4 @@
+import type { CatalogObject } from "../catalog/definitions.ts";
 import { parseBlock } from "../files/grammar.ts";
 
 /**
@@ -5,7 +6,11 @@ import { parseBlock } from "../files/grammar.ts";
  * check or a reference only where all rows keep it. Each names rows as they are before the
  * statements run, so that they can be found and mended first.
  */
-export async function stoppingRows(statements: string[]): Promise<string[]> {
+export async function stoppingRows(
+  statements: string[],
+  from: CatalogObject[],
+  to: CatalogObject[],
+): Promise<string[]> {
   const queries: string[] = [];
   // What the statements make holds no row, or no value, yet.
   const made = new Set<string>();
@@ -17,7 +22,9 @@ export async function stoppingRows(statements: string[]): Promise<string[]> {
         // deno-lint-ignore no-explicit-any -- a parse tree
         for (const { AlterTableCmd: command } of fields.cmds as any[]) {
           if (made.has(table)) continue;
-          const query = ofCommand(table, command, made);
+          const query = command.subtype === "AT_AlterColumnType"
+            ? ofType(table, command, from, to)
+            : ofCommand(table, command, made);
           if (query) queries.push(query);
         }
       }
@@ -79,6 +86,64 @@ function ofConstraint(table: string, constraint: any, made: Set<string>): string
       named(pktable)
     } r where ${pairs})`;
   }
+}
+
+/** The values that a narrower type does not hold. */
+function ofType(
+  table: string,
+  // deno-lint-ignore no-explicit-any -- a parse tree
+  { name, def }: any,
+  from: CatalogObject[],
+  to: CatalogObject[],
+): string | undefined {
+  const column = quoted(name);
+  const before = definitionOf(from, `${table}.${column}`);
+  if (!before) return;
+  const { names, typmods = [] } = def.ColumnDef.typeName;
+  const type: string = names.at(-1).String.sval;
+  const [size, scale = 0] = typmods.map(
+    // deno-lint-ignore no-explicit-any -- a parse tree
+    ({ A_Const }: any) => A_Const?.ival?.ival ?? 0,
+  );
+  const where = (condition: string) => `select * from ${table} where ${condition}`;
+  if (/^(varchar|bpchar)$/.test(type) && size !== undefined) {
+    const [, was] = /^character(?: varying)?\((\d+)\)/.exec(before) ?? [];
+    return was && Number(was) <= size ? undefined : where(`length(${column}::text) > ${size}`);
+  }
+  const bits = { int2: 15, int4: 31, int8: 63 }[type];
+  if (bits) {
+    if (/^(text|character)/.test(before)) return where(`${column} !~ '^\\s*[-+]?\\d+\\s*$'`);
+    const known = /^smallint/.test(before) ? 15 : /^integer/.test(before) ? 31 : 63;
+    const most = (1n << BigInt(bits)) - 1n;
+    return known <= bits && !/^numeric/.test(before)
+      ? undefined
+      : where(`${column} not between ${-most - 1n} and ${most}`);
+  }
+  if (type === "numeric" && size !== undefined) {
+    const [, was, wasScale = 0] = /^numeric\((\d+),?(\d+)?\)/.exec(before) ?? [];
+    const whole = size - scale;
+    return was && Number(was) - Number(wasScale) <= whole
+      ? undefined
+      : where(`abs(${column}) >= 1e${whole}`);
+  }
+  const labels = labelsOf(to, definitionOf(to, `${table}.${column}`));
+  const known = labelsOf(from, before);
+  if (!labels || known?.every((label) => labels.includes(label))) return;
+  return where(`${column}::text not in (${labels.join(", ")})`);
+}
+
+/** The labels of the enum that a column is of, as SQL has them. */
+function labelsOf(objects: CatalogObject[], column = ""): string[] | undefined {
+  const type = column.split(" ")[0];
+  const ddl = objects.find((o) => o.kind === "type" && o.name === type)?.ddl;
+  return / as enum \((.*)\)$/s.exec(ddl ?? "")?.[1]?.match(/'(?:[^']|'')*'/g) ?? undefined;
+}
+
+function definitionOf(objects: CatalogObject[], name: string): string | undefined {
+  return objects.find((o) =>
+    o.kind === "column" && (o.name === name || o.name === `public.${name}`)
+  )
+    ?.ddl;
 }
 
 function repeated(table: string, columns: string[], made: Set<string>): string {

@@ -66,3 +66,8 @@ async function failingLine(db: Database, block: Block): Promise<number> {
 export async function build(db: Database, migrations: Migration[]) {
   for (const migration of migrations) await replay(db, migration, "up");
 }
+
+/** Whether rows made it fail: a value that does not fit (class 22), a rule that one breaks (23). */
+export function stopsAtRows({ code }: DatabaseError): boolean {
+  return /^2[23]/.test(code);
+}

@@ -1,11 +1,12 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
-import { lostData, readData } from "./data.ts";
+import { emptyTables, lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, locks, probe } from "./probe.ts";
-import { replay } from "./replay.ts";
+import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import { failed, refuses } from "./round_trip.ts";
+import { failingSequences } from "./sequences.ts";
 import { fillTables, type Unfilled } from "./rows.ts";
 import type { TableShape } from "./rows_query.ts";
 import type { Risk } from "./safety.ts";
@@ -34,11 +35,25 @@ export async function withRows(
     const { path, up, down } = migration;
     result.unfilled.push(...await fillTables(db, filled, counter, future));
     let held = await readData(db);
+    /** Runs a part, without the rows at which its header says that it stops. */
+    const passing = async <Result>(part: "up" | "down", run: () => Promise<Result>) => {
+      try {
+        return await run();
+      } catch (error) {
+        const stops = new RegExp(`^-- ${part} stops at `, "m").test(migration.text);
+        if (!stops || !(error instanceof ReplayFailure) || !stopsAtRows(error.cause)) throw error;
+        await emptyTables(db);
+        held = await readData(db);
+        filled.clear();
+        return await run();
+      }
+    };
     let remedy = "it fails with rows in the tables: give the rows what they need first";
     try {
-      const effects = await probe(db, migration);
+      const effects = await passing("up", () => probe(db, migration));
       result.risks.push(...judge(migration, effects));
       const lost = lostData(held, await readData(db));
+      result.findings.push(...await behind(db, migration, "up"));
       if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
         result.risks.push({
           path,
@@ -55,8 +70,9 @@ export async function withRows(
       await fillTables(db, filled, counter, future);
       held = await readData(db);
       remedy = "its down fails with rows in the tables: say what becomes of them";
-      await replay(db, migration, "down");
+      await passing("down", () => replay(db, migration, "down"));
       const gone = lostData(held, await readData(db));
+      result.findings.push(...await behind(db, migration, "down"));
       if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
         result.findings.push({
           path,
@@ -66,7 +82,7 @@ export async function withRows(
         });
       }
       remedy = "the second up fails with rows in the tables";
-      await replay(db, migration, "up");
+      await passing("up", () => replay(db, migration, "up"));
       // What down has emptied holds nothing now, and is filled again before the next one.
       const emptied = (table: string) =>
         gone.some((lost) =>
@@ -89,6 +105,23 @@ export async function withRows(
     }
   }
   return result;
+}
+
+/** Sequences that give a number which is there already, after a part that may have made them so. */
+async function behind(
+  db: Database,
+  migration: Migration,
+  part: "up" | "down",
+): Promise<Finding[]> {
+  const { path, up: { text } } = migration;
+  if (!/serial|identity|sequence|nextval|setval|\btype\b/i.test(text)) return [];
+  return (await failingSequences(db)).map((column) => ({
+    path,
+    line: migration[part].line,
+    message: `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+      `the sequence of ${column} gives a number that is there already, or is too large`,
+    remedy: "let it go on behind the largest one, by setval",
+  }));
 }
 
 /** Whether the header says that a part loses something. */
