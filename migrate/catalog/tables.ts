@@ -77,7 +77,7 @@ export function tableObjects(): Statement {
     || ' replica identity ' || case relreplident when 'f' then 'full' when 'n' then 'nothing' else
       'using index ' || (select quote_ident(i.relname) from pg_index join pg_class i on i.oid = indexrelid
         where indrelid = tables.oid and indisreplident) end
-  from tables where relreplident <> 'd'
+  from tables where relreplident <> 'd' and relkind <> 'f'
   union all
   select 'constraint', t.name || '.' || quote_ident(conname), t.name, t.id,
     pg_get_constraintdef(c.oid, true)

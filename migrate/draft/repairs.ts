@@ -22,8 +22,13 @@ const order = ["operator", "operator family", "operator class", "setting", "owne
  * builds, `expected` what it should. Returns nothing for what only a person can decide.
  */
 export function repairs(differences: Difference[]): string[] {
-  const late = (kind: string) => order.indexOf(kind);
-  return differences.toSorted((a, b) => late(a.kind) - late(b.kind)).flatMap(repair);
+  const late = ({ kind }: Difference) => order.indexOf(kind);
+  const gone = differences.filter(({ expected }) => expected === undefined);
+  const kept = differences.filter(({ expected }) => expected !== undefined);
+  return [
+    ...gone.toSorted((a, b) => late(b) - late(a)),
+    ...kept.toSorted((a, b) => late(a) - late(b)),
+  ].flatMap(repair);
 }
 
 function repair({ kind, name, expected, found, undo }: Difference): string[] {
