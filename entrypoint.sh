@@ -1,13 +1,13 @@
 #!/bin/sh
-# The container's way up: check the settings, wait for the database, migrate under the lock, serve.
-# Replicas may start at once. A stop is obeyed in every phase; serving, Deno itself is process 1 and
-# gets the signals.
+# The container's start: check the settings, wait for the database, migrate under the lock, serve.
+# Replicas may start at once. A stop signal is obeyed in every phase. While serving, Deno itself is
+# process 1 and gets the signals.
 set -euf
 cd "$(dirname "$0")"
 trap 'exit 143' TERM INT
 
-# Static imports need no permission. This one sees every name of the environment, to say which of
-# Slate's are unknown; the process that serves gets exactly what it prints.
+# Reads every name of the environment, to say which of Slate's are unknown. The process that serves
+# gets exactly the permissions that this one prints.
 permissions=$(deno run --cached-only --frozen --no-prompt --allow-env --allow-read permissions.ts)
 
 deno run --cached-only --frozen --no-prompt --allow-net --allow-env \
@@ -17,7 +17,7 @@ migration=$!
 stopped=
 trap 'stopped=1; kill -TERM "$migration" 2>/dev/null || true' TERM INT
 
-# A signal ends the first wait; the migration is let finish what it has to.
+# A signal ends the first wait. The migration stops in its own way and is waited for.
 code=0
 wait "$migration" || code=$?
 while kill -0 "$migration" 2>/dev/null; do
@@ -28,8 +28,8 @@ done
 [ "$code" -eq 0 ] || exit "$code"
 trap - TERM INT
 
-# The right to change the schema ends here. The small nursery for new objects (MB) keeps the process
-# at 134 MB under load instead of 190, as fast.
+# The right to change the schema ends here. The small nursery for new objects (in MB) keeps the
+# process at 134 MB under load instead of 190, and it is as fast.
 unset MIGRATION_DATABASE_URL
 IFS='
 '

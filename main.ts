@@ -3,6 +3,7 @@ import { connectReplica } from "./postgres/replica.ts";
 import { traced } from "./postgres/trace.ts";
 import { lineWriter } from "./routes/_log.ts";
 import { createApp } from "./routes/mod.ts";
+import { serve, type Server } from "./server.ts";
 import { requireSettings } from "./settings.ts";
 
 const drainLimit = 4000;
@@ -30,14 +31,16 @@ const replica = settings.replica &&
   connectReplica(settings.replica, db, { size: poolSize, warn });
 const app = createApp({ ...settings, db, replica, log: log.write });
 
-let server: Deno.HttpServer<Deno.NetAddr>;
+let server: Server;
 try {
-  server = Deno.serve({
+  server = serve({
     hostname: host,
     port,
+    managed: settings.managed,
+    warn,
     onListen: ({ hostname, port }) =>
       log.write(JSON.stringify({ level: "info", msg: "listening", hostname, port })),
-  }, (request, info) => app.fetch(request, info));
+  }, (request, peer) => app.fetch(request, peer));
 } catch (error) {
   if (!(error instanceof Deno.errors.AddrInUse)) throw error;
   fail(`Slate cannot start:\n- ${host}:${port} is in use: stop what listens there, or set PORT`);

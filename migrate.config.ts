@@ -8,6 +8,7 @@ import { seed } from "./tasks/seed.ts";
 
 export default {
   command: "deno task db",
+  profile: "strict",
   development: development(),
   // Of db/roles.sql; db/grants.sql says what they may.
   serverRoles: ["slate_owner", "slate_app"],

@@ -1,7 +1,7 @@
 /**
- * Prints what the process that serves may do with the settings of this environment, a flag a line:
- * listen and reach its databases, read the names of its settings and its files, and nothing else.
- * Where the settings are wrong it names every fault instead and exits 1.
+ * Prints the permissions of the process that serves, a flag a line, for the settings of this
+ * environment: to listen, to reach its databases, to read its settings and its files, and nothing
+ * else. Where settings are wrong it names every fault instead and exits 1.
  */
 import { names, requireSettings } from "./settings.ts";
 
@@ -18,7 +18,7 @@ for (const { host, port, rootCertificate } of replica ? [database, replica] : [d
 allow("net", [...net, ...sockets.map((path) => `unix:${path}`)]);
 allow("env", names);
 allow("read", [...files, ...sockets]);
-// To connect to a socket is to write to it.
+// To connect to a Unix socket is to write to it.
 allow("write", sockets);
 
 function address(host: string, port: number): string {

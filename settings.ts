@@ -9,6 +9,8 @@ import {
 export interface Settings {
   host: string;
   port: number;
+  /** The platform listens for us, as Deno Deploy does. */
+  managed: boolean;
   database: DatabaseSettings;
   /** A streaming replica of it, for reads that say they may be a moment behind. */
   replica?: DatabaseSettings;
@@ -21,6 +23,8 @@ export interface Settings {
   corsOrigins: string[];
   /** Requests a minute and caller; 0 turns the limit off. */
   rateLimit: number;
+  /** Requests in hand for one caller; 0 turns the limit off. */
+  concurrencyLimit: number;
   /** The header that our own proxy sets to the client's address; none is trusted by default. */
   trustedProxyHeader?: string;
   /** Only in `deno task dev`: the key of requests that carry none. */
@@ -40,7 +44,8 @@ const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
 export const names = [
   ...databaseNames,
   ...["DATABASE_REPLICA_URL", "HOST", "PORT", "POOL_SIZE", "REQUEST_DEADLINE_MS", "CORS_ORIGINS"],
-  ...["RATE_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", ...known],
+  ...["RATE_LIMIT", "CONCURRENCY_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
+  ...known,
 ];
 
 /** The settings of this process; one that cannot have them says why and ends. */
@@ -92,11 +97,13 @@ export function readSettings(env: Environment): Settings {
     replica,
     host,
     port: whole("PORT", 8000, 0, 65535),
+    managed: Boolean(env.DENO_SERVE_ADDRESS),
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
     poolSize: whole("POOL_SIZE", 10, 1, 1000),
     deadline: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
     corsOrigins,
     rateLimit: whole("RATE_LIMIT", 6000, 0, 1_000_000_000),
+    concurrencyLimit: whole("CONCURRENCY_LIMIT", 64, 0, 1_000_000),
     trustedProxyHeader: matching(
       "TRUSTED_PROXY_HEADER",
       /^[A-Za-z0-9-]+$/,

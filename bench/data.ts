@@ -33,7 +33,7 @@ export interface Bench extends AsyncDisposable {
 
 /**
  * The database that DATABASE_URL or PGHOST names, which must be empty or a bench's own: its todos
- * are thrown away. Without one, an embedded PostgreSQL for once, which syncs nothing to the disk:
+ * are thrown away. Without one, an ephemeral PostgreSQL, which syncs nothing to the disk:
  * what is compared are programs, not disks.
  */
 export async function createBench(todos: number): Promise<Bench> {
@@ -54,7 +54,7 @@ export async function createBench(todos: number): Promise<Bench> {
   const [{ version } = { version: "" }] = await db.query<{ version: string }>(
     sql`select current_setting('server_version') as version`,
   );
-  const key = formatKey(environment, row!.id, secret);
+  const key = formatKey(environment, { ownerId: row!.owner_id, id: row!.id, secret });
   return {
     settings,
     db,

@@ -52,7 +52,11 @@ export async function measureGrowth(bench: Bench, sizes: [number, number], reque
     console.log(`${rows} rows in ${Math.round((performance.now() - began) / 1000)} s`);
     await db.close();
     const running = stack.use(await start(slate, databaseUrl(settings)));
-    sides.push({ rows, origin: running.origin, key: formatKey(environment, row!.id, secret) });
+    sides.push({
+      rows,
+      origin: running.origin,
+      key: formatKey(environment, { ownerId: row!.owner_id, id: row!.id, secret }),
+    });
   }
 
   const lines: string[][] = [];

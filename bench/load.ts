@@ -1,4 +1,5 @@
-import autocannon from "autocannon";
+// deno-lint-ignore no-import-prefix -- in deno.json, everybody's first start would fetch it
+import autocannon from "npm:autocannon@9.0.0";
 import type { Data } from "./data.ts";
 import type { Work } from "./works.ts";
 

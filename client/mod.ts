@@ -13,9 +13,9 @@ export type Schemas = components["schemas"];
 export interface SlateOptions {
   /** Where Slate is, such as `https://slate.example.com`. */
   baseUrl: string;
-  /** An API key; without one only what needs none can be asked. */
+  /** An API key. Without one only the operations that need none can be called. */
   key?: string;
-  /** How requests are sent again; `false`: never. */
+  /** How failed requests are retried; `false`: not at all. */
   retry?: Partial<RetryOptions> | false;
   /** Instead of the platform's own. */
   fetch?: (request: Request) => Promise<Response>;
@@ -41,14 +41,14 @@ export type ListParams<Path extends ListPath> = Pick<List<Path>["parameters"], "
 
 export interface SlateClient extends Client<paths> {
   /**
-   * Every row of a list, page after page as they are asked for:
+   * Every row of a list. The next page is fetched when the loop gets to it:
    * `for await (const todo of slate.list("/api/todos", { query: { completed: false } }))`.
    * Throws SlateError.
    */
   list<Path extends ListPath>(path: Path, params?: ListParams<Path>): AsyncGenerator<Row<Path>>;
 }
 
-/** An answer that is a problem (RFC 9457). `problem.code` is permanent: decide by it. */
+/** An error that the API answered (RFC 9457). `problem.code` is permanent: branch on it. */
 export class SlateError extends Error {
   override name = "SlateError";
   constructor(readonly problem: Schemas["Problem"]) {
@@ -81,7 +81,7 @@ export function createSlateClient({ baseUrl, key, retry, fetch }: SlateOptions):
     let cursor: string | null | undefined;
     do {
       const query = cursor ? { ...params?.query, cursor } : params?.query;
-      // Which path it is and which parameters go with it was checked where list() was called.
+      // The types of list() have checked the path and its parameters.
       const { data, error } = await client.GET(
         path as "/api/users",
         { params: { ...params, query } } as Record<string, unknown>,

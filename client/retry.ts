@@ -1,41 +1,41 @@
 export interface RetryOptions {
   /** Requests at most, the first included. */
   attempts: number;
-  /** Milliseconds before the second attempt; twice as long before each further one. */
-  backoff: number;
-  /** Milliseconds at most between two attempts. A server that asks for more is not asked again. */
-  patience: number;
+  /** The wait before the second attempt; twice as long before each further one. */
+  backoffMs: number;
+  /** The longest wait between two attempts. A server that asks for more is not asked again. */
+  maxWaitMs: number;
 }
 
-const defaults: RetryOptions = { attempts: 3, backoff: 200, patience: 10_000 };
+const defaults: RetryOptions = { attempts: 3, backoffMs: 200, maxWaitMs: 10_000 };
 
 /** Answers after which the same request may succeed: nothing was done, or nobody knows. */
-const passing = new Set([429, 502, 503, 504]);
+const transient = new Set([429, 502, 503, 504]);
 
 type Send = (request: Request) => Promise<Response>;
 
 /**
- * `send`, again where it is safe: a method that changes nothing, or a request that an
- * Idempotency-Key makes happen once. After a broken connection or an answer that will pass.
+ * A `send` that tries again after a broken connection or a transient answer, where that is safe: for
+ * a method that changes nothing, and for a request with an Idempotency-Key, which is done once.
  */
 export function retrying(send: Send, options: Partial<RetryOptions> = {}): Send {
-  const { attempts, backoff, patience } = { ...defaults, ...options };
+  const { attempts, backoffMs, maxWaitMs } = { ...defaults, ...options };
   return async (request) => {
     const safe = ["GET", "HEAD"].includes(request.method) || request.headers.has("idempotency-key");
     for (let attempt = 1;; attempt++) {
       const last = !safe || attempt >= attempts;
-      let wait = backoff * 2 ** (attempt - 1) * (0.5 + Math.random());
+      let wait = backoffMs * 2 ** (attempt - 1) * (0.5 + Math.random());
       try {
         // A body can be sent once, so all but the last attempt send a copy.
         const response = await send(last ? request : request.clone());
-        if (last || !passing.has(response.status)) return response;
+        if (last || !transient.has(response.status)) return response;
         wait = Math.max(wait, 1000 * Number(response.headers.get("retry-after") ?? 0));
-        if (!(wait <= patience)) return response;
+        if (!(wait <= maxWaitMs)) return response;
         await response.body?.cancel();
       } catch (error) {
         if (last || request.signal.aborted) throw error;
       }
-      await pause(Math.min(wait, patience), request.signal);
+      await pause(Math.min(wait, maxWaitMs), request.signal);
     }
   };
 }

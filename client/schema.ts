@@ -24,7 +24,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read this document, and try it */
+        /** Read and try the API in a browser */
         get: operations["getDocs"];
         put?: never;
         post?: never;
@@ -148,6 +148,23 @@ export interface paths {
         patch: operations["updateTodo"];
         trace?: never;
     };
+    "/api/students/{id}/todos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a student's todos */
+        get: operations["listStudentTodos"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/students": {
         parameters: {
             query?: never;
@@ -186,23 +203,6 @@ export interface paths {
          * @description A merge patch: what is left out stays, null clears.
          */
         patch: operations["updateStudent"];
-        trace?: never;
-    };
-    "/api/students/{id}/todos": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List a student's todos */
-        get: operations["listStudentTodos"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/api/users": {
@@ -274,7 +274,7 @@ export interface paths {
         put?: never;
         /**
          * Create a key
-         * @description For yourself. A key of the scope admin needs one to make it.
+         * @description The key is yours. Only an admin key creates an admin key.
          */
         post: operations["createKey"];
         delete?: never;
@@ -294,7 +294,7 @@ export interface paths {
         put?: never;
         /**
          * Replace a key
-         * @description The new key has the same name, scope and lifetime. The old one ends after the overlap.
+         * @description The new key has the same name, scope and lifetime. The old one works until the overlap ends.
          */
         post: operations["rotateKey"];
         delete?: never;
@@ -315,7 +315,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a key
-         * @description It fails at once.
+         * @description Revocation is immediate.
          */
         delete: operations["deleteKey"];
         options?: never;
@@ -374,7 +374,7 @@ export interface components {
         };
         TodoPage: {
             data: components["schemas"]["Todo"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         Todo: {
@@ -399,7 +399,7 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewTodo: {
@@ -433,7 +433,7 @@ export interface components {
         };
         StudentPage: {
             data: components["schemas"]["Student"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         Student: {
@@ -453,7 +453,7 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewStudent: {
@@ -473,7 +473,7 @@ export interface components {
         };
         UserPage: {
             data: components["schemas"]["User"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         User: {
@@ -493,7 +493,7 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewUser: {
@@ -513,7 +513,7 @@ export interface components {
         };
         KeyPage: {
             data: components["schemas"]["Key"][];
-            /** @description Null: this is the last page. */
+            /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
         };
         Key: {
@@ -521,7 +521,7 @@ export interface components {
             /** @example laptop */
             name: string;
             /**
-             * @description Each holds the ones before it.
+             * @description Each scope includes the ones before it.
              * @enum {string}
              */
             scope: "read" | "write" | "admin";
@@ -540,17 +540,17 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         CreatedKey: {
-            /** @description The key itself, shown this once. Null in a replayed answer: it is not kept. */
+            /** @description The API key itself. It is shown only now and not kept, so a replayed answer has null. */
             key: string | null;
             id: number;
             /** @example laptop */
             name: string;
             /**
-             * @description Each holds the ones before it.
+             * @description Each scope includes the ones before it.
              * @enum {string}
              */
             scope: "read" | "write" | "admin";
@@ -569,20 +569,20 @@ export interface components {
              * @example 2030-01-31T09:00:00.000000Z
              */
             updated_at: string;
-            /** @description Grows with every change; the ETag. */
+            /** @description Grows with each change. In quotes it is the ETag. */
             version: number;
         };
         NewKey: {
             /** @example laptop */
             name: string;
             /**
-             * @description Each holds the ones before it.
+             * @description Each scope includes the ones before it.
              * @enum {string}
              */
             scope: "read" | "write" | "admin";
             /**
              * Format: date-time
-             * @description Null: never.
+             * @description When the key expires; null for never.
              * @default null
              * @example 2030-01-31T09:00:00Z
              */
@@ -590,7 +590,7 @@ export interface components {
         };
         KeyRotation: {
             /**
-             * @description How long the old key goes on.
+             * @description For how many seconds the old key still works.
              * @default 0
              */
             overlap_seconds?: number;
@@ -618,7 +618,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is at /api/docs. */
+            /** @description See /api/docs. */
             302: {
                 headers: {
                     /** @description /api/docs */
@@ -627,7 +627,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -636,7 +636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -654,7 +654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -683,7 +683,7 @@ export interface operations {
                     "text/html; charset=utf-8": string;
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -692,7 +692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -710,7 +710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -739,7 +739,7 @@ export interface operations {
                     "text/javascript; charset=utf-8": string;
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -748,7 +748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -766,7 +766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -795,7 +795,7 @@ export interface operations {
                     "application/json": components["schemas"]["Welcome"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -804,7 +804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -822,7 +822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -851,7 +851,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -860,7 +860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -878,7 +878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -907,7 +907,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -916,7 +916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -934,7 +934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -966,29 +966,29 @@ export interface operations {
     listTodos: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
-                /** @description Only those that are, or are not, done. */
+                /** @description Only todos that are completed, or only those that are not. */
                 completed?: boolean;
-                /** @description Only those due before it. */
+                /** @description Only todos due before this time. */
                 due_before?: string;
-                /** @description Only those due after it. */
+                /** @description Only todos due after this time. */
                 due_after?: string;
                 /** @description `none`: only todos without a date. */
                 due?: "none";
-                /** @description Only those that changed then or later. */
+                /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. */
+                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
                 q?: string;
-                /** @description Only this student's. */
+                /** @description Only todos of this student. */
                 student_id?: number;
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -996,7 +996,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -1007,7 +1007,7 @@ export interface operations {
                     "application/json": components["schemas"]["TodoPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1034,7 +1034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1052,7 +1052,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1085,7 +1085,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1102,11 +1102,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -1114,7 +1114,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1141,7 +1141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1195,7 +1195,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1228,9 +1228,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path: {
@@ -1252,7 +1252,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -1261,7 +1261,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1288,7 +1288,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1297,7 +1297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1315,7 +1315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1348,8 +1348,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1362,13 +1364,13 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1395,7 +1397,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1404,7 +1406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1431,7 +1433,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1464,8 +1466,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -1485,7 +1489,7 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -1493,7 +1497,7 @@ export interface operations {
                     "application/json": components["schemas"]["Todo"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1520,7 +1524,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1529,7 +1533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1592,7 +1596,135 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unavailable`: The database is not available. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `deadline_exceeded`: The request took too long. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listStudentTodos: {
+        parameters: {
+            query?: {
+                /** @description The most rows of a page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
+                cursor?: string;
+                /** @description `-` in front sorts descending. Empty values come last. */
+                sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
+                /** @description Only todos that are completed, or only those that are not. */
+                completed?: boolean;
+                /** @description Only todos due before this time. */
+                due_before?: string;
+                /** @description Only todos due after this time. */
+                due_after?: string;
+                /** @description `none`: only todos without a date. */
+                due?: "none";
+                /** @description Only todos that changed at this time or later. */
+                updated_since?: string;
+                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                q?: string;
+            };
+            header?: {
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
+                "slate-written"?: string;
+            };
+            path: {
+                /** @description The row's id. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the list. */
+            200: {
+                headers: {
+                    /** @description The next page, if there is one. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TodoPage"];
+                };
+            };
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthorized`: A valid API key is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: There is no such resource. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1624,15 +1756,15 @@ export interface operations {
     listStudents: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -1640,7 +1772,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -1651,7 +1783,7 @@ export interface operations {
                     "application/json": components["schemas"]["StudentPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1678,7 +1810,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1696,7 +1828,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1729,7 +1861,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1746,11 +1878,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -1758,7 +1890,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1785,7 +1917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1839,7 +1971,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1872,9 +2004,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path: {
@@ -1896,7 +2028,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -1905,7 +2037,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1932,7 +2064,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1941,7 +2073,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -1959,7 +2091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1992,8 +2124,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2006,13 +2140,13 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2039,7 +2173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2048,7 +2182,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2075,7 +2209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2108,8 +2242,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2129,7 +2265,7 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -2137,7 +2273,7 @@ export interface operations {
                     "application/json": components["schemas"]["Student"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2164,7 +2300,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2173,7 +2309,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2236,135 +2372,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unavailable`: The database is not available. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `deadline_exceeded`: The request took too long. */
-            504: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    listStudentTodos: {
-        parameters: {
-            query?: {
-                /** @description Rows of a page at most. */
-                limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
-                cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
-                sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
-                /** @description Only those that are, or are not, done. */
-                completed?: boolean;
-                /** @description Only those due before it. */
-                due_before?: string;
-                /** @description Only those due after it. */
-                due_after?: string;
-                /** @description `none`: only todos without a date. */
-                due?: "none";
-                /** @description Only those that changed then or later. */
-                updated_since?: string;
-                /** @description Words to search the descriptions for. */
-                q?: string;
-            };
-            header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
-                "slate-written"?: string;
-            };
-            path: {
-                /** @description The row's id. */
-                id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page. */
-            200: {
-                headers: {
-                    /** @description The next page, if there is one. */
-                    Link?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TodoPage"];
-                };
-            };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unauthorized`: A valid API key is required. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: There is nothing here. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_acceptable`: Only JSON can be sent. */
-            406: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2396,15 +2404,15 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id";
             };
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
             };
             path?: never;
@@ -2412,7 +2420,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -2423,7 +2431,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2450,7 +2458,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2468,7 +2476,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2501,7 +2509,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -2518,11 +2526,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -2530,7 +2538,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2557,7 +2565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2620,7 +2628,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2653,9 +2661,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path: {
@@ -2677,7 +2685,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -2686,7 +2694,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2713,7 +2721,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2722,7 +2730,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2740,7 +2748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2773,8 +2781,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2787,13 +2797,13 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2820,7 +2830,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2829,7 +2839,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -2856,7 +2866,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2889,8 +2899,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Change it only if it still has this ETag, such as `"1"`. */
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
             };
             path: {
                 /** @description The row's id. */
@@ -2910,7 +2922,7 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
@@ -2918,7 +2930,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2945,7 +2957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2954,7 +2966,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3026,7 +3038,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3059,9 +3071,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Lets a replica answer, if there is one and it has what was written: the `Slate-Written` of your last write, or `0` for any. Without it the primary answers. */
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
                 "slate-written"?: string;
-                /** @description Send it only if its ETag is another than this, such as `"1"`. */
+                /** @description Answers 304 if the row still has this ETag, such as `"1"`. */
                 "if-none-match"?: string;
             };
             path?: never;
@@ -3080,7 +3092,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description It is still the one you have. */
+            /** @description The row still has the ETag that you sent. */
             304: {
                 headers: {
                     /** @description The row's version. */
@@ -3089,7 +3101,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3116,7 +3128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3134,7 +3146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3166,20 +3178,23 @@ export interface operations {
     listKeys: {
         parameters: {
             query?: {
-                /** @description Rows of a page at most. */
+                /** @description The most rows of a page. */
                 limit?: number;
-                /** @description `next_cursor` of the page before, with the same sort and filters. */
+                /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description With `-` descending. Empty values come last. */
+                /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id";
             };
-            header?: never;
+            header?: {
+                /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */
+                "slate-written"?: string;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description A page. */
+            /** @description A page of the list. */
             200: {
                 headers: {
                     /** @description The next page, if there is one. */
@@ -3190,7 +3205,7 @@ export interface operations {
                     "application/json": components["schemas"]["KeyPage"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is not one of this list. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3217,7 +3232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3235,7 +3250,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3268,7 +3283,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -3285,11 +3300,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -3297,7 +3312,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3324,7 +3339,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3378,7 +3393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3411,7 +3426,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes the request safe to send again within 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
+                /** @description Makes the request safe to send again for 24 hours: 1 to 255 visible ASCII characters, such as a UUID. */
                 "idempotency-key"?: string;
             };
             path: {
@@ -3431,11 +3446,11 @@ export interface operations {
                 headers: {
                     /** @description The row's version. */
                     ETag?: string;
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
-                    /** @description Where the row is. */
+                    /** @description The path of the row. */
                     Location?: string;
-                    /** @description `true`: the remembered answer of the same request. */
+                    /** @description `true`: this is the answer of an earlier request with the same key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
@@ -3443,7 +3458,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedKey"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `malformed_json`: The body is not JSON. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3470,7 +3485,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3479,7 +3494,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3533,7 +3548,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3565,7 +3580,12 @@ export interface operations {
     deleteKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                "if-match"?: string;
+                /** @description Does it only if the row is not there: 412 if it is. */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description The row's id. */
                 id: number;
@@ -3577,13 +3597,13 @@ export interface operations {
             /** @description Gone. */
             204: {
                 headers: {
-                    /** @description For a read that must see this; see there. */
+                    /** @description The number of this write, for the header of the same name of a read. */
                     "Slate-Written"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3610,7 +3630,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is nothing here. */
+            /** @description `not_found`: There is no such resource. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3619,8 +3639,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: The row has changed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3637,7 +3666,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3684,7 +3713,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_request`: The request is not well formed. `invalid_parameter`: A parameter is not valid. */
+            /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3693,7 +3722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_acceptable`: Only JSON can be sent. */
+            /** @description `not_acceptable`: The Accept header allows nothing that can be sent. */
             406: {
                 headers: {
                     [name: string]: unknown;
@@ -3711,7 +3740,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong here. */
+            /** @description `internal_error`: An internal error. */
             500: {
                 headers: {
                     [name: string]: unknown;

@@ -4,17 +4,12 @@ import { sql, type Statement } from "../postgres/mod.ts";
 export const scopes = ["read", "write", "admin"] as const;
 export type Scope = typeof scopes[number];
 
-/** What a caller shows: the key's public id, and the SHA-256 of its secret in hexadecimal. */
-export interface Key {
-  id: string;
+/** What a caller shows: whose the key is and its id, as the key says, and its secret's digest. */
+export interface Credential {
+  ownerId: string;
+  keyId: string;
+  /** SHA-256 of the secret in hexadecimal. */
   hash: string;
-}
-
-/** What each statement says of who asked. No row at all: the key is unknown, wrong or expired. */
-export interface Asked {
-  caller_id: string;
-  /** The key's scope holds the one that the statement needs. */
-  allowed: boolean;
 }
 
 const holders = {
@@ -24,32 +19,27 @@ const holders = {
 };
 
 /**
- * The CTE `caller`, of one row or none: id (the user), allowed, admin. Every statement begins with
- * it and works on behalf of `(select id from caller where allowed)`, so that a request proves who
- * is asking and does its work in one round trip.
+ * The CTE `caller`: one row if the credential is good, else none. Every statement begins with it, so
+ * that a request proves who is asking and does its work in one round trip. `id` is the user,
+ * `allowed` whether the key's scope holds the one that the statement needs.
  *
  * Both digests are hashed again with a nonce, so that the time that their comparison takes says
  * nothing about the stored one (double-HMAC verification).
  */
-export function caller(key: Key, scope: Scope): Statement {
-  return sql`
-    caller as materialized (
+export function caller({ ownerId, keyId, hash }: Credential, scope: Scope): Statement {
+  return sql`caller as materialized (
       select k.owner_id as id, ${holders[scope]} as allowed, k.scope = 'admin' as admin
       from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-      where k.id = ${key.id}
-        and sha256(k.secret_hash || blind.nonce) = sha256(decode(${key.hash}, 'hex') || blind.nonce)
+      where k.owner_id = ${ownerId}
+        and k.id = ${keyId}
+        and sha256(k.secret_hash || blind.nonce) = sha256(decode(${hash}, 'hex') || blind.nonce)
         and (k.expires_at is null or k.expires_at > now())
         and (k.replaced_at is null or k.replaced_at > now())
     )`;
 }
 
-/** For a statement's `where`: the row belongs to a caller who may do what the statement does. */
-export const owned = sql`t.owner_id = (select id from caller where allowed)`;
-
-/** Who asks, and nothing else: for a request that fails before its own statement. */
-export function proof(key: Key, scope: Scope): Statement {
-  return sql`
-    with ${caller(key, scope)}
-    select caller.id as caller_id, caller.allowed
-    from caller`;
-}
+/**
+ * For the `where` of whatever reads or writes rows, beside `owner_id`: the number in a credential
+ * counts only where the caller is proven and may do this.
+ */
+export const allowed = sql`(select allowed from caller)`;

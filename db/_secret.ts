@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Key } from "./_caller.ts";
+import type { Credential } from "./_caller.ts";
 
-/** `slate_<environment>_<id>_<secret>`: a scanner finds a leaked one, the id finds its row. */
-const keyPattern = /^slate_([a-z]{1,16})_([1-9]\d{0,15})_([A-Za-z0-9_-]{43})$/;
+/** `slate_<environment>_<owner>_<id>_<secret>`: a scanner finds a leaked one, the ids find its row. */
+const keyPattern = /^slate_([a-z]{1,16})_([1-9]\d{0,15})_([1-9]\d{0,15})_([A-Za-z0-9_-]{43})$/;
 
 /** A new secret of 256 random bits, and the digest that is kept of it. */
 export function newSecret(): { secret: string; hash: string } {
@@ -10,14 +10,19 @@ export function newSecret(): { secret: string; hash: string } {
   return { secret, hash: digest(secret) };
 }
 
-export function formatKey(environment: string, id: string, secret: string): string {
-  return `slate_${environment}_${id}_${secret}`;
+/** The key that a caller is given. */
+export function formatKey(
+  environment: string,
+  { ownerId, id, secret }: { ownerId: string; id: string; secret: string },
+): string {
+  return `slate_${environment}_${ownerId}_${id}_${secret}`;
 }
 
 /** What a key says; undefined for one that is malformed or of another environment. */
-export function parseKey(text: string, environment: string): Key | undefined {
-  const [, env, id, secret] = keyPattern.exec(text) ?? [];
-  return env === environment ? { id: id!, hash: digest(secret!) } : undefined;
+export function parseKey(text: string, environment: string): Credential | undefined {
+  const [, env, ownerId, keyId, secret] = keyPattern.exec(text) ?? [];
+  if (env !== environment) return undefined;
+  return { ownerId: ownerId!, keyId: keyId!, hash: digest(secret!) };
 }
 
 /** SHA-256 in hexadecimal. */

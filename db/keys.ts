@@ -1,7 +1,16 @@
-import { type Asked, type Key, owned, proof, type Scope } from "./_caller.ts";
-import { createRow, type Idempotency } from "./_create.ts";
-import { deleteRow, getPage, shown, stamps, utc } from "./_shapes.ts";
-import { byId, type PageRequest } from "./_sort.ts";
+import { allowed, caller, type Credential, type Scope } from "./_caller.ts";
+import { type Created, type Idempotency, once } from "./_idempotency.ts";
+import { byId, mostRows, type Page, page, type PageRequest } from "./_page.ts";
+import {
+  type Authorization,
+  type Changed,
+  json,
+  matches,
+  timestamps,
+  utc,
+  type Versions,
+  written,
+} from "./_row.ts";
 import { type Database, sql } from "../postgres/mod.ts";
 
 export interface KeyFields {
@@ -11,57 +20,74 @@ export interface KeyFields {
   expires_at: string | null;
 }
 
-/** What a key shows, of table `t`: never its digest. It ends when it expires or is replaced. */
-export const keyColumns = sql`
-  t.id,
-  t.name,
-  t.scope,
-  ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
-  ${stamps}`;
+/**
+ * What a key shows, of `keys t`: never its digest. It ends when it expires or is replaced.
+ */
+export const keyColumns = sql`t.id, t.name, t.scope,
+        ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
+        ${timestamps}, t.version`;
 
+/** The ways to sort a list of keys, the default first. */
 export const keySorts = { id: byId };
 
-const rows = {
-  from: sql`keys t`,
-  shown: shown(keyColumns),
-  // One's own, and no mightier than the key that asks: otherwise it could make itself mightier.
-  visible: sql`${owned} and (t.scope <> 'admin' or (select admin from caller))`,
-};
+/** A key, and nobody else's, may be changed by one that is as mighty: else it made itself mightier. */
+const mightyEnough = sql`(t.scope <> 'admin' or (select admin from caller))`;
 
 /** Who asks, and nothing else: for a request that fails before its own statement. */
-export function proveKey(db: Database, key: Key, scope: Scope): Promise<Asked[]> {
-  return db.query(proof(key, scope));
+export function proveCaller(
+  db: Database,
+  credential: Credential,
+  scope: Scope,
+): Promise<Authorization[]> {
+  return db.query(sql`
+    with ${caller(credential, scope)}
+    select caller.id as caller_id, caller.allowed
+    from caller`);
 }
 
 export function listKeys(
   db: Database,
-  key: Key,
-  { descending, after, limit }: PageRequest<"id">,
-) {
-  // All of one's own, the mightier ones as well.
-  const own = { ...rows, visible: owned };
-  return getPage(db, key, "read", own, byId.order(descending, after), limit);
+  credential: Credential,
+  request: PageRequest<keyof typeof keySorts>,
+): Promise<Page[]> {
+  const order = keySorts[request.sort].order(request);
+  return db.query(sql`
+    with ${caller(credential, "read")},
+    rows as (
+      select ${json(keyColumns)} as body, t.id, ${order.value} as sort_value
+      from keys t
+      where t.owner_id = ${credential.ownerId} and ${allowed} and ${order.after}
+      order by ${order.by}
+      ${mostRows}
+    ),
+    ${page(request.limit)}
+    select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
+    from caller, page`);
 }
 
 /** `hash` is the new secret's SHA-256 in hexadecimal. Only an admin key makes admin keys. */
 export function createKey(
   db: Database,
-  key: Key,
-  fields: KeyFields,
+  credential: Credential,
+  key: KeyFields,
   hash: string,
   idempotency?: Idempotency,
-) {
-  return createRow(
-    db,
-    { key, scope: fields.scope === "admin" ? "admin" : "write", idempotency },
+): Promise<Created[]> {
+  const scope = key.scope === "admin" ? "admin" : "write";
+  return once(db, credential, idempotency, ({ remembered, answer }) =>
     sql`
+    with ${caller(credential, scope)},
+    ${remembered},
+    created as (
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
-        caller.id, ${fields.name}, ${fields.scope}, decode(${hash}, 'hex'),
-        ${fields.expires_at}::timestamptz
-      from caller`,
-    rows.shown,
-  );
+        ${credential.ownerId}::bigint, ${key.name}, ${key.scope}, decode(${hash}, 'hex'),
+        ${key.expires_at}::timestamptz
+      from caller
+      where caller.allowed and not exists (select from remembered)
+      returning t.id, ${json(keyColumns)} as body, t.version
+    )
+    ${answer}`);
 }
 
 /**
@@ -70,38 +96,65 @@ export function createKey(
  */
 export function rotateKey(
   db: Database,
-  key: Key,
+  credential: Credential,
   id: string,
   overlap: number,
   hash: string,
   idempotency?: Idempotency,
-) {
-  return createRow(
-    db,
-    {
-      key,
-      scope: "write",
-      idempotency,
-      before: sql`
-        old as (
-          update keys t
-          set replaced_at = least(t.replaced_at, now() + make_interval(secs => ${overlap}))
-          where t.id = ${id} and ${rows.visible} and not exists (select from remembered)
-          returning t.*
-        ),`,
-    },
+): Promise<Created[]> {
+  const { ownerId } = credential;
+  return once(db, credential, idempotency, ({ remembered, answer }) =>
     sql`
+    with ${caller(credential, "write")},
+    ${remembered},
+    old as (
+      update keys t
+      set replaced_at = least(t.replaced_at, now() + make_interval(secs => ${overlap}))
+      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
+        and not exists (select from remembered)
+      returning t.*
+    ),
+    created as (
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
-        old.owner_id, old.name, old.scope, decode(${hash}, 'hex'),
+        ${ownerId}::bigint, old.name, old.scope, decode(${hash}, 'hex'),
         now() + (old.expires_at - old.created_at)
-      from caller, old`,
-    rows.shown,
-  );
+      from caller, old
+      where caller.allowed
+      returning t.id, ${json(keyColumns)} as body, t.version
+    )
+    ${answer}`);
 }
 
-export function deleteKey(db: Database, key: Key, id: string) {
-  return deleteRow(db, key, rows, id);
+/** Whoever shows the key is refused from now on. */
+export function deleteKey(
+  db: Database,
+  credential: Credential,
+  id: string,
+  versions?: Versions,
+): Promise<Changed[]> {
+  const { ownerId } = credential;
+  return db.query(sql`
+    with ${caller(credential, "write")},
+    deleted as (
+      delete from keys t
+      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
+        and ${matches(versions)}
+      returning t.version
+    )
+    select
+      caller.id as caller_id, caller.allowed,
+      deleted.version is not null or exists (
+        select from keys t
+        where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
+      ) as present,
+      null as body, deleted.version, ${written}
+    from caller left join deleted on true`);
+}
+
+export interface InstalledKey {
+  owner_id: string;
+  id: string;
 }
 
 /**
@@ -110,23 +163,23 @@ export function deleteKey(db: Database, key: Key, id: string) {
  */
 export function installKey(
   db: Database,
-  fields: { email: string; scope: Scope; name: string; hash: string },
-): Promise<{ id: string }[]> {
+  key: { email: string; scope: Scope; name: string; hash: string },
+): Promise<InstalledKey[]> {
   return db.query(sql`
     with made as (
       insert into users (name, email)
-      values (${fields.email.split("@")[0]!.slice(0, 100)}, ${fields.email})
+      values (${key.email.split("@")[0]!.slice(0, 100)}, ${key.email})
       on conflict (lower(email)) do nothing
       returning id
     ),
     owner as (
       select id from made
       union all
-      select id from users where lower(email) = lower(${fields.email})
+      select id from users where lower(email) = lower(${key.email})
       limit 1
     )
     insert into keys (owner_id, name, scope, secret_hash)
-    select owner.id, ${fields.name}, ${fields.scope}, decode(${fields.hash}, 'hex')
+    select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
     from owner
-    returning id`);
+    returning owner_id, id`);
 }

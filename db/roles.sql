@@ -31,6 +31,12 @@ grant usage, create on schema public to slate_owner;
 grant slate_owner to slate_migrator;
 alter role slate_migrator set role = 'slate_owner';
 
+-- A migration may bring one of PostgreSQL's own extensions that it calls trusted, such as btree_gist.
+do $$
+begin
+  execute format('grant create on database %I to slate_owner', current_database());
+end $$;
+
 -- The application: db/grants.sql has what it may do. These bounds hold also where its own deadline
 -- does not: when its process was killed, or a pooler stands in between.
 -- Longer than REQUEST_DEADLINE_MS, which is what stops a statement as a rule.

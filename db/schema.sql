@@ -54,7 +54,7 @@ create table idempotency_keys (
   constraint idempotency_keys_request_hash_check check (octet_length(request_hash) = 32)
 );
 
-create index idempotency_keys_expires_at_idx on idempotency_keys (expires_at);
+create index idempotency_keys_owner_id_idx on idempotency_keys (owner_id, expires_at);
 
 comment on table idempotency_keys is 'Remembered answers of POST requests.';
 comment on column idempotency_keys.route is 'The operation, such as createTodo.';
@@ -72,14 +72,12 @@ create table keys (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
-  constraint keys_pkey primary key (id),
+  constraint keys_pkey primary key (owner_id, id),
   constraint keys_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
   constraint keys_name_check check (char_length(name) >= 1 and char_length(name) <= 100),
   constraint keys_scope_check check (scope in ('read', 'write', 'admin')),
   constraint keys_secret_hash_check check (octet_length(secret_hash) = 32)
 );
-
-create index keys_owner_id_idx on keys (owner_id, id);
 
 create trigger keys_touch before update on keys
   for each row when (old.* is distinct from new.*)
@@ -101,7 +99,7 @@ create table students (
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
   owner_id bigint not null,
-  constraint students_pkey primary key (id),
+  constraint students_pkey primary key (owner_id, id),
   constraint students_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
   constraint students_age_check check (age >= 0 and age <= 150),
   constraint students_first_name_check
@@ -111,8 +109,6 @@ create table students (
 );
 
 create index students_last_name_idx on students (owner_id, last_name, id);
-
-create unique index students_owner_id_id_key on students (owner_id, id);
 
 create trigger students_touch before update on students
   for each row when (old.* is distinct from new.*)
@@ -133,7 +129,7 @@ create table todos (
   version bigint not null default 1,
   owner_id bigint not null,
   student_id bigint,
-  constraint todos_pkey primary key (id),
+  constraint todos_pkey primary key (owner_id, id),
   constraint todos_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
   constraint todos_student_id_fkey foreign key (owner_id, student_id)
     references students (owner_id, id)
@@ -152,8 +148,6 @@ create index todos_due_date_idx
   on todos (owner_id, coalesce(due_date, 'infinity'::timestamptz), id);
 
 create index todos_open_idx on todos (owner_id, id) where not completed;
-
-create index todos_owner_id_idx on todos (owner_id, id);
 
 create index todos_search_idx on todos using gin (to_tsvector('simple'::regconfig, description));
 

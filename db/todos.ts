@@ -1,7 +1,17 @@
-import type { Key } from "./_caller.ts";
-import type { Filtered } from "./_shapes.ts";
-import type { PageRequest } from "./_sort.ts";
-import { by, byId, owned, stamps, table, utc } from "./_table.ts";
+import { allowed, caller, type Credential } from "./_caller.ts";
+import { type Created, type Idempotency, once } from "./_idempotency.ts";
+import { by, byId, mostRows, type Page, page, type PageRequest } from "./_page.ts";
+import {
+  type Changed,
+  type Found,
+  json,
+  matches,
+  timestamps,
+  utc,
+  type Versions,
+  when,
+  written,
+} from "./_row.ts";
 import { type Database, sql, type Statement } from "../postgres/mod.ts";
 
 export interface TodoFields {
@@ -11,6 +21,24 @@ export interface TodoFields {
   due_date: string | null;
   student_id: number | null;
 }
+
+/** What a todo shows, of `todos t`. */
+export const todoColumns = sql`t.id, t.description, t.completed,
+        ${utc(sql`t.due_date`)} as due_date, t.student_id,
+        ${timestamps}, t.version`;
+
+/** No date is a date after all others in either direction; each direction has its own index. */
+const undated = (descending: boolean) => descending ? sql`'-infinity'` : sql`'infinity'`;
+const due = (descending: boolean) => sql`coalesce(t.due_date, ${undated(descending)})`;
+
+/** The ways to sort a list of todos, the default first. */
+export const todoSorts = {
+  id: byId,
+  due_date: by("timestamptz", due),
+  updated_at: by("timestamptz", sql`t.updated_at`),
+};
+
+export type TodoPage = PageRequest<keyof typeof todoSorts>;
 
 export interface TodoFilter {
   completed?: boolean;
@@ -24,82 +52,188 @@ export interface TodoFilter {
   q?: string;
 }
 
-/** No date is a date after all others in either direction; each direction has its own index. */
-const undated = (descending: boolean) => descending ? sql`'-infinity'` : sql`'infinity'`;
-const due = (descending: boolean) => sql`coalesce(t.due_date, ${undated(descending)})`;
-
-export const todos = table({
-  from: sql`todos t`,
-  columns: sql`
-    t.id, t.description, t.completed, ${utc(sql`t.due_date`)} as due_date, t.student_id, ${stamps}`,
-  visible: owned,
-  sorts: {
-    id: byId,
-    due_date: by("timestamptz", due),
-    updated_at: by("timestamptz", sql`t.updated_at`),
-  },
-  filter: conditions,
-  insert: (todo: TodoFields) =>
-    sql`
-    insert into todos as t (owner_id, description, completed, due_date, student_id)
-    select
-      caller.id, ${todo.description}, ${todo.completed}::boolean,
-      ${todo.due_date}::timestamptz, ${todo.student_id}::bigint
-    from caller`,
-  set: {
-    description: (value) => sql`description = ${value}`,
-    completed: (value) => sql`completed = ${value}`,
-    due_date: (value) => sql`due_date = ${value}`,
-    student_id: (value) => sql`student_id = ${value}`,
-  },
-});
-
-/** The todos of one student, who must be the caller's. */
-export function listStudentTodos(
-  db: Database,
-  key: Key,
-  studentId: string,
-  request: PageRequest<keyof typeof todos.sorts>,
-  filter: TodoFilter,
-) {
-  const present = sql`exists (select from students t where t.id = ${studentId} and ${owned})`;
-  return todos.list(db, key, request, { ...filter, student_id: studentId }, present);
+/** The conditions of both lists, each as its index has it: the open todos', this direction's dates'. */
+function filtered(filter: TodoFilter, descending: boolean): Statement {
+  const { completed, due_before, due_after, student_id, updated_since } = filter;
+  const date = due(descending);
+  return sql`true
+        ${when(completed === true, sql`and t.completed`)}
+        ${when(completed === false, sql`and not t.completed`)}
+        ${when(!!due_before, sql`and t.due_date is not null and ${date} < ${due_before}`)}
+        ${when(!!due_after, sql`and t.due_date is not null and ${date} > ${due_after}`)}
+        ${when(!!filter.due, sql`and t.due_date is null and ${date} = ${undated(descending)}`)}
+        ${when(!!student_id, sql`and t.student_id = ${student_id}`)}
+        ${when(!!updated_since, sql`and t.updated_at >= ${updated_since}`)}`;
 }
 
-/** Each combination of filters is its own statement with its own plan, and so its own index. */
-function conditions(filter: TodoFilter, descending: boolean): Filtered {
-  const { completed, due_before, due_after, student_id, updated_since, q } = filter;
-  const where: Statement[] = [];
-  const dated = sql`t.due_date is not null`;
-  // Spelled so that the partial index of open todos applies.
-  if (completed !== undefined) where.push(completed ? sql`t.completed` : sql`not t.completed`);
-  // Spelled as the index of this direction has it.
-  if (due_before) where.push(sql`${due(descending)} < ${due_before}`, dated);
-  if (due_after) where.push(sql`${due(descending)} > ${due_after}`, dated);
-  if (filter.due === "none") {
-    where.push(sql`${due(descending)} = ${undated(descending)}`, sql`t.due_date is null`);
-  }
-  if (student_id) where.push(sql`t.student_id = ${student_id}`);
-  if (updated_since) where.push(sql`t.updated_at >= ${updated_since}`);
-  return {
-    where,
-    from: q === undefined ? undefined : searched(q),
-    // Whether to read in order or to gather the few that match and sort them, the values decide.
-    planned: (due_before ?? due_after ?? updated_since ?? q) !== undefined,
-  };
+/** Whether to read in order, or to gather the few that match and sort them, the values decide. */
+function selective({ due_before, due_after, updated_since, q }: TodoFilter): boolean {
+  return (due_before ?? due_after ?? updated_since ?? q) !== undefined;
 }
 
 /**
- * The caller's todos with these words, found before they are put in order (`offset 0`): PostgreSQL
- * cannot know how rare a word is, and would rather read all todos in the page's order, where a
- * search for a word that nobody wrote costs the most. It costs what it finds.
+ * Instead of `todos t`: the caller's todos with these words, found before they are put in order
+ * (`offset 0`). PostgreSQL cannot know how rare a word is, and would rather read all todos in the
+ * page's order, where a search for a word that nobody wrote costs the most. It costs what it finds.
  */
-function searched(words: string): Statement {
+function searched({ ownerId }: Credential, words: string): Statement {
   return sql`(
-      select t.*
+        select t.*
+        from todos t
+        where t.owner_id = ${ownerId} and ${allowed}
+          and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', ${words})
+        offset 0
+      ) t`;
+}
+
+export function listTodos(
+  db: Database,
+  credential: Credential,
+  request: TodoPage,
+  filter: TodoFilter,
+): Promise<Page[]> {
+  const { q } = filter;
+  const order = todoSorts[request.sort].order(request);
+  return db.query(sql`
+    with ${caller(credential, "read")},
+    rows as (
+      select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
+      from ${q === undefined ? sql`todos t` : searched(credential, q)}
+      where t.owner_id = ${credential.ownerId} and ${allowed}
+        and ${filtered(filter, request.descending)}
+        and ${order.after}
+      order by ${order.by}
+      ${when(!selective(filter), mostRows)}
+    ),
+    ${page(request.limit)}
+    select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
+    from caller, page`);
+}
+
+export interface StudentTodos extends Page {
+  /** The student is the caller's at all. */
+  present: boolean;
+}
+
+export function listStudentTodos(
+  db: Database,
+  credential: Credential,
+  studentId: string,
+  request: TodoPage,
+  filter: TodoFilter,
+): Promise<StudentTodos[]> {
+  const { ownerId } = credential;
+  const { q } = filter;
+  const order = todoSorts[request.sort].order(request);
+  return db.query(sql`
+    with ${caller(credential, "read")},
+    rows as (
+      select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
+      from ${q === undefined ? sql`todos t` : searched(credential, q)}
+      where t.owner_id = ${ownerId} and ${allowed}
+        and t.student_id = ${studentId}
+        and ${filtered(filter, request.descending)}
+        and ${order.after}
+      order by ${order.by}
+      ${when(!selective(filter), mostRows)}
+    ),
+    ${page(request.limit)}
+    select
+      caller.id as caller_id, caller.allowed,
+      exists (
+        select from students s where s.owner_id = ${ownerId} and ${allowed} and s.id = ${studentId}
+      ) as present,
+      page.data, page.last_id, page.last_value
+    from caller, page`);
+}
+
+export function getTodo(db: Database, credential: Credential, id: string): Promise<Found[]> {
+  return db.query(sql`
+    with ${caller(credential, "read")},
+    found as (
+      select ${json(todoColumns)} as body, t.version
       from todos t
-      where ${owned}
-        and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', ${words})
-      offset 0
-    ) t`;
+      where t.owner_id = ${credential.ownerId} and ${allowed} and t.id = ${id}
+    )
+    select caller.id as caller_id, caller.allowed, found.body, found.version
+    from caller left join found on true`);
+}
+
+export function createTodo(
+  db: Database,
+  credential: Credential,
+  todo: TodoFields,
+  idempotency?: Idempotency,
+): Promise<Created[]> {
+  return once(db, credential, idempotency, ({ remembered, answer }) =>
+    sql`
+    with ${caller(credential, "write")},
+    ${remembered},
+    created as (
+      insert into todos as t (owner_id, description, completed, due_date, student_id)
+      select
+        ${credential.ownerId}::bigint, ${todo.description}, ${todo.completed}::boolean,
+        ${todo.due_date}::timestamptz, ${todo.student_id}::bigint
+      from caller
+      where caller.allowed and not exists (select from remembered)
+      returning t.id, ${json(todoColumns)} as body, t.version
+    )
+    ${answer}`);
+}
+
+/** What is left out of `change` stays as it is. */
+export function updateTodo(
+  db: Database,
+  credential: Credential,
+  id: string,
+  change: Partial<TodoFields>,
+  versions?: Versions,
+): Promise<Changed[]> {
+  const { ownerId } = credential;
+  const {
+    description = sql`t.description`,
+    completed = sql`t.completed`,
+    due_date = sql`t.due_date`,
+    student_id = sql`t.student_id`,
+  } = change;
+  return db.query(sql`
+    with ${caller(credential, "write")},
+    changed as (
+      update todos t
+      set
+        description = ${description}, completed = ${completed}, due_date = ${due_date},
+        student_id = ${student_id}
+      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${matches(versions)}
+      returning ${json(todoColumns)} as body, t.version
+    )
+    select
+      caller.id as caller_id, caller.allowed,
+      changed.version is not null or exists (
+        select from todos t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
+      ) as present,
+      changed.body, changed.version, ${written}
+    from caller left join changed on true`);
+}
+
+export function deleteTodo(
+  db: Database,
+  credential: Credential,
+  id: string,
+  versions?: Versions,
+): Promise<Changed[]> {
+  const { ownerId } = credential;
+  return db.query(sql`
+    with ${caller(credential, "write")},
+    deleted as (
+      delete from todos t
+      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${matches(versions)}
+      returning t.version
+    )
+    select
+      caller.id as caller_id, caller.allowed,
+      deleted.version is not null or exists (
+        select from todos t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
+      ) as present,
+      null as body, deleted.version, ${written}
+    from caller left join deleted on true`);
 }

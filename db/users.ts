@@ -1,5 +1,15 @@
-import type { Key } from "./_caller.ts";
-import { byId, stamps, table } from "./_table.ts";
+import { allowed, caller, type Credential } from "./_caller.ts";
+import { type Created, type Idempotency, once } from "./_idempotency.ts";
+import { byId, mostRows, type Page, page, type PageRequest } from "./_page.ts";
+import {
+  type Changed,
+  type Found,
+  json,
+  matches,
+  timestamps,
+  type Versions,
+  written,
+} from "./_row.ts";
 import { type Database, sql } from "../postgres/mod.ts";
 
 export interface UserFields {
@@ -8,26 +18,128 @@ export interface UserFields {
   years_old: number | null;
 }
 
-/** With one go all that the user owns: todos, students, keys and remembered answers. */
-export const users = table({
-  from: sql`users t`,
-  columns: sql`t.id, t.name, t.email, t.years_old, ${stamps}`,
-  // Oneself, or anybody for an admin.
-  visible: sql`exists (select from caller where allowed and (caller.id = t.id or caller.admin))`,
-  scopes: { list: "admin", create: "admin" },
-  sorts: { id: byId },
-  insert: (user: UserFields) =>
-    sql`
-    insert into users as t (name, email, years_old)
-    select ${user.name}, ${user.email}, ${user.years_old}::integer
-    from caller`,
-  set: {
-    name: (value) => sql`name = ${value}`,
-    email: (value) => sql`email = ${value}`,
-    years_old: (value) => sql`years_old = ${value}`,
-  },
-});
+/** What a user shows, of `users t`. */
+export const userColumns = sql`t.id, t.name, t.email, t.years_old,
+        ${timestamps}, t.version`;
 
-export function getMe(db: Database, key: Key) {
-  return users.get(db, key, sql`(select id from caller)`);
+/** The ways to sort a list of users, the default first. */
+export const userSorts = { id: byId };
+
+/** For an admin: everybody. */
+export function listUsers(
+  db: Database,
+  credential: Credential,
+  request: PageRequest<keyof typeof userSorts>,
+): Promise<Page[]> {
+  const order = userSorts[request.sort].order(request);
+  return db.query(sql`
+    with ${caller(credential, "admin")},
+    rows as (
+      select ${json(userColumns)} as body, t.id, ${order.value} as sort_value
+      from users t
+      where (select allowed and admin from caller) and ${order.after}
+      order by ${order.by}
+      ${mostRows}
+    ),
+    ${page(request.limit)}
+    select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
+    from caller, page`);
+}
+
+export function getUser(db: Database, credential: Credential, id: string): Promise<Found[]> {
+  return db.query(sql`
+    with ${caller(credential, "read")},
+    found as (
+      select ${json(userColumns)} as body, t.version
+      from users t
+      where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
+    )
+    select caller.id as caller_id, caller.allowed, found.body, found.version
+    from caller left join found on true`);
+}
+
+export function getMe(db: Database, credential: Credential): Promise<Found[]> {
+  return db.query(sql`
+    with ${caller(credential, "read")},
+    found as (
+      select ${json(userColumns)} as body, t.version
+      from users t
+      where t.id = ${credential.ownerId} and ${allowed}
+    )
+    select caller.id as caller_id, caller.allowed, found.body, found.version
+    from caller left join found on true`);
+}
+
+/** For an admin. */
+export function createUser(
+  db: Database,
+  credential: Credential,
+  user: UserFields,
+  idempotency?: Idempotency,
+): Promise<Created[]> {
+  return once(db, credential, idempotency, ({ remembered, answer }) =>
+    sql`
+    with ${caller(credential, "admin")},
+    ${remembered},
+    created as (
+      insert into users as t (name, email, years_old)
+      select ${user.name}, ${user.email}, ${user.years_old}::integer
+      from caller
+      where caller.allowed and not exists (select from remembered)
+      returning t.id, ${json(userColumns)} as body, t.version
+    )
+    ${answer}`);
+}
+
+/** What is left out of `change` stays as it is. */
+export function updateUser(
+  db: Database,
+  credential: Credential,
+  id: string,
+  change: Partial<UserFields>,
+  versions?: Versions,
+): Promise<Changed[]> {
+  const { name = sql`t.name`, email = sql`t.email`, years_old = sql`t.years_old` } = change;
+  return db.query(sql`
+    with ${caller(credential, "write")},
+    changed as (
+      update users t
+      set name = ${name}, email = ${email}, years_old = ${years_old}
+      where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
+        and ${matches(versions)}
+      returning ${json(userColumns)} as body, t.version
+    )
+    select
+      caller.id as caller_id, caller.allowed,
+      changed.version is not null or exists (
+        select from users t
+        where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
+      ) as present,
+      changed.body, changed.version, ${written}
+    from caller left join changed on true`);
+}
+
+/** With one go all that the user owns: todos, students, keys and remembered answers. */
+export function deleteUser(
+  db: Database,
+  credential: Credential,
+  id: string,
+  versions?: Versions,
+): Promise<Changed[]> {
+  return db.query(sql`
+    with ${caller(credential, "write")},
+    deleted as (
+      delete from users t
+      where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
+        and ${matches(versions)}
+      returning t.version
+    )
+    select
+      caller.id as caller_id, caller.allowed,
+      deleted.version is not null or exists (
+        select from users t
+        where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
+      ) as present,
+      null as body, deleted.version, ${written}
+    from caller left join deleted on true`);
 }

@@ -10,11 +10,14 @@ export interface Account {
 /** Where root's servers live when nobody but root may enter the folder that was asked for. */
 export const shared = "/var/lib/slate";
 
-/** The account for the data in this folder: its owner where there is one, else nobody. */
-export async function serverAccount(data: string): Promise<Account | undefined> {
+/** The homes there, one for each data folder that only root may enter. */
+const homes = join(shared, "data");
+
+/** The account for the data in this folder: the folder's owner, the data's, or else nobody. */
+export async function serverAccount(dataDir: string): Promise<Account | undefined> {
   if (Deno.uid() !== 0) return undefined;
-  const owner = await Deno.stat(data).catch(() => undefined);
-  if (owner?.uid) return { uid: owner.uid, gid: owner.gid! };
+  const owner = ownerOf(dataDir) ?? ownerOf(join(dataDir, "postgres"));
+  if (owner) return owner;
   const lines = (await Deno.readTextFile("/etc/passwd")).split("\n");
   const nobody = lines.find((line) => line.startsWith("nobody:"));
   if (nobody) {
@@ -24,6 +27,72 @@ export async function serverAccount(data: string): Promise<Account | undefined> 
   throw new EmbeddedError(
     "PostgreSQL refuses to run as root, and there is no account `nobody` to run it as: start this as an ordinary user",
   );
+}
+
+/** Whose the path is where that is not root; of a link first its own owner. */
+function ownerOf(path: string): Account | undefined {
+  for (const look of [Deno.lstatSync, Deno.statSync]) {
+    try {
+      const { uid, gid } = look(path);
+      if (uid) return { uid, gid: gid! };
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/**
+ * Runs a shell's script in a folder, `$1` being a path in it; root does so as the folder's owner, who
+ * can put a link to anything there at any time. Throws what the script says.
+ */
+export async function runBeside(path: string, script: string, input = "") {
+  const folder = dirname(path);
+  const child = new Deno.Command("sh", {
+    args: ["-euc", script, "sh", path],
+    cwd: "/",
+    stdin: "piped",
+    stdout: "null",
+    stderr: "piped",
+    ...foreignOwner(folder),
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input)).catch(() => {});
+  await writer.close().catch(() => {});
+  const { success, stderr } = await child.output();
+  if (!success) throw new EmbeddedError(`${folder}: ${new TextDecoder().decode(stderr).trim()}`);
+}
+
+/** Writes a file that nobody else may read, complete or not at all. */
+export async function writeBeside(path: string, text: string) {
+  await runBeside(path, 'umask 077; cat > "$1.new"; mv -f "$1.new" "$1"', text);
+}
+
+/** Opens a file for its lock, made if missing. Throws where it is a link to somebody else's. */
+export async function openLock(path: string): Promise<Deno.FsFile> {
+  await runBeside(path, 'umask 077; : >> "$1"');
+  const file = await Deno.open(path, { read: true });
+  const owner = foreignOwner(dirname(path));
+  if (!owner || (await file.stat()).uid === owner.uid) return file;
+  file.close();
+  throw new EmbeddedError(`${path} is not its folder's owner's: remove it`);
+}
+
+/** Whose the folder is, if we are root and it is not ours. */
+function foreignOwner(folder: string): Account | undefined {
+  return Deno.uid() === 0 ? ownerOf(folder) : undefined;
+}
+
+/**
+ * Gives the account a new file or folder in one of root's. Nobody else can have put another in its
+ * place meanwhile, and a link is refused.
+ */
+export function give(path: string, account: Account | undefined) {
+  if (!account || foreignOwner(dirname(path))) return;
+  const { isSymlink, nlink, isFile } = Deno.lstatSync(path);
+  if (isSymlink || isFile && nlink !== 1) {
+    throw new EmbeddedError(`${path} is a link, which this does not follow as root: remove it`);
+  }
+  Deno.chownSync(path, account.uid, account.gid);
 }
 
 /** Whether the command exits 0, run by the account, who needs to be let into every folder above. */
@@ -44,41 +113,69 @@ export async function succeeds(command: string, args: string[], account?: Accoun
 }
 
 /**
- * The folder that holds PGDATA, writable by the account. As root inside a folder that only root may
- * enter, it is one under /var/lib/slate, and the name `postgres` in the data folder is a link to it.
+ * The folder that holds PGDATA, which alone is the account's: root's own files beside it stay root's.
+ * As root inside a folder that only root may enter, it is one under /var/lib/slate, and the name
+ * `postgres` in the data folder is a link to it.
  */
 export async function homeOf(dataDir: string, account: Account | undefined): Promise<string> {
-  if (!account) return dataDir;
+  if (!account || ownerOf(dataDir)) return dataDir;
   const data = join(dataDir, "postgres");
-  const linked = await Deno.readLink(data).catch(() => undefined);
+  const linked = homeBehind(dataDir);
   if (!linked) {
-    if ((await Deno.stat(dataDir)).uid === 0) {
-      await Deno.chmod(dataDir, 0o711);
-      await Deno.chown(dataDir, account.uid, account.gid);
-    }
+    await Deno.chmod(dataDir, 0o711);
     if (await succeeds("test", ["-x", dataDir], account)) return dataDir;
-    if (await Deno.stat(data).then(() => true, () => false)) {
+    if (await Deno.lstat(data).then(() => true, () => false)) {
       throw new EmbeddedError(
         `${data} cannot be entered by the account that owns it any more: give the folders above it back their x permission`,
       );
     }
   }
-  const homes = join(shared, "data");
-  const home = linked ? dirname(linked) : join(homes, crypto.randomUUID());
+  const home = linked ?? join(homes, crypto.randomUUID());
+  // From the top down: what is in a folder of root's is nobody else's to change.
   for (const folder of [shared, homes, home]) {
     await Deno.mkdir(folder, { recursive: true });
-    await Deno.chmod(folder, folder === home ? 0o700 : 0o755);
-    // So that an ephemeral server can remove its home as well.
-    if (folder !== shared) await Deno.chown(folder, account.uid, account.gid);
+    if ((await Deno.lstat(folder)).isSymlink) {
+      throw new EmbeddedError(`${folder} is a link, which this does not follow as root: remove it`);
+    }
+    await Deno.chown(folder, 0, 0);
+    await Deno.chmod(folder, folder === home ? 0o711 : 0o755);
   }
   if (!linked) await Deno.symlink(join(home, "postgres"), data);
   return home;
 }
 
+/** The home to which root has linked from the folder, if it has. */
+function homeBehind(dataDir: string): string | undefined {
+  try {
+    const home = dirname(Deno.readLinkSync(join(dataDir, "postgres")));
+    return dirname(home) === homes && !ownerOf(dataDir) ? home : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Makes a folder root's again that it once gave away with everything in it: the password there is
+ * root's own file. What its account may have linked from there is removed.
+ */
+export function takeBack(dataDir: string) {
+  if (Deno.uid() !== 0 || !ownerOf(dataDir)) return;
+  try {
+    const { uid, isFile, nlink } = Deno.lstatSync(join(dataDir, "pgpass"));
+    if (uid !== 0 || !isFile || nlink !== 1) return;
+  } catch {
+    return;
+  }
+  Deno.chownSync(dataDir, 0, 0);
+  for (const { name, isSymlink } of Deno.readDirSync(dataDir)) {
+    if (isSymlink) Deno.removeSync(join(dataDir, name));
+  }
+}
+
 /** Removes a server's data folder, and the home that its link leads to. It need not be there. */
 export async function removeData(dataDir: string) {
-  const data = await Deno.readLink(join(dataDir, "postgres")).catch(() => undefined);
-  for (const folder of data ? [dirname(data), dataDir] : [dataDir]) {
+  const home = homeBehind(dataDir);
+  for (const folder of home ? [home, dataDir] : [dataDir]) {
     await Deno.remove(folder, { recursive: true }).catch((error) => {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     });

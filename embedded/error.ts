@@ -1,4 +1,4 @@
-/** What went wrong and what to do, to be shown without a stack trace. */
+/** Says what is wrong and what to do; shown without a stack trace. */
 export class EmbeddedError extends Error {
   override name = "EmbeddedError";
 }

@@ -1,12 +1,21 @@
 import { statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { homeOf, removeData, serverAccount } from "./account.ts";
+import {
+  homeOf,
+  openLock,
+  removeData,
+  runBeside,
+  serverAccount,
+  takeBack,
+  writeBeside,
+} from "./account.ts";
 import { binaries, major } from "./binaries.ts";
 import { EmbeddedError } from "./error.ts";
 import {
   freePort,
   initialise,
   preferredPort,
+  removeInTheEnd,
   type Server,
   stopLeftover,
   supervise,
@@ -17,11 +26,11 @@ import type { DatabaseSettings } from "../postgres/settings.ts";
 
 export { EmbeddedError };
 
-/** The one role of an embedded server, and the database that is on it from the beginning. */
+/** The one role of an embedded server, and the name of its database. */
 export const role = "slate";
 
 export interface EmbeddedServer {
-  /** The database `slate` on it; for a server for once `postgres`, which is there anyway. */
+  /** The database `slate` on it; on an ephemeral server `postgres`, which initdb makes. */
   settings: DatabaseSettings;
   stop(): Promise<void>;
 }
@@ -29,12 +38,12 @@ export interface EmbeddedServer {
 export interface EmbeddedOptions {
   /**
    * The folder for its data, its log and its password, created if missing. Without one the server
-   * is for once: nothing is synced to the disk, and all of it is removed when it stops.
+   * is ephemeral: nothing is synced to the disk, and all of it is removed when it stops.
    */
   dataDir?: string;
-  /** A server for once will hold little: it may be in memory. */
+  /** An ephemeral server will hold little: it may be in memory. */
   small?: boolean;
-  /** What the owner is called in the message to whoever comes second. */
+  /** What the owner is called in the message to a second one. */
   owner?: string;
 }
 
@@ -64,12 +73,11 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       settings,
       async stop() {
         await stop();
-        if (ephemeral) await Deno.remove(dataDir, { recursive: true }).catch(() => {});
         lock.close();
       },
     };
   } catch (error) {
-    // What it would have removed at its end; the first error is the one to tell.
+    // stop() would have removed it. The first error is the one to throw.
     if (ephemeral) await removeData(dataDir).catch(() => {});
     lock.close();
     throw error;
@@ -77,8 +85,8 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
 }
 
 /**
- * Where there is plenty of it, a small server is in memory: a disk takes several times as long for
- * the thousands of files that come and go with a schema. TMPDIR goes before.
+ * A small server is kept in memory where that is plentiful: a disk takes several times as long for
+ * the thousands of files that come and go with a schema. TMPDIR has precedence.
  */
 async function temporaryFolder(small = false): Promise<string> {
   const memory = "/dev/shm";
@@ -87,16 +95,35 @@ async function temporaryFolder(small = false): Promise<string> {
   return await Deno.makeTempDir({ dir, prefix: "slate-" });
 }
 
-/** What startEmbedded does once the folder is ours. */
+/** What startEmbedded does once it owns the folder. */
 async function start(dataDir: string, ephemeral: boolean): Promise<EmbeddedServer> {
   await refuseOtherMajor(dataDir);
-  const account = await serverAccount(join(dataDir, "postgres"));
+  const account = await serverAccount(dataDir);
   const home = await homeOf(dataDir, account);
-  const data = join(home, "postgres");
-  const server: Server = { bin: await binaries(dataDir, account), home, data, account, ephemeral };
+  const remove = ephemeral ? removeInTheEnd(home, dataDir) : async () => {};
+  try {
+    const data = join(home, "postgres");
+    const bin = await binaries(dataDir, account);
+    const server: Server = { bin, home, data, account, ephemeral };
+    const { settings, stop } = await startServer(server, dataDir);
+    return {
+      settings,
+      async stop() {
+        await stop();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function startServer(server: Server, dataDir: string): Promise<EmbeddedServer> {
+  const { ephemeral } = server;
   if (ephemeral) await restoreTemplate(server, dataDir);
   const password = await passwordOf(dataDir);
-  if (!await exists(join(data, "PG_VERSION"))) {
+  if (!await exists(join(server.data, "PG_VERSION"))) {
     await initialise(server, password);
     if (ephemeral) await keepTemplate(server, dataDir);
   }
@@ -114,7 +141,7 @@ async function start(dataDir: string, ephemeral: boolean): Promise<EmbeddedServe
   return { settings, stop };
 }
 
-/** The server that somebody runs on this folder, or undefined. */
+/** The settings of the server that runs on this folder; undefined where none does. */
 export async function runningEmbedded(dataDir: string): Promise<DatabaseSettings | undefined> {
   try {
     // The fourth line of postmaster.pid is the port that the running server listens on.
@@ -131,13 +158,14 @@ function serverSettings(port: number, password: string): DatabaseSettings {
   return { host: "127.0.0.1", port, database: role, user: role, password, tls: "off" };
 }
 
-/** Takes the folder's lock, which the kernel releases whatever becomes of us. */
+/** Takes the folder's lock, which the kernel releases however this process ends. */
 async function own(dataDir: string, owner: string): Promise<Deno.FsFile> {
   const path = join(dataDir, "lock");
   let file: Deno.FsFile;
   try {
     await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
-    file = await Deno.open(path, { create: true, read: true, write: true });
+    takeBack(dataDir);
+    file = await openLock(path);
   } catch (error) {
     throw new EmbeddedError(
       `${dataDir} cannot be used (${
@@ -156,8 +184,7 @@ async function own(dataDir: string, owner: string): Promise<Deno.FsFile> {
       `${dataDir} is in use by ${holder}: stop that first, or set SLATE_DATA_DIR to another folder`,
     );
   }
-  await file.truncate();
-  await file.write(new TextEncoder().encode(`${owner} (process ${Deno.pid})\n`));
+  await runBeside(path, 'cat > "$1"', `${owner} (process ${Deno.pid})\n`);
   return file;
 }
 
@@ -170,7 +197,7 @@ async function refuseOtherMajor(dataDir: string) {
   );
 }
 
-/** In a password file as libpq reads it, so that dbmate and psql find it through PGPASSFILE. */
+/** The password, kept in a file as libpq reads it: dbmate and psql find it through PGPASSFILE. */
 async function passwordOf(dataDir: string): Promise<string> {
   const path = join(dataDir, "pgpass");
   try {
@@ -178,9 +205,8 @@ async function passwordOf(dataDir: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     const password = crypto.randomUUID().replaceAll("-", "");
-    // Renamed when complete: half a password would lock everybody out.
-    await Deno.writeTextFile(`${path}.new`, `127.0.0.1:*:*:slate:${password}\n`, { mode: 0o600 });
-    await Deno.rename(`${path}.new`, path);
+    // Renamed when complete: half a password would lock us out.
+    await writeBeside(path, `127.0.0.1:*:*:slate:${password}\n`);
     return password;
   }
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Account } from "./account.ts";
+import { type Account, give, runBeside, writeBeside } from "./account.ts";
 import { EmbeddedError } from "./error.ts";
 
 /** A database of its own port: away from 5432, where another PostgreSQL may be. */
@@ -9,7 +9,7 @@ const defaultPort = 15432;
 export interface Server {
   /** The folder of initdb, pg_ctl and postgres. */
   bin: string;
-  /** The folder of the log, writable by the account; for an ephemeral server it goes as a whole. */
+  /** The folder of the log; for an ephemeral server it goes as a whole. */
   home: string;
   /** PGDATA. */
   data: string;
@@ -17,7 +17,7 @@ export interface Server {
   ephemeral: boolean;
 }
 
-/** Beside the folder and the password, this is all that makes one of its results differ. */
+/** All that changes what initdb makes, beside the folder and the password. */
 export const initdbOptions = [
   "--username=slate",
   "--auth=scram-sha-256",
@@ -31,12 +31,14 @@ export const initdbOptions = [
 /** Makes an empty PostgreSQL whose one role, `slate`, has this password. */
 export async function initialise(server: Server, password: string) {
   const { bin, home, data, account, ephemeral } = server;
-  // Renamed when complete: whoever kills us half-way finds no half database afterwards.
+  // Renamed when complete: a process that is killed half-way leaves no half database.
   const unfinished = join(home, "postgres.unfinished");
   await Deno.remove(unfinished, { recursive: true }).catch(() => {});
   const passwordFile = join(home, "pgpass.initdb");
-  await Deno.writeTextFile(passwordFile, password, { mode: 0o600 });
-  if (account) await Deno.chown(passwordFile, account.uid, account.gid);
+  await runBeside(unfinished, 'mkdir -m 700 "$1"');
+  await writeBeside(passwordFile, password);
+  give(unfinished, account);
+  give(passwordFile, account);
   const initdb = new Deno.Command(join(bin, "initdb"), {
     args: [
       `--pgdata=${unfinished}`,
@@ -50,13 +52,13 @@ export async function initialise(server: Server, password: string) {
     ...account,
   });
   const { success, stderr } = await initdb.output();
-  await Deno.remove(passwordFile);
+  await runBeside(passwordFile, 'rm -f "$1"');
   if (!success) {
     throw new EmbeddedError(
       `PostgreSQL could not be set up in ${data}: ${new TextDecoder().decode(stderr).trim()}`,
     );
   }
-  await Deno.rename(unfinished, join(home, "postgres"));
+  await runBeside(unfinished, 'mv "$1" "${1%.unfinished}"');
 }
 
 /**
@@ -85,10 +87,12 @@ while [ "$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null)" = "$started" ]; do
   kill -0 "$started" 2>/dev/null && [ $attempt -lt 6000 ] || break
   sleep 0.01
 done
-[ -z "$REMOVE" ] || rm -rf "$REMOVE"
 `;
 
-/** Starts the server; what comes back stops it. Without an owner it stops by itself. */
+/**
+ * Starts the server and returns what stops it. It stops by itself when this process is gone. Throws
+ * EmbeddedError with the end of the log where it does not start.
+ */
 export async function supervise(server: Server, port: number): Promise<() => Promise<void>> {
   const { bin, home, data, account, ephemeral } = server;
   const log = join(home, "postgres.log");
@@ -107,6 +111,10 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
       }
       : {}),
   };
+  if (account) {
+    await runBeside(log, 'umask 077; : >> "$1"');
+    give(log, account);
+  }
   const child = new Deno.Command("sh", {
     args: ["-c", supervisor],
     cwd: home,
@@ -119,7 +127,6 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
       OPTIONS: Object.entries(options).map(([name, value]) => `-c ${name}='${value}'`).join(" "),
       // Immediately, where nothing is to be kept.
       STOP: ephemeral ? "QUIT" : "INT",
-      REMOVE: ephemeral ? home : "",
     },
     stdin: "piped",
     stdout: "piped",
@@ -127,30 +134,61 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     ...account,
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let said: string | undefined;
-  reader.read().then(({ value = "" }) => said = value);
+  let outcome: string | undefined;
+  reader.read().then(({ value = "" }) => outcome = value);
   async function stop() {
     await child.stdin.close();
     await Promise.all([reader.cancel(), child.status]);
   }
-  while (said === undefined) {
+  while (outcome === undefined) {
     // pg_ctl looks only ten times a second. In another folder the line may be the last server's.
     if (ephemeral && await isReady(data)) return stop;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  if (said.startsWith("started")) return stop;
+  if (outcome.startsWith("started")) return stop;
   await stop();
   const tail = (await Deno.readTextFile(log).catch(() => "")).trim().split("\n").slice(-5);
   throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
 }
 
-/** Whether the server says so, in the eighth line of its file. */
+/**
+ * Waits as the supervisor does, then for the server to be gone, and removes what it leaves. A shell
+ * of its own, because the folders are ours and not always the server's account's.
+ */
+const remover = `
+trap '' INT HUP TERM PIPE
+read -r _
+attempt=0
+while [ $attempt -lt 3000 ] && { [ -e "$1" ] || [ -e "$2" ]; }; do
+  attempt=$((attempt + 1))
+  pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null)
+  if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then rm -rf "$1" "$2" 2>/dev/null; fi
+  sleep 0.02
+done
+`;
+
+/** Removes both folders of a ephemeral server when what comes back is called, or when we are gone. */
+export function removeInTheEnd(home: string, dataDir: string): () => Promise<void> {
+  const child = new Deno.Command("sh", {
+    args: ["-c", remover, "sh", home, dataDir],
+    cwd: "/",
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return async () => {
+    await child.stdin.close();
+    await child.status;
+  };
+}
+
+/** Whether the server accepts connections, as the eighth line of postmaster.pid says. */
 async function isReady(data: string): Promise<boolean> {
   const pidFile = await Deno.readTextFile(join(data, "postmaster.pid")).catch(() => "");
   return pidFile.split("\n")[7]?.trim() === "ready";
 }
 
-/** Stops the server that an owner who was killed has left running. */
+/** Stops a server that a killed owner has left running. */
 export async function stopLeftover({ bin, home, data, account }: Server) {
   await new Deno.Command(join(bin, "pg_ctl"), {
     args: ["stop", "-s", "-w", "-m", "fast", "-D", data],
@@ -162,13 +200,13 @@ export async function stopLeftover({ bin, home, data, account }: Server) {
   }).output();
 }
 
-/** The same port at every start where it can be had, so that .env stays right. */
+/** The port of the last start where it is free, so that .env stays right; else another. */
 export async function preferredPort(dataDir: string): Promise<number> {
   const path = join(dataDir, "port");
   const text = await Deno.readTextFile(path).catch(() => "");
   const known = Number(text) || defaultPort;
   const port = isFree(known) ? known : freePort();
-  if (text !== `${port}\n`) await Deno.writeTextFile(path, `${port}\n`);
+  if (text !== `${port}\n`) await writeBeside(path, `${port}\n`);
   return port;
 }
 
@@ -181,7 +219,7 @@ function isFree(port: number): boolean {
   }
 }
 
-/** Below those that the kernel hands out itself, so that nobody is given it before we listen. */
+/** Below the ports that the kernel hands out, so that nobody gets it before we listen. */
 export function freePort(): number {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000);

@@ -4,16 +4,16 @@ import { succeeds } from "./account.ts";
 import { initdbOptions, type Server } from "./server.ts";
 
 /**
- * What initdb makes takes it ten times as long as a copy of it takes. So the first server for once
- * leaves one beside the programs, with its password, and those that come later begin with that.
- * They share the password; only the user whose they are can read it.
+ * initdb takes ten times as long as a copy of what it made. So the first ephemeral server leaves a
+ * copy beside the programs, with its password, and later ones start from it. They share the
+ * password; only the user who runs them can read it.
  */
 export function templateFolder({ bin, account }: Server): string {
   const kind = createHash("sha256").update(initdbOptions.join()).digest("hex").slice(0, 8);
   return `${dirname(bin)}.template-${account?.uid ?? Deno.uid()}-${kind}`;
 }
 
-/** Puts the data and the password of the template in their places, where there is one. */
+/** Copies the template's data and password to the new server, where there is a template. */
 export async function restoreTemplate(server: Server, dataDir: string) {
   const template = templateFolder(server);
   try {
@@ -27,14 +27,14 @@ export async function restoreTemplate(server: Server, dataDir: string) {
   }
 }
 
-/** Keeps what initdb has made, before a server has used it. Whoever cannot does without. */
+/** Keeps what initdb has made, before a server uses it. Where that fails there is no template. */
 export async function keepTemplate(server: Server, dataDir: string) {
   const template = templateFolder(server);
   const unfinished = `${template}.unfinished`;
   try {
     using lock = await Deno.open(`${template}.lock`, { create: true, write: true });
     if (!await lock.tryLock(true)) return;
-    // Somebody was killed half-way.
+    // What a process that was killed half-way has left.
     await Deno.remove(unfinished, { recursive: true }).catch(() => {});
     await Deno.mkdir(unfinished, { mode: 0o700 });
     await Deno.copyFile(join(dataDir, "pgpass"), join(unfinished, "pgpass"));
@@ -46,7 +46,7 @@ export async function keepTemplate(server: Server, dataDir: string) {
   }
 }
 
-/** With owners and modes, about which PostgreSQL is strict. */
+/** Copies with owners and modes, which PostgreSQL checks. */
 async function copy(from: string, to: string): Promise<boolean> {
   return await succeeds("cp", ["-Rp", from, to]);
 }

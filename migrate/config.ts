@@ -1,21 +1,15 @@
 import type { Database } from "../postgres/mod.ts";
 import type { DatabaseSettings } from "../postgres/settings.ts";
-import type { Finding } from "./finding.ts";
+import type { Level, Profile } from "./rules.ts";
 
 /**
- * What a project says about itself: the default export of `migrate.config.ts` at its root, all of
- * it optional. Without the file, dbmate's own settings are everything that is needed.
+ * What a project says about itself, all of it optional: `migrate.config.json` at its root holds
+ * what is plain data, the default export of `migrate.config.ts` that and the functions. Without
+ * either, dbmate's own settings are everything that is needed.
  */
-export interface Config {
-  /** How messages name the command, such as `${project.command}`; by default as it was called. */
-  command?: string;
+export interface Config extends PlainConfig {
   /** The database that is meant where the environment names none. */
   development?: DevelopmentDatabase;
-  /**
-   * Roles whose rights belong to the server and not to the schema: grants to them are not compared,
-   * and are no part of schema.sql.
-   */
-  serverRoles?: string[];
   /** Runs when everything that was pending is applied. Its grants, for instance. */
   afterUp?(work: Hook): Promise<void>;
   /** Runs after each command that changes the schema, while the lock is still held. */
@@ -27,7 +21,39 @@ export interface Config {
    * with the whole schema and without a connection, to be copied; `server` is another one on the
    * same server. Asked only about the project's own migrations.
    */
-  checkQueries?(server: DatabaseSettings, template: DatabaseSettings): Promise<Finding[]>;
+  checkQueries?(server: DatabaseSettings, template: DatabaseSettings): Promise<Misfit[]>;
+}
+
+/** What can be said without code. */
+export interface PlainConfig {
+  /** How messages name the command, such as `make db`; by default as it was called. */
+  command?: string;
+  /** The newest version whose history is accepted as it is: built, never judged. */
+  baseline?: string;
+  /** Which rules are on: `usual`, or `strict` with the conventions of headers as well. */
+  profile?: Profile;
+  /** What single rules weigh here, by the name that stands in brackets behind a finding. */
+  rules?: Record<string, Level>;
+  /** Names in the migrations' folders that dbmate is meant to pass over. */
+  ignore?: string[];
+  /**
+   * Roles whose rights belong to the server and not to the schema: grants to them are not compared,
+   * and are no part of schema.sql.
+   */
+  serverRoles?: string[];
+  /**
+   * A .sql file that makes of an empty database what the migrations expect and do not make: what a
+   * script sets up before dbmate runs. Only scratch databases get it.
+   */
+  prepare?: string;
+}
+
+/** A query that does not fit the schema. */
+export interface Misfit {
+  path: string;
+  line: number;
+  message: string;
+  remedy: string;
 }
 
 /** A database on an embedded server, which is started when nobody runs it. */

@@ -1,13 +1,31 @@
-/** Something wrong in a file. Shown as `path:line: message; remedy`. */
+import type { Rule } from "./rules.ts";
+
+/** Something wrong in a file. Shown as `path:line: message [rule]; remedy`. */
 export interface Finding {
   path: string;
   /** From 1; 0 where the file as a whole, or its name, is meant. */
   line: number;
+  /** By which it can be accepted or switched: one of the command's own, or one of squawk's. */
+  rule: Rule | (string & Record<never, never>);
   message: string;
   remedy: string;
 }
 
 /** The finding as a line of a message. */
-export function formatFinding({ path, line, message, remedy }: Finding): string {
-  return `${path}${line > 0 ? `:${line}` : ""}: ${message}; ${remedy}`;
+export function formatFinding({ path, line, rule, message, remedy }: Finding): string {
+  return `${path}${line > 0 ? `:${line}` : ""}: ${message} [${rule}]; ${remedy}`;
+}
+
+/** `one finding`, `2 findings`. */
+export function counted(count: number, noun: string): string {
+  return `${count === 1 ? "one" : count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** By file and line; always in the same order. */
+export function sorted<F extends Finding>(findings: F[]): F[] {
+  const key = ({ line, rule, message }: Finding) =>
+    `${String(line).padStart(8, "0")} ${rule} ${message}`;
+  return findings.toSorted((a, b) =>
+    a.path === b.path ? (key(a) < key(b) ? -1 : 1) : a.path < b.path ? -1 : 1
+  );
 }

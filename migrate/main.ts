@@ -53,6 +53,10 @@ const commands: Record<string, Entry> = {
     summary: "record what a database has already, after proof that it has it",
     load: () => import("./commands/stamp.ts"),
   },
+  adopt: {
+    summary: "accept the history of a project as it is, and judge what comes after it",
+    load: () => import("./commands/adopt.ts"),
+  },
   diff: {
     summary: "draft a migration from the difference of two schemas",
     load: () => import("./commands/diff.ts"),
@@ -111,7 +115,14 @@ export async function main(args: string[]): Promise<number> {
     return await command.run({ ...parsed, ...output() });
   } catch (error) {
     const code = exitCode(error);
-    if (code === undefined) throw error;
+    if (code === undefined) {
+      if (Deno.env.get("MIGRATE_TRACE")) throw error;
+      console.error(
+        `${project.command}: a defect of the command itself: ${(error as Error).message}; ` +
+          "run it again with MIGRATE_TRACE=1 and report what it says",
+      );
+      return exit.found;
+    }
     const remedy = error instanceof DatabaseError ? remedies[error.code] : undefined;
     console.error((error as Error).message + (remedy ? `: ${remedy}` : ""));
     return code;

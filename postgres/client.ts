@@ -68,7 +68,10 @@ export class Client {
           parse: (text: string) => text,
         },
       },
-      connection: { application_name: applicationName },
+      connection: {
+        application_name: applicationName,
+        ...settings.searchPath && { search_path: settings.searchPath },
+      },
       // TLS is ours as well: postgres.js speaks it to a server that has just declined.
       ssl: false,
       sslnegotiation: null,

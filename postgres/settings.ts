@@ -13,6 +13,8 @@ export interface DatabaseSettings {
   tls: "off" | "verified" | "unverified";
   /** The PEM file of certificates to trust instead of the system's. */
   rootCertificate?: string;
+  /** Of each session, instead of the server's: schemas parted by commas. */
+  searchPath?: string;
 }
 
 type Environment = Record<string, string | undefined>;
@@ -34,9 +36,9 @@ const sslModes = new Map<string, DatabaseSettings["tls"]>([
   ["no-verify", "unverified"],
 ]);
 
-// host names the folder of a Unix socket, for which a URL has no other place. channel_binding comes
+// search_path is dbmate's. host names the folder of a Unix socket, for which a URL has no other place. channel_binding comes
 // with Neon's URLs and adds nothing to a verified certificate.
-const knownParameters = ["sslmode", "sslrootcert", "channel_binding", "host"];
+const knownParameters = ["sslmode", "sslrootcert", "channel_binding", "host", "search_path"];
 
 /** Whether the traffic to this host stays on this machine. */
 export function isLocal(host: string): boolean {
@@ -99,7 +101,9 @@ export function readDatabaseSettings(
     (passwordFile && passwordFrom(passwordFile, { host, port, database, user }, faults));
   const rootCertificate = certificateFile(given("sslrootcert") ?? env.PGSSLROOTCERT, faults);
   if (faults.length > 0 || !tls) return { faults };
-  return { settings: { host, port, database, user, password, tls, rootCertificate }, faults };
+  const settings = { host, port, database, user, password, tls, rootCertificate };
+  const searchPath = given("search_path");
+  return { settings: searchPath ? { ...settings, searchPath } : settings, faults };
 }
 
 /**
@@ -107,7 +111,7 @@ export function readDatabaseSettings(
  * through the environment only, never as an argument and never to a log.
  */
 export function databaseUrl(settings: DatabaseSettings): string {
-  const { host, port, database, user, password, tls, rootCertificate } = settings;
+  const { host, port, database, user, password, tls, rootCertificate, searchPath } = settings;
   const socket = host.startsWith("/");
   const authority = socket ? "localhost" : host.includes(":") ? `[${host}]` : host;
   const url = new URL(`postgres://${authority}:${port}`);
@@ -121,6 +125,7 @@ export function databaseUrl(settings: DatabaseSettings): string {
   );
   // With sslmode=require the file would mean: verify after all.
   if (rootCertificate && tls === "verified") url.searchParams.set("sslrootcert", rootCertificate);
+  if (searchPath) url.searchParams.set("search_path", searchPath);
   return url.href;
 }
 

@@ -1,7 +1,8 @@
 import type { Context } from "hono";
-import type { Asked, Scope } from "../db/_caller.ts";
+import type { Scope } from "../db/_caller.ts";
+import type { Authorization } from "../db/_row.ts";
 import { parseKey } from "../db/_secret.ts";
-import { proveKey } from "../db/keys.ts";
+import { proveCaller } from "../db/keys.ts";
 import type { Database } from "../postgres/mod.ts";
 import { isLocal } from "../postgres/settings.ts";
 import type { Limits } from "./_limits.ts";
@@ -29,20 +30,26 @@ export function authentication(
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
-    const key = token === undefined ? undefined : parseKey(token, environment);
-    const settle = limits.admit(c, key);
+    const credential = token === undefined ? undefined : parseKey(token, environment);
+    const admitted = limits.admit(
+      c,
+      credential,
+      async () => (await proveCaller(db, credential!, scope))[0]?.caller_id,
+    );
+    // Without a promise where there is nothing to wait for, which is nearly always.
+    const settle = admitted instanceof Promise ? await admitted : admitted;
     let answer;
-    if (key) {
-      c.set("key", key);
+    if (credential) {
+      c.set("credential", credential);
       try {
         answer = await next(c);
       } catch (error) {
         answer = errorResponse(error as Error, c);
       }
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
-        const asked = (await proveKey(db, key, scope))[0];
-        const refused = refusal(asked);
-        if (asked) c.set("callerId", asked.caller_id);
+        const caller = (await proveCaller(db, credential, scope))[0];
+        const refused = refusal(caller);
+        if (caller) c.set("callerId", caller.caller_id);
         if (refused) answer = problemResponse(c, refused);
       }
     } else {
@@ -54,7 +61,10 @@ export function authentication(
 }
 
 /** Checks what a statement says of the caller. Throws the 401 or the 403. */
-export function permit<Row extends Asked>(c: Context<{ Variables: Variables }>, rows: Row[]): Row {
+export function permit<Row extends Authorization>(
+  c: Context<{ Variables: Variables }>,
+  rows: Row[],
+): Row {
   const row = rows[0];
   const refused = refusal(row);
   if (row) c.set("callerId", row.caller_id);
@@ -62,7 +72,7 @@ export function permit<Row extends Asked>(c: Context<{ Variables: Variables }>, 
   return row!;
 }
 
-function refusal(row: Asked | undefined): Problem | undefined {
+function refusal(row: Authorization | undefined): Problem | undefined {
   if (!row) return unauthorized();
   if (!row.allowed) {
     return new Problem("insufficient_scope", "Use a key with a wider scope.", {

@@ -36,11 +36,9 @@ export function jsonBody({ types = ["application/json"], optional = false } = {}
 }
 
 function accepted(header: string, types: string[]): boolean {
-  const [type, ...parameters] = header.toLowerCase().split(";");
+  const [type, ...parameters] = header.toLowerCase().split(";").map((part) => part.trim());
   return types.includes(type!) &&
-    parameters.map((p) => p.trim()).every((p) =>
-      !p.startsWith("charset=") || /^charset="?utf-8"?$/.test(p)
-    );
+    parameters.every((p) => !p.startsWith("charset=") || /^charset="?utf-8"?$/.test(p));
 }
 
 function parse(bytes: Uint8Array): unknown {

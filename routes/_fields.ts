@@ -6,10 +6,10 @@ import { z } from "@hono/zod-openapi";
  * code points and so agrees with char_length in PostgreSQL).
  */
 
-/** Any character but U+0000, which PostgreSQL cannot store, and half a surrogate pair. */
+/** Any character but U+0000, which PostgreSQL cannot store, and a lone surrogate. */
 const character = String.raw`[^\u0000\ud800-\udfff]`;
 
-/** A string that matches, in the document as well: the generator would print the flag with it. */
+/** A string that matches. Its pattern is documented without the flag, as JSON Schema has it. */
 function pattern(source: string, message: string) {
   return z.string().regex(new RegExp(source, "u"), message).openapi({ pattern: source });
 }
@@ -26,7 +26,7 @@ export function words(most: number) {
     .openapi({ maxLength: most });
 }
 
-/** An address as far as it can be told without sending to it. */
+/** An address, as far as that can be known without sending to it. */
 export const email = pattern(
   String.raw`^(?=${character}{3,120}$)[^\s@\u0000\ud800-\udfff]+@[^\s@\u0000\ud800-\udfff]+$`,
   "must be an email address of at most 120 characters",
@@ -39,7 +39,7 @@ export const age = z.int("must be a whole number").min(0, "must be 0 to 150").ma
 
 const largestId = Number.MAX_SAFE_INTEGER;
 
-/** A row's id on the wire: a JSON number that every language can hold. */
+/** A row's id on the wire: a JSON number that a double holds exactly. */
 export const id = z.int("must be a whole number").min(1, "must be at least 1")
   .max(largestId, `must be at most ${largestId}`);
 
@@ -51,57 +51,45 @@ export const idParameter = z.string()
   )
   .openapi({ type: "integer", minimum: 1, maximum: largestId });
 
-const dateTime = new RegExp(
-  String
-    .raw`^(?!0000|9999)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]([01]\d|2[0-3]):[0-5]\d:[0-5]\d` +
-    String.raw`(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)$`,
-);
+const dateTime = String.raw`\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]` +
+  String.raw`([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)`;
 
 /**
  * RFC 3339 with any offset, in the years 0001 to 9998 of UTC. Handed on in UTC, because PostgreSQL
  * takes offsets to 15:59 only, and cut to its microseconds.
  */
 export const instantParameter = z.string()
-  .regex(dateTime, {
+  .regex(new RegExp(`^${dateTime}$`), {
     message: "must be a date and time of RFC 3339, such as 2030-01-31T09:00:00Z",
     abort: true,
   })
-  .refine(exists, {
-    message: "must be a day that exists, in the years 0001 to 9998",
-    abort: true,
+  .check((given) => {
+    const utc = toUtc(given.value);
+    const message = "must be a day that exists, in the years 0001 to 9998";
+    if (utc === undefined) given.issues.push({ code: "custom", input: given.value, message });
+    else given.value = utc;
   })
-  .overwrite(toUtc)
-  .openapi({ format: "date-time" });
+  .openapi({ format: "date-time", pattern: `^(?!0000|9999)${dateTime}$` });
 
 /** The same in a body. In a query the docs page would fill the example in, and send it. */
 export const instant = instantParameter.openapi({ example: "2030-01-31T09:00:00Z" });
 
 /** A day of the calendar, in the years 0001 to 9999. */
-export const date = z.string()
-  .regex(/^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/, {
-    message: "must be a day such as 2030-01-31",
-    abort: true,
-  })
-  .refine(inCalendar, "must be a day that exists")
-  .openapi({ format: "date", example: "2030-01-31" });
+export const date = z.iso.date("must be a day that exists, such as 2030-01-31")
+  .refine((text) => !text.startsWith("0000"), "must be in the years 0001 to 9999")
+  .openapi({ pattern: String.raw`^(?!0000)\d{4}-\d\d-\d\d$`, example: "2030-01-31" });
 
-/** Whether the month has the day with which this text begins. */
-function inCalendar(text: string): boolean {
-  const [year, month, day] = text.slice(0, 10).split("-").map(Number) as [number, number, number];
-  // Day 0 of the next month; 2000 + n mod 400 has the same leap day and no two-digit trap.
-  return day <= new Date(Date.UTC(2000 + year % 400, month, 0)).getUTCDate();
-}
-
-function exists(text: string): boolean {
-  const moment = Date.parse(text.toUpperCase());
-  return inCalendar(text) && moment >= Date.parse("0001-01-01T00:00:00Z") &&
-    moment < Date.parse("9999-01-01T00:00:00Z");
-}
-
-function toUtc(text: string): string {
-  const fraction = /\.\d{1,6}/.exec(text)?.[0] ?? "";
-  const seconds = new Date(text.toUpperCase().replace(/\.\d+/, ""));
-  return `${seconds.toISOString().slice(0, 19)}${fraction}Z`;
+/** The instant in UTC with six digits; undefined where the day or the year is not to be had. */
+function toUtc(text: string): string | undefined {
+  let utc;
+  try {
+    utc = Temporal.Instant.from(text)
+      .toString({ smallestUnit: "microsecond", roundingMode: "trunc" });
+  } catch {
+    return undefined;
+  }
+  // A year of more or fewer digits has a sign, which sorts before every digit.
+  return [text, utc].every((time) => time >= "0001" && time < "9999") ? utc : undefined;
 }
 
 /** A time as it is answered: UTC with six digits. */
@@ -113,22 +101,24 @@ export const timestamp = z.string()
 export const rowFields = {
   created_at: timestamp,
   updated_at: timestamp,
-  version: z.int().min(1).openapi({ description: "Grows with every change; the ETag." }),
+  version: z.int().min(1).openapi({
+    description: "Grows with each change. In quotes it is the ETag.",
+  }),
 };
 
 /** `true` or `false` in a query. */
 export const flag = z.enum(["true", "false"]).transform((text) => text === "true")
   .openapi({ type: "boolean" });
 
-/** What the schemas of one resource are made of. */
+/** What differs between the schemas of one resource. */
 interface Differences<Fields extends z.ZodRawShape> {
-  /** What a new row has where its field is left out. */
+  /** The values of a new row for fields that are left out. */
   defaults?: { [Name in keyof Fields]?: z.output<Fields[Name]> };
-  /** The fields that are answered in another form than they are sent in. */
+  /** The fields that are answered in another form than they are sent. */
   answered?: { [Name in keyof Fields]?: z.ZodType };
 }
 
-/** The schemas of a resource: the row, a new one, and a change of one. */
+/** The schemas of a resource: the row, a page of them, a new one, and a change of one. */
 export function schemas<Fields extends z.ZodRawShape>(
   noun: string,
   fields: Fields,
@@ -138,9 +128,21 @@ export function schemas<Fields extends z.ZodRawShape>(
     name,
     name in defaults ? (field as z.ZodType).default(defaults[name]) : field,
   ]);
+  const row = z.strictObject({ id, ...fields, ...answered, ...rowFields }).openapi(noun);
   return {
-    row: z.strictObject({ id, ...fields, ...answered, ...rowFields }).openapi(noun),
+    row,
+    page: pageOf(noun, row),
     new: z.strictObject(Object.fromEntries(withDefaults) as Fields).openapi(`New${noun}`),
     change: z.strictObject(fields).partial().openapi(`${noun}Change`),
   };
+}
+
+/** The schema of a page of such rows. */
+export function pageOf<Row extends z.ZodType>(noun: string, row: Row) {
+  return z.strictObject({
+    data: z.array(row),
+    next_cursor: z.string().nullable().openapi({
+      description: "Where the next page starts; null on the last one.",
+    }),
+  }).openapi(`${noun}Page`);
 }

@@ -1,168 +1,150 @@
 import type { Context } from "hono";
-import type { Key } from "../db/_caller.ts";
-import { Problem } from "./_problem.ts";
+import type { Credential } from "../db/_caller.ts";
+import { addressOf } from "./_address.ts";
+import { Bounded, Counters, windowMs } from "./_counters.ts";
+import { Guesses } from "./_guesses.ts";
+import { tooMany, unauthorized } from "./_problem.ts";
+import { Shares } from "./_share.ts";
 
 /*
- * How often one may ask. Counted in this instance's memory: the one statement of a request has no
- * room for a shared counter, so behind n instances the limits are up to n times as high.
+ * How often one may ask, and how much at once. Counted in this instance's memory: the one statement
+ * of a request has no room for a shared counter, so behind n instances the limits are up to n times
+ * as high.
  *
  * Written here because no library of npm speaks the current draft of the headers
  * (draft-ietf-httpapi-ratelimit-headers, 08 and later): hono-rate-limiter 0.5 stops at draft 7 and
  * its store grows with what is sent to it, rate-limiter-flexible 11 writes no headers.
  */
 
-/** Milliseconds. All counters start again together, which needs neither times nor timers for each. */
-const windowLength = 60_000;
-
-/** Failed authentications in a window and from one address. */
-const failureLimit = 20;
-
-/** Counters at most. A flood of new names pushes the oldest out instead of filling the memory. */
-const most = 100_000;
-
-/** A table that does not grow beyond its limit. */
-class Bounded<Value> {
-  protected readonly entries = new Map<string, Value>();
-
-  get(name: string): Value | undefined {
-    return this.entries.get(name);
-  }
-
-  set(name: string, value: Value) {
-    if (this.entries.size >= most && !this.entries.has(name)) {
-      this.entries.delete(this.entries.keys().next().value!);
-    }
-    this.entries.set(name, value);
-  }
-
-  delete(name: string) {
-    this.entries.delete(name);
-  }
-}
-
-/** Numbers that all start again every minute. */
-class Counters extends Bounded<number> {
-  #end = 0;
-
-  override get(name: string): number {
-    this.secondsLeft();
-    return super.get(name) ?? 0;
-  }
-
-  increment(name: string): number {
-    const n = this.get(name) + 1;
-    this.set(name, n);
-    return n;
-  }
-
-  /** Whole seconds until they start again, at least 1. */
-  secondsLeft(): number {
-    const now = Date.now();
-    // A clock that was set back must not make a minute of hours.
-    if (now >= this.#end || this.#end > now + windowLength) {
-      this.entries.clear();
-      this.#end = now + windowLength;
-    }
-    return Math.ceil((this.#end - now) / 1000);
-  }
+export interface LimitOptions {
+  /** Requests a minute and caller; 0 turns the limit off. */
+  rateLimit: number;
+  /** Requests in hand for one caller; 0, or none, turns the limit off. */
+  concurrencyLimit?: number;
+  /** Connections to the database, half of which one caller's first requests may have. */
+  poolSize?: number;
+  trustedProxyHeader?: string;
 }
 
 export interface Limits {
   /**
-   * Counts a request before its statement, when nobody knows yet whether the key is good. It is
-   * counted for the key, and from the first proof on for the user whose key it is: more keys are
-   * not more requests. Throws 429. Returns what to do when it is answered.
+   * Takes a place for a request before its statement, so that of many at once none passes uncounted.
+   * Whose key it is, is known from its first proof on: all keys of a user are counted together. Throws
+   * 429, and 401 where `prove` was needed and said no. Returns what to do when it is answered.
    */
-  admit(c: Context, key: Key | undefined): Settle;
+  admit(
+    c: Context,
+    credential: Credential | undefined,
+    prove: () => Promise<string | undefined>,
+  ): Settle | Promise<Settle>;
 }
 
 /** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
 type Settle = (answer: Response, callerId: string | undefined) => void;
 
-/** `rateLimit` is in requests a minute and caller, 0 for any number. */
-export function createLimits(
-  { rateLimit, trustedProxyHeader }: { rateLimit: number; trustedProxyHeader?: string },
-): Limits {
+export function createLimits(options: LimitOptions): Limits {
+  const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader } = options;
   const counts = new Counters();
-  const failures = new Counters();
+  const shares = new Shares(concurrencyLimit, Math.max(1, Math.floor(poolSize / 2)));
+  const guesses = new Guesses();
   /** Whose each key is that was proven, until it fails. */
   const owners = new Bounded<string>();
-  const policy = `"caller";q=${rateLimit};w=${windowLength / 1000}`;
+  /** The users one of whose keys is being tried for the first time by a request of its own. */
+  const trying = new Set<string>();
+  /** Keys that are being proven, for all who show them meanwhile. */
+  const proofs = new Map<string, Promise<string | undefined>>();
+  const policy = `"caller";q=${rateLimit};w=${windowMs / 1000}`;
 
-  function left(used: number): string {
-    return `"caller";r=${Math.max(0, rateLimit - used)};t=${counts.secondsLeft()}`;
+  function headers(used: number): Record<string, string> {
+    const left = Math.max(0, rateLimit - used);
+    return {
+      "ratelimit-policy": policy,
+      "ratelimit": `"caller";r=${left};t=${counts.secondsLeft()}`,
+    };
+  }
+
+  function told(answer: Response, used: number) {
+    const { "ratelimit-policy": policy, ratelimit } = headers(used);
+    answer.headers.set("ratelimit-policy", policy!);
+    answer.headers.set("ratelimit", ratelimit!);
+  }
+
+  /** A request with a key that was proven before. */
+  function admitKnown(c: Context, name: string, owner: string): Settle | Promise<Settle> {
+    if (rateLimit > 0) {
+      const used = counts.increment(owner);
+      if (used > rateLimit) {
+        throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
+      }
+    }
+    const settle = (leave?: () => void): Settle => (answer) => {
+      leave?.();
+      if (answer.status === 401) {
+        owners.delete(name);
+        const address = addressOf(c, trustedProxyHeader);
+        if (address !== undefined) guesses.enter(address, name).then((end) => end(true), () => {});
+      } else if (rateLimit > 0) told(answer, counts.get(owner) ?? 0);
+    };
+    if (concurrencyLimit === 0) return settle();
+    const place = shares.enter(owner);
+    return place instanceof Promise ? place.then(settle) : settle(place);
+  }
+
+  /** One with a key that this instance has not seen, or that was wrong when it did. */
+  async function admitUnknown(
+    c: Context,
+    name: string,
+    { ownerId }: Credential,
+    prove: () => Promise<string | undefined>,
+  ): Promise<Settle> {
+    const address = addressOf(c, trustedProxyHeader);
+    const end = address === undefined ? undefined : await guesses.enter(address, name);
+    const known = owners.get(name);
+    if (known !== undefined) {
+      end?.(false);
+      return admitKnown(c, name, known);
+    }
+    if (trying.has(ownerId)) {
+      let proof = proofs.get(name);
+      if (!proof) proofs.set(name, proof = prove().finally(() => proofs.delete(name)));
+      let owner;
+      try {
+        owner = await proof;
+      } finally {
+        end?.(owner === undefined);
+      }
+      if (owner === undefined) throw unauthorized();
+      owners.set(name, owner);
+      return admitKnown(c, name, owner);
+    }
+    trying.add(ownerId);
+    return (answer, callerId) => {
+      trying.delete(ownerId);
+      end?.(answer.status === 401);
+      if (answer.status === 401 || callerId === undefined) return;
+      owners.set(name, callerId);
+      if (rateLimit > 0) told(answer, counts.increment(callerId));
+    };
   }
 
   return {
-    admit(c, key) {
-      const name = key && nameOf(key);
-      const owner = name && owners.get(name);
-      // Whoever shares an address with a guesser and holds a good key goes on.
-      const address = owner ? undefined : addressOf(c, trustedProxyHeader);
-      if (address !== undefined && failures.get(address) >= failureLimit) {
-        throw tooMany("Too many requests without a valid key.", failures.secondsLeft());
+    admit(c, credential, prove) {
+      if (!credential) {
+        // No key is no guess: whoever has none cannot keep out those who have one.
+        const address = c.req.header("authorization") && addressOf(c, trustedProxyHeader);
+        if (address) guesses.malformed(address);
+        return () => {};
       }
-      const counted = rateLimit === 0 ? undefined : owner ?? name;
-      if (counted !== undefined) {
-        const used = counts.increment(counted);
-        if (used > rateLimit) {
-          throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), {
-            "ratelimit-policy": policy,
-            "ratelimit": left(used),
-          });
-        }
-      }
-      return (answer, callerId) => {
-        if (answer.status === 401) {
-          if (name) {
-            counts.delete(name);
-            owners.delete(name);
-          }
-          const address = addressOf(c, trustedProxyHeader);
-          if (address !== undefined) failures.increment(address);
-        } else if (name && callerId !== undefined) {
-          owners.set(name, callerId);
-          if (rateLimit === 0) return;
-          const used = counted === callerId ? counts.get(callerId) : counts.increment(callerId);
-          answer.headers.set("ratelimit-policy", policy);
-          answer.headers.set("ratelimit", left(used));
-        }
-      };
+      const name = nameOf(credential);
+      const owner = owners.get(name);
+      return owner === undefined
+        ? admitUnknown(c, name, credential, prove)
+        : admitKnown(c, name, owner);
     },
   };
 }
 
-/** Never the key's id alone: that is no secret, and anybody could use up another's requests. */
-function nameOf(key: Key): string {
-  return `${key.id}:${key.hash}`;
-}
-
-/**
- * Who is at the other end. Of a header that our own proxy adds to, only the last element is the
- * proxy's word. Addresses of IPv6 count by the /64, which is what one customer has. Undefined where
- * there is no network in between.
- */
-function addressOf(c: Context, trustedProxyHeader: string | undefined): string | undefined {
-  const connection: { remoteAddr?: { hostname?: string } } | undefined = c.env;
-  const given = trustedProxyHeader && c.req.header(trustedProxyHeader);
-  const address = given
-    ? given.split(",").at(-1)!.trim().slice(0, 64)
-    : connection?.remoteAddr?.hostname;
-  return address?.includes(":") ? networkOf(address) : address;
-}
-
-function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1]!;
-  const [head = "", tail] = address.toLowerCase().split("%")[0]!.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const rest = tail ? tail.split(":") : [];
-  while (tail !== undefined && groups.length + rest.length < 8) groups.push("0");
-  return [...groups, ...rest].slice(0, 4).map((group) => group.padStart(4, "0")).join(":");
-}
-
-function tooMany(detail: string, seconds: number, headers: Record<string, string> = {}): Problem {
-  return new Problem("rate_limited", detail, {
-    headers: { "retry-after": String(seconds), ...headers },
-  });
+/** Never the ids alone: they are no secret, and anybody could use up another's requests. */
+function nameOf({ ownerId, keyId, hash }: Credential): string {
+  return `${ownerId}:${keyId}:${hash}`;
 }

@@ -1,11 +1,27 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { DatabaseError } from "../postgres/mod.ts";
+import { Problem, problemResponse } from "./_problem.ts";
 import type { Variables } from "./_step.ts";
 
+/** A name or an address, and perhaps a port. */
+const host = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
+
 /**
- * The outermost middleware: gives the request its id, writes one line of JSON when it is answered,
- * and sets the headers that every answer has. No body, key or email is ever in a line.
+ * Whether the path that was routed by is the request line's. Deno puts the URL together of the Host
+ * header and the request line: `Host: x/api/me#` would move the path. A request that came by no
+ * network has neither.
+ */
+function isOnItsPath(c: Context): boolean {
+  const name = c.req.header("host");
+  if (name === undefined) return c.env?.remoteAddr === undefined;
+  const { url } = c.req;
+  return host.test(name) && url.startsWith(`//${name}/`, url.indexOf(":") + 1);
+}
+
+/**
+ * The outermost middleware: gives the request its id, refuses one whose Host is none, writes one line
+ * of JSON when it is answered, and sets the headers that every answer has. No body, key or email is ever in a line.
  */
 export function requestLog(
   log: (line: string) => void,
@@ -16,12 +32,13 @@ export function requestLog(
     // A sane id of the caller's or its proxy's is kept; anything else could forge a log line.
     const requestId = given && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : crypto.randomUUID();
     c.set("requestId", requestId);
-    await next();
+    if (isOnItsPath(c)) await next();
+    else c.res = problemResponse(c, new Problem("malformed_request", "Host must be host[:port]."));
     const { headers, status } = c.res;
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");
     // What an answer to a key says is nobody else's, not even after the key is gone.
-    if (c.get("key") || status === 401) headers.set("cache-control", "no-store");
+    if (c.get("credential") || status === 401) headers.set("cache-control", "no-store");
     const route = routePath(c, -1);
     const line: Record<string, unknown> = {
       time: new Date().toISOString(),

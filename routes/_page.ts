@@ -1,12 +1,11 @@
 import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { digest } from "../db/_secret.ts";
-import type { Page } from "../db/_shapes.ts";
-import type { After, PageRequest, SortKey } from "../db/_sort.ts";
+import type { After, Page, PageRequest, SortKey } from "../db/_page.ts";
 import { permit } from "./_auth.ts";
-import type { Variables } from "./_step.ts";
 import { Problem } from "./_problem.ts";
-import { passThrough } from "./_reply.ts";
+import { absent, passThrough } from "./_reply.ts";
+import type { Variables } from "./_step.ts";
 
 const cursorPattern = /^[A-Za-z0-9_-]{1,2000}$/;
 
@@ -22,16 +21,16 @@ export function pageQuery(sorts: Record<string, SortKey>) {
         minimum: 1,
         maximum: 100,
         default: 20,
-        description: "Rows of a page at most.",
+        description: "The most rows of a page.",
       }),
     cursor: z.string().optional()
       .openapi({
         pattern: cursorPattern.source,
-        description: "`next_cursor` of the page before, with the same sort and filters.",
+        description: "`next_cursor` of the previous page, sent with the same sort and filters.",
       }),
     sort: z.enum(names as [string, ...string[]]).optional()
       .openapi({
-        description: "With `-` descending. Empty values come last.",
+        description: "`-` in front sorts descending. Empty values come last.",
         default: names[0],
       } as object),
   };
@@ -70,14 +69,14 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
   };
 }
 
-/** The page as its answer, with the Link to the next one. */
+/** The page as its answer, with the Link to the next one. Throws 401, 403, and 404 if it is not `present`. */
 export function pageReply(
   c: Context<{ Variables: Variables }>,
-  rows: Page[],
+  rows: (Page & { present?: boolean })[],
   { query, context }: { query: PageQuery; context: string },
 ) {
   const page = permit(c, rows);
-  if (!page.present) throw new Problem("not_found", "There is no such row among yours.");
+  if (page.present === false) throw absent();
   const cursor = page.last_id === null ? null : encode([context, page.last_id, page.last_value]);
   const headers: Record<string, string> = {};
   if (cursor !== null) {

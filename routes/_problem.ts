@@ -6,15 +6,15 @@ import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
  * feeds the OpenAPI document, and a test provokes each of them.
  */
 export const problems = {
-  malformed_request: [400, "The request is not well formed"],
+  malformed_request: [400, "The request is malformed"],
   malformed_json: [400, "The body is not JSON"],
   invalid_parameter: [400, "A parameter is not valid"],
-  invalid_cursor: [400, "The cursor is not one of this list"],
+  invalid_cursor: [400, "The cursor is malformed or belongs to another list"],
   unauthorized: [401, "A valid API key is required"],
   insufficient_scope: [403, "The API key's scope does not allow this"],
-  not_found: [404, "There is nothing here"],
+  not_found: [404, "There is no such resource"],
   method_not_allowed: [405, "This method is not allowed here"],
-  not_acceptable: [406, "Only JSON can be sent"],
+  not_acceptable: [406, "The Accept header allows nothing that can be sent"],
   request_timeout: [408, "The body did not arrive in time"],
   email_taken: [409, "Another user has this email address"],
   precondition_failed: [412, "The row has changed"],
@@ -24,24 +24,27 @@ export const problems = {
   student_not_found: [422, "There is no such student"],
   idempotency_key_reused: [422, "The idempotency key belongs to another request"],
   rate_limited: [429, "Too many requests"],
-  internal_error: [500, "Something went wrong here"],
+  internal_error: [500, "An internal error"],
   unavailable: [503, "The database is not available"],
   deadline_exceeded: [504, "The request took too long"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ProblemCode = keyof typeof problems;
 
-/** One fault of a request: where it is, never what was sent. */
+/** One fault of a request: where it is and what the rule says, never what was sent. */
 export interface Fault {
-  /** A JSON Pointer into the body, or */
+  /** Of a fault in the body: a JSON Pointer (RFC 6901). */
   pointer?: string;
-  /** a parameter's name. */
+  /** Of a fault in a parameter or header: its name. */
   parameter?: string;
   code: string;
   detail: string;
 }
 
-/** An answer that is an error (RFC 9457). Thrown by handlers, rendered in one place. */
+/** Faults that one answer names at most: it must not be many times as long as what was sent. */
+export const mostFaults = 20;
+
+/** An error to answer with (RFC 9457). Handlers and steps throw it; errorResponse() renders it. */
 export class Problem extends Error {
   override name = "Problem";
   readonly status: number;
@@ -52,7 +55,8 @@ export class Problem extends Error {
     detail: string,
     readonly extra: { errors?: Fault[]; headers?: Record<string, string> } = {},
   ) {
-    super(detail);
+    const { errors = [] } = extra;
+    super(errors.length > mostFaults ? `${detail} The first ${mostFaults} faults follow.` : detail);
     [this.status, this.title] = problems[code];
   }
 }
@@ -66,8 +70,12 @@ const constraints: Record<string, [code: ProblemCode, field: string, detail: str
   todos_student_id_fkey: ["student_not_found", "student_id", "is not a student of yours"],
 };
 
-/** What is wrong with the field by SQLSTATE; what is neither broke a check. */
-const faults: Record<string, string> = { "23505": "taken", "23503": "not_found" };
+/** The code of the field's fault by SQLSTATE. Any other one is a check that the value broke. */
+const faultCodes: Record<string, string> = {
+  "23505": "taken",
+  "23P01": "taken",
+  "23503": "not_found",
+};
 
 /** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
 export function unauthorized(): Problem {
@@ -76,13 +84,28 @@ export function unauthorized(): Problem {
   });
 }
 
-/** The problem that an error means. What is not foreseen is a bug: 500. */
+/** 429: try again in so many seconds. */
+export function tooMany(
+  detail: string,
+  seconds: number,
+  headers: Record<string, string> = {},
+): Problem {
+  return new Problem("rate_limited", detail, {
+    headers: { "retry-after": String(seconds), ...headers },
+  });
+}
+
+/** The problem that an error stands for. One that is not foreseen here is a bug: 500. */
 function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DeadlinePassed) {
-    return new Problem("deadline_exceeded", "It was given up; a write may or may not be done.", {
-      headers: { "retry-after": "1" },
-    });
+    return new Problem(
+      "deadline_exceeded",
+      "The request was stopped. A write may have been done or not.",
+      {
+        headers: { "retry-after": "1" },
+      },
+    );
   }
   if (error instanceof Unreachable) return unavailable();
   if (error instanceof DatabaseError) {
@@ -91,7 +114,7 @@ function toProblem(error: unknown, method: string): Problem {
     if (name.endsWith("_owner_id_fkey")) return unauthorized();
     if (name in constraints) {
       const [code, field, detail] = constraints[name]!;
-      const fault = faults[error.code] ?? "invalid_value";
+      const fault = faultCodes[error.code] ?? "invalid_value";
       return new Problem(code, `The field ${field} ${detail}.`, {
         errors: [{ pointer: `/${field}`, code: fault, detail }],
       });
@@ -111,17 +134,17 @@ function toProblem(error: unknown, method: string): Problem {
         headers: { "retry-after": "1" },
       });
     }
-    // Conflicts that lasted, no room, no connection, read only: worth another try, later.
+    // A conflict that lasted, no room, no connection, a server that only reads: try again later.
     if (/^(40(001|P01)|53|57P|55P03|08|25006)/.test(error.code)) return unavailable();
   }
-  return new Problem("internal_error", "It was logged. The request id helps us to find it.");
+  return new Problem("internal_error", "It was logged. Report it with the request_id.");
 }
 
 function unavailable(): Problem {
   return new Problem("unavailable", "Try again in a moment.", { headers: { "retry-after": "1" } });
 }
 
-/** Answers what was thrown. The log finds it in the context. */
+/** The response to what was thrown, which stays in the context for the log. */
 export function errorResponse(error: Error, c: Context): Response {
   c.error = error;
   return problemResponse(c, toProblem(error, c.req.method));
@@ -137,7 +160,7 @@ export function problemResponse(c: Context, problem: Problem): Response {
       detail: message,
       code,
       request_id: c.get("requestId"),
-      ...(extra.errors && { errors: extra.errors }),
+      ...(extra.errors && { errors: extra.errors.slice(0, mostFaults) }),
     }),
     status as 400,
     { "content-type": "application/problem+json", ...extra.headers },

@@ -1,7 +1,7 @@
 import type { Context, TypedResponse } from "hono";
 import { digest } from "../db/_secret.ts";
-import type { Created, Idempotency } from "../db/_create.ts";
-import type { Changed, Found, Versions, Written } from "../db/_shapes.ts";
+import type { Created, Idempotency } from "../db/_idempotency.ts";
+import type { Changed, Found, Versions, Written } from "../db/_row.ts";
 import { permit } from "./_auth.ts";
 import type { Variables } from "./_step.ts";
 import { Problem } from "./_problem.ts";
@@ -85,18 +85,23 @@ function changed(c: Ctx, rows: Changed[]): Changed {
   if (!row.present) throw absent();
   if (row.version === null) {
     // Without a precondition the row went away between being seen and being changed.
-    if (c.req.header("if-match") === undefined) throw absent();
+    if (precondition(c) === undefined) throw absent();
     throw new Problem("precondition_failed", "Get it again and decide anew.");
   }
   return row;
 }
 
 /** The same for a row that is absent and one that is another user's. */
-function absent(): Problem {
+export function absent(): Problem {
   return new Problem("not_found", "There is no such row among yours.");
 }
 
-const entityTag = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
+/** RFC 9110, sections 5.6.1 and 8.8.3: a comma may be a part of a tag, and a list have empty ones. */
+const entityTag = String.raw`(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"`;
+const eachTag = new RegExp(entityTag, "g");
+const tagList = new RegExp(
+  String.raw`^(?:[ \t]*,)*[ \t]*${entityTag}[ \t]*(?:,[ \t]*(?:${entityTag}[ \t]*)?)*$`,
+);
 
 /** RFC 9110, section 13.1.2: weak comparison. */
 function matchesAny(header: string, etag: string): boolean {
@@ -106,10 +111,25 @@ function matchesAny(header: string, etag: string): boolean {
 }
 
 /**
+ * The versions that the preconditions of a change allow. `If-None-Match: *`, which asks for the row
+ * not to be there, allows none; with tags it would ask for what nobody does, so that is refused
+ * rather than ignored.
+ */
+export function precondition(c: Ctx): Versions | undefined {
+  const wanted = ifMatch(c);
+  const unwanted = c.req.header("if-none-match");
+  if (unwanted === undefined) return wanted;
+  if (unwanted === "*") return [];
+  throw new Problem("invalid_parameter", "If-None-Match on a change may only be `*`.", {
+    errors: [{ parameter: "If-None-Match", code: "invalid_format", detail: "must be `*`" }],
+  });
+}
+
+/**
  * The versions that an If-Match header allows. RFC 9110, section 13.1.1: strong comparison, so a
  * weak tag matches nothing, and neither does one that is not ours.
  */
-export function ifMatch(c: Ctx): Versions | undefined {
+function ifMatch(c: Ctx): Versions | undefined {
   const header = c.req.header("if-match");
   if (header === undefined) return undefined;
   const tags = tagsOf(header, "If-Match");
@@ -118,10 +138,8 @@ export function ifMatch(c: Ctx): Versions | undefined {
 }
 
 function tagsOf(header: string, name: string): string[] {
-  const tags = header.split(",").map((tag) => tag.trim()).filter(Boolean);
-  const good = tags.length > 0 &&
-    (tags.every((tag) => entityTag.test(tag)) || header.trim() === "*");
-  if (good) return tags;
+  if (header === "*") return ["*"];
+  if (tagList.test(header)) return header.match(eachTag)!;
   throw new Problem("invalid_parameter", `${name} is not a list of entity tags.`, {
     errors: [{
       parameter: name,

@@ -1,10 +1,10 @@
 import type { Context } from "hono";
-import type { Key } from "../db/_caller.ts";
+import type { Credential } from "../db/_caller.ts";
 
 /** What the steps leave for the handlers in `c.var`. */
 export interface Variables {
   requestId: string;
-  key: Key;
+  credential: Credential;
   callerId?: string;
   body?: Uint8Array;
   json?: unknown;

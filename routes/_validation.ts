@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import { type Fault, Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
 
-/** A zod issue as far as it is used here; the value that was sent is never in it. */
+/** A zod issue as far as it is used here. */
 interface Issue {
   code?: string;
   path: PropertyKey[];
@@ -11,31 +11,33 @@ interface Issue {
   keys?: string[];
   values?: unknown[];
   expected?: string;
+  /** What was sent: only its type is ever looked at. */
+  input?: unknown;
 }
 
-/** The parts of a route's request that are checked; what it says of headers is only documented. */
-export interface Checked {
+/** The parts of a route's request that are validated. Its headers are only documented by it. */
+export interface Validated {
   query?: z.ZodType;
   params?: z.ZodType;
   body?: { content: Record<string, { schema?: unknown } | undefined> };
 }
 
 /**
- * Validates a whole request, its body as jsonBody() left it. Throws the problem that a fault means:
- * in a parameter 400, in a body that is JSON and breaks its schema 422.
+ * Validates a whole request, whose body jsonBody() has parsed. Throws Problem: 400 for a fault in a
+ * parameter, 422 for a body that is JSON and breaks its schema.
  */
-export function validation({ query, params, body }: Checked): Step {
-  // The media types of a body are names for one schema.
+export function validation({ query, params, body }: Validated): Step {
+  // All media types of a body have the same schema.
   const schema = Object.values(body?.content ?? {})[0]?.schema as z.ZodType | undefined;
   return (c, next) => {
-    if (query) keep(c, "query", query, queryOf(c));
-    if (params) keep(c, "param", params, c.req.param());
-    if (schema) keep(c, "json", schema, c.get("json"));
+    if (query) validate(c, "query", query, queryOf(c));
+    if (params) validate(c, "param", params, c.req.param());
+    if (schema) validate(c, "json", schema, c.get("json"));
     return next(c);
   };
 }
 
-/** A parameter that is there once is text, one that is repeated an array, which no schema takes. */
+/** A parameter that comes once is text; a repeated one is an array, which no schema accepts. */
 function queryOf(c: Context): Record<string, string | string[]> {
   if (!c.req.url.includes("?")) return {};
   return Object.fromEntries(
@@ -43,8 +45,14 @@ function queryOf(c: Context): Record<string, string | string[]> {
   );
 }
 
-function keep(c: Context, target: "query" | "param" | "json", schema: z.ZodType, value: unknown) {
-  const { success, data, error } = schema.safeParse(value);
+/** Leaves what the schema made of the value for `c.req.valid()`. */
+function validate(
+  c: Context,
+  target: "query" | "param" | "json",
+  schema: z.ZodType,
+  value: unknown,
+) {
+  const { success, data, error } = schema.safeParse(value, { reportInput: true });
   if (success) return c.req.addValidatedData(target, data as object);
   const inBody = target === "json";
   const errors = (error.issues as unknown as Issue[]).flatMap((issue) => faults(issue, inBody));
@@ -65,29 +73,31 @@ function faults(issue: Issue, inBody: boolean): Fault[] {
       detail: inBody ? "is not a field" : "is not a parameter",
     }));
   }
-  return [{ ...at(issue.path), ...describe(issue) }];
+  return [{ ...at(issue.path), ...describe(issue, inBody) }];
 }
 
-function describe(issue: Issue): { code: string; detail: string } {
-  switch (issue.code) {
-    case "invalid_type":
-      // zod tells a missing value only in its message.
-      if (issue.message.endsWith("received undefined")) {
-        return { code: "required", detail: "is required" };
-      }
-      if (issue.message.endsWith("received array")) {
-        return { code: "invalid_type", detail: `must be one ${issue.expected}` };
-      }
-      return { code: "invalid_type", detail: `must be a ${issue.expected}` };
-    case "invalid_value":
-      return { code: "invalid_value", detail: `must be one of ${issue.values!.join(", ")}` };
-    default:
-      // The messages of our own schemas: they state the rule, never the value.
-      return {
-        code: issue.code === "custom" ? "invalid_value" : issue.code!,
-        detail: issue.message,
-      };
+/** What the types of JSON are called in a sentence. */
+const nouns: Record<string, string> = {
+  string: "text",
+  number: "a number",
+  boolean: "true or false",
+  object: "an object",
+  array: "an array",
+};
+
+/** What is wrong. The messages of our own schemas state the rule, never the value. */
+function describe({ code = "", message, input, values, expected }: Issue, inBody: boolean) {
+  if (input === undefined) return { code: "required", detail: "is required" };
+  if (Array.isArray(input) && !inBody) return { code, detail: "must be given once" };
+  if (code === "invalid_value") {
+    const choice = values!.length === 1 ? values![0] : `one of ${values!.join(", ")}`;
+    return { code, detail: `must be ${choice}` };
   }
+  const own = code !== "invalid_type" || !message.startsWith("Invalid input");
+  return {
+    code: code === "custom" ? "invalid_value" : code,
+    detail: own ? message : `must be ${nouns[expected!]}`,
+  };
 }
 
 /** RFC 6901, section 3. */

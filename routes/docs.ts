@@ -1,4 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { download } from "./_download.ts";
+import { introduction } from "./_introduction.ts";
 import type { Variables } from "./_step.ts";
 import { negotiate } from "./_negotiate.ts";
 import { jsonReply, NoQuery, openProblems, router } from "./_operation.ts";
@@ -8,23 +10,23 @@ import { loadViewer, viewerPage, viewerPolicy } from "./_viewer.ts";
 export const apiVersion = "1.0.0";
 
 const tags = {
-  Todos: "What is to be done, by whom, until when.",
+  Todos: "What is to be done, for which student, until when.",
   Students: "Your roster. A todo may be assigned to a student.",
-  Users: "Accounts. A user sees itself, an admin sees all.",
-  Keys: "What callers prove who they are with.",
-  Health: "What needs no key.",
+  Users: "Accounts. A user sees and changes their own; an admin key, all.",
+  Keys: "API keys: who is calling, and what they may do.",
+  Health: "Whether the API works, and this document. No key is needed.",
 };
 
 type App = OpenAPIHono<{ Variables: Variables }>;
 
-/** The OpenAPI 3.1 document of all that is mounted, from the schemas that validate. */
+/** The OpenAPI 3.1 document of every mounted route, from the schemas that validate. */
 export function openapiDocument(app: App) {
   const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {
       title: "Slate",
       version: apiVersion,
-      description: "Todos for people who teach: a roster of students and what is to be done.",
+      description: introduction,
       license: { name: "MIT", url: "https://opensource.org/license/mit" },
     },
     servers: [{ url: "/" }],
@@ -35,17 +37,17 @@ export function openapiDocument(app: App) {
     components: {
       ...document.components,
       securitySchemes: {
-        key: {
+        apiKey: {
           type: "http",
           scheme: "bearer",
-          description: "An API key, `slate_<environment>_<id>_<secret>`.",
+          description: "An API key, `slate_<environment>_<owner>_<id>_<secret>`.",
         },
       },
     },
   };
 }
 
-/** The docs page, its script, and the way there. They are no JSON, unlike all the rest. */
+/** The docs page, its script, and the redirect to it: the only routes that answer no JSON. */
 export function docsPageRoutes() {
   const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
   return router()
@@ -58,7 +60,7 @@ export function docsPageRoutes() {
         summary: "Find the docs page",
         responses: {
           302: {
-            description: "It is at /api/docs.",
+            description: "See /api/docs.",
             headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
           },
           ...openProblems,
@@ -73,7 +75,7 @@ export function docsPageRoutes() {
         method: "get",
         path: "/api/docs",
         operationId: "getDocs",
-        summary: "Read this document, and try it",
+        summary: "Read and try the API in a browser",
         responses: {
           200: {
             description: "A page for people.",
@@ -108,7 +110,7 @@ export function docsPageRoutes() {
       async (c) => {
         const { script, gzipped } = await loadViewer();
         const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
-        return c.body(small ? gzipped : script, 200, {
+        return download(c, small ? gzipped : script, {
           "content-type": "text/javascript; charset=utf-8",
           "cache-control": "public, max-age=86400",
           "vary": "accept-encoding",
@@ -119,7 +121,7 @@ export function docsPageRoutes() {
 }
 
 export function docsRoutes(app: App) {
-  let text: string | undefined;
+  let bytes: Uint8Array<ArrayBuffer> | undefined;
   return router().openapi(
     createRoute({
       tags: ["Health"],
@@ -135,8 +137,8 @@ export function docsRoutes(app: App) {
       },
     }),
     (c) => {
-      text ??= JSON.stringify(openapiDocument(app));
-      return c.body(text, 200, { "content-type": "application/json" }) as never;
+      bytes ??= new TextEncoder().encode(JSON.stringify(openapiDocument(app)));
+      return download(c, bytes, { "content-type": "application/json" }) as never;
     },
   );
 }

@@ -43,8 +43,42 @@ function notReady(error: unknown): unknown {
   return detail ? new Problem("unavailable", detail, { headers: { "retry-after": "1" } }) : error;
 }
 
+/** Milliseconds for which an answer is given again: anybody may ask, as often as he likes. */
+const kept = 1000;
+
 export function healthRoutes({ db }: Deps) {
   let expected: Promise<string[]> | undefined;
+
+  /** The problem that the database has, if any. */
+  async function look(): Promise<unknown> {
+    try {
+      expected ??= expectedVersions();
+      const applied = await listAppliedVersions(db).catch((error) => {
+        if (error instanceof DatabaseError && error.code === "42P01") return [];
+        throw notReady(error);
+      });
+      const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
+      if (missing.size === 0) return undefined;
+      const first = [...missing].sort()[0];
+      const detail = `The database lacks ${missing.size} migrations, the first is ${first}.`;
+      return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
+    } catch (error) {
+      return error;
+    }
+  }
+
+  let found: Promise<unknown> | undefined;
+  /** When it was found; not yet is never too old. */
+  let foundAt = Infinity;
+
+  /** One question for all who ask meanwhile, and for those who ask right after. */
+  function ready(): Promise<unknown> {
+    if (found && performance.now() - foundAt < kept) return found;
+    foundAt = Infinity;
+    found = look().finally(() => foundAt = performance.now());
+    return found;
+  }
+
   return router()
     .openapi(
       createRoute({
@@ -84,21 +118,8 @@ export function healthRoutes({ db }: Deps) {
         },
       }),
       async (c) => {
-        expected ??= expectedVersions();
-        const applied = await listAppliedVersions(db).catch((error) => {
-          if (error instanceof DatabaseError && error.code === "42P01") return [];
-          throw notReady(error);
-        });
-        const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
-        if (missing.size > 0) {
-          throw new Problem(
-            "unavailable",
-            `The database lacks ${missing.size} migrations, the first is ${
-              [...missing].sort()[0]
-            }.`,
-            { headers: { "retry-after": "5" } },
-          );
-        }
+        const problem = await ready();
+        if (problem) throw problem;
         return c.json({ status: "ok" as const }, 200);
       },
     );

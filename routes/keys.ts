@@ -1,26 +1,16 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { scopes } from "../db/_caller.ts";
+import { type Credential, scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, keySorts, listKeys, rotateKey } from "../db/keys.ts";
-import { id, instant, rowFields, text, timestamp } from "./_fields.ts";
-import {
-  createdReplyOf,
-  deleted,
-  type Deps,
-  IdempotencyKey,
-  ItemParams,
-  jsonBodyOf,
-  NoQuery,
-  pageReplyOf,
-  router,
-  secured,
-} from "./_operation.ts";
+import { creation, deletion, ItemParams, listing } from "./_crud.ts";
+import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
+import { chooseDatabase, type Deps, router } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
-import { createdReply, deletedReply, idempotency } from "./_reply.ts";
+import { createdReply, deletedReply, idempotency, precondition } from "./_reply.ts";
 
 const fields = {
   name: text(100).openapi({ example: "laptop" }),
-  scope: z.enum(scopes).openapi({ description: "Each holds the ones before it." }),
+  scope: z.enum(scopes).openapi({ description: "Each scope includes the ones before it." }),
 };
 
 export const Key = z.strictObject({
@@ -32,14 +22,17 @@ export const Key = z.strictObject({
 
 const CreatedKey = z.strictObject({
   key: z.string().nullable().openapi({
-    description: "The key itself, shown this once. Null in a replayed answer: it is not kept.",
+    description:
+      "The API key itself. It is shown only now and not kept, so a replayed answer has null.",
   }),
   ...Key.shape,
 }).openapi("CreatedKey");
 
 const NewKey = z.strictObject({
   ...fields,
-  expires_at: instant.nullable().default(null).openapi({ description: "Null: never." }),
+  expires_at: instant.nullable().default(null).openapi({
+    description: "When the key expires; null for never.",
+  }),
 }).openapi("NewKey");
 
 const dayInSeconds = 24 * 60 * 60;
@@ -48,113 +41,89 @@ const KeyRotation = z.strictObject({
   overlap_seconds: z.int("must be a whole number")
     .min(0, `must be 0 to ${dayInSeconds}`).max(dayInSeconds, `must be 0 to ${dayInSeconds}`)
     .default(0)
-    .openapi({ description: "How long the old key goes on." }),
+    .openapi({ description: "For how many seconds the old key still works." }),
 }).openapi("KeyRotation");
 
 /** Puts the key in front of its row's JSON. PostgreSQL never sees the secret, so it is added here. */
-function withKey(deps: Deps, secret: string) {
+function withKey({ environment }: Deps, { ownerId }: Credential, secret: string) {
   return (body: string, id: string, replayed: boolean) => {
-    const key = replayed ? null : formatKey(deps.environment, id, secret);
+    const key = replayed ? null : formatKey(environment, { ownerId, id, secret });
     return `{"key":${JSON.stringify(key)},${body.slice(1)}`;
   };
 }
 
 export function keyRoutes(deps: Deps) {
   const { db } = deps;
-  const tag = "Keys";
-  const list = secured(deps, "read", { tag, problems: ["invalid_cursor"] });
-  const add = secured(deps, "write", { tag, body: {}, problems: ["idempotency_key_reused"] });
-  const rotate = secured(deps, "write", {
-    tag,
-    body: { optional: true },
-    problems: ["not_found", "idempotency_key_reused"],
+  const tags = ["Keys"];
+  const rotation = creation(deps, { body: KeyRotation, row: CreatedKey }, {
+    optional: true,
+    problems: ["not_found"],
   });
-  const remove = secured(deps, "write", { tag, problems: ["not_found"] });
-
   return router()
     .openapi(
       createRoute({
-        ...list.shared,
-        method: "get",
+        ...listing(deps, { query: pageQuery(keySorts), page: pageOf("Key", Key) }),
+        tags,
         path: "/api/keys",
         operationId: "listKeys",
         summary: "List your keys",
-        request: { query: z.strictObject(pageQuery(keySorts)) },
-        responses: {
-          200: pageReplyOf("KeyPage", Key),
-          ...list.problems,
-        },
       }),
       async (c) => {
         const { request, asked } = pageRequest(c.req.valid("query"), keySorts);
-        return pageReply(c, await listKeys(db, c.get("key"), request), asked);
+        const from = chooseDatabase(c, deps);
+        return pageReply(c, await listKeys(from, c.get("credential"), request), asked);
       },
     )
     .openapi(
       createRoute({
-        ...add.shared,
-        method: "post",
+        ...creation(deps, { body: NewKey, row: CreatedKey }),
+        tags,
         path: "/api/keys",
         operationId: "createKey",
         summary: "Create a key",
-        description: "For yourself. A key of the scope admin needs one to make it.",
-        request: {
-          query: NoQuery,
-          headers: IdempotencyKey,
-          body: jsonBodyOf(NewKey),
-        },
-        responses: {
-          201: createdReplyOf(CreatedKey),
-          ...add.problems,
-        },
+        description: "The key is yours. Only an admin key creates an admin key.",
       }),
       async (c) => {
+        const credential = c.get("credential");
         const { secret, hash } = newSecret();
         const once = idempotency(c, "createKey");
-        const rows = await createKey(db, c.get("key"), c.req.valid("json"), hash, once);
-        return createdReply(c, rows, "/api/keys", withKey(deps, secret));
+        const rows = await createKey(db, credential, c.req.valid("json"), hash, once);
+        return createdReply(c, rows, "/api/keys", withKey(deps, credential, secret));
       },
     )
     .openapi(
       createRoute({
-        ...rotate.shared,
-        method: "post",
+        ...rotation,
+        request: { ...rotation.request, params: ItemParams },
+        tags,
         path: "/api/keys/{id}/rotate",
         operationId: "rotateKey",
         summary: "Replace a key",
         description:
-          "The new key has the same name, scope and lifetime. The old one ends after the overlap.",
-        request: {
-          params: ItemParams,
-          query: NoQuery,
-          headers: IdempotencyKey,
-          body: jsonBodyOf(KeyRotation, false),
-        },
-        responses: {
-          201: createdReplyOf(CreatedKey),
-          ...rotate.problems,
-        },
+          "The new key has the same name, scope and lifetime. The old one works until the overlap ends.",
       }),
       async (c) => {
+        const credential = c.get("credential");
         const { secret, hash } = newSecret();
         const { id } = c.req.valid("param");
         const { overlap_seconds } = c.req.valid("json");
         const once = idempotency(c, `rotateKey/${id}`);
-        const rows = await rotateKey(db, c.get("key"), id, overlap_seconds, hash, once);
-        return createdReply(c, rows, "/api/keys", withKey(deps, secret));
+        const rows = await rotateKey(db, credential, id, overlap_seconds, hash, once);
+        return createdReply(c, rows, "/api/keys", withKey(deps, credential, secret));
       },
     )
     .openapi(
       createRoute({
-        ...remove.shared,
-        method: "delete",
+        ...deletion(deps),
+        tags,
         path: "/api/keys/{id}",
         operationId: "deleteKey",
         summary: "Revoke a key",
-        description: "It fails at once.",
-        request: { params: ItemParams, query: NoQuery },
-        responses: { 204: deleted, ...remove.problems },
+        description: "Revocation is immediate.",
       }),
-      async (c) => deletedReply(c, await deleteKey(db, c.get("key"), c.req.valid("param").id)),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
+      },
     );
 }

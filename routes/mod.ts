@@ -1,6 +1,6 @@
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { createLimits } from "./_limits.ts";
+import { createLimits, type LimitOptions } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
@@ -12,11 +12,7 @@ import { studentRoutes } from "./students.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
-export interface AppOptions extends Omit<Deps, "limits"> {
-  /** Requests a minute and caller; 0 turns the limit off. */
-  rateLimit: number;
-  trustedProxyHeader?: string;
-}
+export type AppOptions = Omit<Deps, "limits"> & LimitOptions;
 
 /** The whole API. The order of the middleware is the order in which a request passes it. */
 export function createApp(options: AppOptions) {

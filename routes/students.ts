@@ -1,18 +1,24 @@
-import { createRoute, z } from "@hono/zod-openapi";
-import { students } from "../db/students.ts";
-import { listStudentTodos, todos } from "../db/todos.ts";
-import { age, schemas, text } from "./_fields.ts";
+import { createRoute } from "@hono/zod-openapi";
 import {
-  type Deps,
-  ItemParams,
-  pageReplyOf,
-  reading,
-  secured,
-  SlateWritten,
-} from "./_operation.ts";
+  createStudent,
+  deleteStudent,
+  getStudent,
+  listStudents,
+  studentSorts,
+  updateStudent,
+} from "../db/students.ts";
+import { changing, creation, deletion, listing, reading } from "./_crud.ts";
+import { age, schemas, text } from "./_fields.ts";
+import { chooseDatabase, type Deps, router } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
-import { resource } from "./_resource.ts";
-import { todoFilters, todoSchemas } from "./todos.ts";
+import {
+  changedReply,
+  createdReply,
+  deletedReply,
+  idempotency,
+  itemReply,
+  precondition,
+} from "./_reply.ts";
 
 const fields = {
   first_name: text(100).openapi({ example: "Ada" }),
@@ -20,38 +26,79 @@ const fields = {
   age: age.nullable(),
 };
 
+const student = schemas("Student", fields, { defaults: { age: null } });
+
 export function studentRoutes(deps: Deps) {
-  const list = secured(deps, "read", {
-    tag: "Students",
-    problems: ["not_found", "invalid_cursor"],
-  });
-  return resource(deps, {
-    noun: "Student",
-    path: "/api/students",
-    table: students,
-    schemas: schemas("Student", fields, { defaults: { age: null } }),
-  }).openapi(
-    createRoute({
-      ...list.shared,
-      method: "get",
-      path: "/api/students/{id}/todos",
-      operationId: "listStudentTodos",
-      summary: "List a student's todos",
-      request: {
-        params: ItemParams,
-        query: z.strictObject({ ...pageQuery(todos.sorts), ...todoFilters }),
-        headers: SlateWritten,
+  const { db } = deps;
+  const tags = ["Students"];
+  return router()
+    .openapi(
+      createRoute({
+        ...listing(deps, { query: pageQuery(studentSorts), page: student.page }),
+        tags,
+        path: "/api/students",
+        operationId: "listStudents",
+        summary: "List students",
+      }),
+      async (c) => {
+        const { request, asked } = pageRequest(c.req.valid("query"), studentSorts);
+        const from = chooseDatabase(c, deps);
+        return pageReply(c, await listStudents(from, c.get("credential"), request), asked);
       },
-      responses: {
-        200: pageReplyOf("TodoPage", todoSchemas.row),
-        ...list.problems,
+    )
+    .openapi(
+      createRoute({
+        ...creation(deps, { body: student.new, row: student.row }),
+        tags,
+        path: "/api/students",
+        operationId: "createStudent",
+        summary: "Create a student",
+      }),
+      async (c) => {
+        const once = idempotency(c, "createStudent");
+        const rows = await createStudent(db, c.get("credential"), c.req.valid("json"), once);
+        return createdReply(c, rows, "/api/students");
       },
-    }),
-    async (c) => {
-      const { id } = c.req.valid("param");
-      const { request, filter, asked } = pageRequest(c.req.valid("query"), todos.sorts);
-      const page = await listStudentTodos(reading(c, deps), c.get("key"), id, request, filter);
-      return pageReply(c, page, asked);
-    },
-  );
+    )
+    .openapi(
+      createRoute({
+        ...reading(deps, { row: student.row }),
+        tags,
+        path: "/api/students/{id}",
+        operationId: "getStudent",
+        summary: "Get a student",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return itemReply(c, await getStudent(chooseDatabase(c, deps), c.get("credential"), id));
+      },
+    )
+    .openapi(
+      createRoute({
+        ...changing(deps, { body: student.change, row: student.row }),
+        tags,
+        path: "/api/students/{id}",
+        operationId: "updateStudent",
+        summary: "Change a student",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const change = c.req.valid("json");
+        const rows = await updateStudent(db, c.get("credential"), id, change, precondition(c));
+        return changedReply(c, rows);
+      },
+    )
+    .openapi(
+      createRoute({
+        ...deletion(deps),
+        tags,
+        path: "/api/students/{id}",
+        operationId: "deleteStudent",
+        summary: "Delete a student",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return deletedReply(c, await deleteStudent(db, c.get("credential"), id, precondition(c)));
+      },
+    );
 }

@@ -1,5 +1,13 @@
-import { z } from "@hono/zod-openapi";
-import { todos } from "../db/todos.ts";
+import { createRoute, z } from "@hono/zod-openapi";
+import {
+  createTodo,
+  deleteTodo,
+  getTodo,
+  listStudentTodos,
+  listTodos,
+  todoSorts,
+  updateTodo,
+} from "../db/todos.ts";
 import {
   flag,
   id,
@@ -11,7 +19,17 @@ import {
   timestamp,
   words,
 } from "./_fields.ts";
-import { type Deps, resource } from "./_resource.ts";
+import { changing, creation, deletion, ItemParams, listing, reading } from "./_crud.ts";
+import { chooseDatabase, type Deps, router } from "./_operation.ts";
+import { pageQuery, pageReply, pageRequest } from "./_page.ts";
+import {
+  changedReply,
+  createdReply,
+  deletedReply,
+  idempotency,
+  itemReply,
+  precondition,
+} from "./_reply.ts";
 
 const fields = {
   description: text(10_000).openapi({ example: "Buy chalk" }),
@@ -20,36 +38,137 @@ const fields = {
   student_id: id.nullable().openapi({ description: "A student of your own roster." }),
 };
 
-export const todoSchemas = schemas("Todo", fields, {
+const todo = schemas("Todo", fields, {
   defaults: { completed: false, due_date: null, student_id: null },
   answered: { due_date: timestamp.nullable() },
 });
 
-/** The filters of a list of todos; a student's own list has all but the student. */
-export const todoFilters = {
-  completed: flag.optional().openapi({ description: "Only those that are, or are not, done." }),
-  due_before: instantParameter.optional().openapi({ description: "Only those due before it." }),
-  due_after: instantParameter.optional().openapi({ description: "Only those due after it." }),
+/** The parameters of a list of todos; a student's own list has all but the student. */
+const query = {
+  ...pageQuery(todoSorts),
+  completed: flag.optional().openapi({
+    description: "Only todos that are completed, or only those that are not.",
+  }),
+  due_before: instantParameter.optional().openapi({
+    description: "Only todos due before this time.",
+  }),
+  due_after: instantParameter.optional().openapi({
+    description: "Only todos due after this time.",
+  }),
   due: z.enum(["none"]).optional().openapi({
     description: "`none`: only todos without a date.",
     // Otherwise the docs page would fill in the only value that there is.
     param: { examples: { default: { value: "none", "x-disabled": true } } },
   }),
   updated_since: instantParameter.optional()
-    .openapi({ description: "Only those that changed then or later." }),
-  q: words(1000).optional().openapi({ description: "Words to search the descriptions for." }),
+    .openapi({ description: "Only todos that changed at this time or later." }),
+  q: words(1000).optional().openapi({
+    description:
+      "Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either.",
+  }),
 };
 
 export function todoRoutes(deps: Deps) {
-  return resource(deps, {
-    noun: "Todo",
-    path: "/api/todos",
-    table: todos,
-    schemas: todoSchemas,
-    filters: {
-      ...todoFilters,
-      student_id: idParameter.optional().openapi({ description: "Only this student's." }),
-    },
-    problems: ["student_not_found"],
-  });
+  const { db } = deps;
+  const tags = ["Todos"];
+  const ofStudent = listing(deps, { query, page: todo.page }, { problems: ["not_found"] });
+  return router()
+    .openapi(
+      createRoute({
+        ...listing(deps, {
+          query: {
+            ...query,
+            student_id: idParameter.optional().openapi({
+              description: "Only todos of this student.",
+            }),
+          },
+          page: todo.page,
+        }),
+        tags,
+        path: "/api/todos",
+        operationId: "listTodos",
+        summary: "List todos",
+      }),
+      async (c) => {
+        const { request, filter, asked } = pageRequest(c.req.valid("query"), todoSorts);
+        const from = chooseDatabase(c, deps);
+        return pageReply(c, await listTodos(from, c.get("credential"), request, filter), asked);
+      },
+    )
+    .openapi(
+      createRoute({
+        ...creation(deps, { body: todo.new, row: todo.row }, { problems: ["student_not_found"] }),
+        tags,
+        path: "/api/todos",
+        operationId: "createTodo",
+        summary: "Create a todo",
+      }),
+      async (c) => {
+        const once = idempotency(c, "createTodo");
+        const rows = await createTodo(db, c.get("credential"), c.req.valid("json"), once);
+        return createdReply(c, rows, "/api/todos");
+      },
+    )
+    .openapi(
+      createRoute({
+        ...reading(deps, { row: todo.row }),
+        tags,
+        path: "/api/todos/{id}",
+        operationId: "getTodo",
+        summary: "Get a todo",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return itemReply(c, await getTodo(chooseDatabase(c, deps), c.get("credential"), id));
+      },
+    )
+    .openapi(
+      createRoute({
+        ...changing(deps, { body: todo.change, row: todo.row }, {
+          problems: ["student_not_found"],
+        }),
+        tags,
+        path: "/api/todos/{id}",
+        operationId: "updateTodo",
+        summary: "Change a todo",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const change = c.req.valid("json");
+        return changedReply(
+          c,
+          await updateTodo(db, c.get("credential"), id, change, precondition(c)),
+        );
+      },
+    )
+    .openapi(
+      createRoute({
+        ...deletion(deps),
+        tags,
+        path: "/api/todos/{id}",
+        operationId: "deleteTodo",
+        summary: "Delete a todo",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return deletedReply(c, await deleteTodo(db, c.get("credential"), id, precondition(c)));
+      },
+    )
+    .openapi(
+      createRoute({
+        ...ofStudent,
+        request: { ...ofStudent.request, params: ItemParams },
+        tags: ["Students"],
+        path: "/api/students/{id}/todos",
+        operationId: "listStudentTodos",
+        summary: "List a student's todos",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const { request, filter, asked } = pageRequest(c.req.valid("query"), todoSorts);
+        const from = chooseDatabase(c, deps);
+        const rows = await listStudentTodos(from, c.get("credential"), id, request, filter);
+        return pageReply(c, rows, asked);
+      },
+    );
 }

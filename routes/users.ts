@@ -1,17 +1,25 @@
 import { createRoute } from "@hono/zod-openapi";
-import { getMe, users } from "../db/users.ts";
-import { age, email, schemas, text } from "./_fields.ts";
 import {
-  type Deps,
-  IfNoneMatch,
-  itemReplyOf,
-  NoQuery,
-  notModified,
-  reading,
-  secured,
-} from "./_operation.ts";
-import { itemReply } from "./_reply.ts";
-import { resource } from "./_resource.ts";
+  createUser,
+  deleteUser,
+  getMe,
+  getUser,
+  listUsers,
+  updateUser,
+  userSorts,
+} from "../db/users.ts";
+import { changing, creation, deletion, listing, reading } from "./_crud.ts";
+import { age, email, schemas, text } from "./_fields.ts";
+import { chooseDatabase, type Deps, router } from "./_operation.ts";
+import { pageQuery, pageReply, pageRequest } from "./_page.ts";
+import {
+  changedReply,
+  createdReply,
+  deletedReply,
+  idempotency,
+  itemReply,
+  precondition,
+} from "./_reply.ts";
 
 const fields = {
   name: text(100).openapi({ example: "Ada Lovelace" }),
@@ -19,30 +27,97 @@ const fields = {
   years_old: age.nullable(),
 };
 
-const userSchemas = schemas("User", fields, { defaults: { years_old: null } });
+const user = schemas("User", fields, { defaults: { years_old: null } });
 
 export function userRoutes(deps: Deps) {
-  const me = secured(deps, "read", { tag: "Users" });
-  return resource(deps, {
-    noun: "User",
-    path: "/api/users",
-    table: users,
-    schemas: userSchemas,
-    problems: ["email_taken"],
-  }).openapi(
-    createRoute({
-      ...me.shared,
-      method: "get",
-      path: "/api/me",
-      operationId: "getMe",
-      summary: "Get the user whose key this is",
-      request: { query: NoQuery, headers: IfNoneMatch },
-      responses: {
-        200: itemReplyOf(userSchemas.row),
-        304: notModified,
-        ...me.problems,
+  const { db } = deps;
+  const tags = ["Users"];
+  const read = reading(deps, { row: user.row });
+  return router()
+    .openapi(
+      createRoute({
+        ...listing(deps, { query: pageQuery(userSorts), page: user.page }, { scope: "admin" }),
+        tags,
+        path: "/api/users",
+        operationId: "listUsers",
+        summary: "List users",
+      }),
+      async (c) => {
+        const { request, asked } = pageRequest(c.req.valid("query"), userSorts);
+        const from = chooseDatabase(c, deps);
+        return pageReply(c, await listUsers(from, c.get("credential"), request), asked);
       },
-    }),
-    async (c) => itemReply(c, await getMe(reading(c, deps), c.get("key"))),
-  );
+    )
+    .openapi(
+      createRoute({
+        ...creation(deps, { body: user.new, row: user.row }, {
+          scope: "admin",
+          problems: ["email_taken"],
+        }),
+        tags,
+        path: "/api/users",
+        operationId: "createUser",
+        summary: "Create a user",
+      }),
+      async (c) => {
+        const once = idempotency(c, "createUser");
+        const rows = await createUser(db, c.get("credential"), c.req.valid("json"), once);
+        return createdReply(c, rows, "/api/users");
+      },
+    )
+    .openapi(
+      createRoute({
+        ...read,
+        tags,
+        path: "/api/users/{id}",
+        operationId: "getUser",
+        summary: "Get a user",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return itemReply(c, await getUser(chooseDatabase(c, deps), c.get("credential"), id));
+      },
+    )
+    .openapi(
+      createRoute({
+        ...changing(deps, { body: user.change, row: user.row }, { problems: ["email_taken"] }),
+        tags,
+        path: "/api/users/{id}",
+        operationId: "updateUser",
+        summary: "Change a user",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const change = c.req.valid("json");
+        return changedReply(
+          c,
+          await updateUser(db, c.get("credential"), id, change, precondition(c)),
+        );
+      },
+    )
+    .openapi(
+      createRoute({
+        ...deletion(deps),
+        tags,
+        path: "/api/users/{id}",
+        operationId: "deleteUser",
+        summary: "Delete a user",
+      }),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        return deletedReply(c, await deleteUser(db, c.get("credential"), id, precondition(c)));
+      },
+    )
+    .openapi(
+      createRoute({
+        ...read,
+        problems: read.problems.filter((problem) => problem !== "not_found"),
+        request: { ...read.request, params: undefined },
+        tags,
+        path: "/api/me",
+        operationId: "getMe",
+        summary: "Get the user whose key this is",
+      }),
+      async (c) => itemReply(c, await getMe(chooseDatabase(c, deps), c.get("credential"))),
+    );
 }

@@ -27,7 +27,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
     await database.query(sql`delete from keys where name = ${name}`);
     const { secret, hash } = newSecret();
     const [row] = await installKey(database, { email: demoEmail, scope: "admin", name, hash });
-    return formatKey(slateEnv, row!.id, secret);
+    return formatKey(slateEnv, { ownerId: row!.owner_id, id: row!.id, secret });
   } finally {
     await database.close();
   }

@@ -70,7 +70,11 @@ async function create({ email, scope, name }: { email: string; scope: Scope; nam
   try {
     const [row] = await installKey(db, { email, scope, name, hash });
     const fallback = opened.embedded ? "dev" : "live";
-    return formatKey(environment().SLATE_ENV || fallback, row!.id, secret);
+    return formatKey(environment().SLATE_ENV || fallback, {
+      ownerId: row!.owner_id,
+      id: row!.id,
+      secret,
+    });
   } catch (error) {
     if (error instanceof DatabaseError && error.code === "42P01") {
       throw new Failure(

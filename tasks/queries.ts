@@ -23,7 +23,7 @@ export async function checkQueries(
 ): Promise<Finding[]> {
   if (!await Deno.stat(join(root, test)).catch(() => undefined)) return [];
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-check", "--quiet", test],
+    args: ["test", "--allow-all", "--no-check", "--quiet", "--lock=tests/deno.lock", test],
     cwd: root,
     stdin: "null",
     env: {
@@ -37,33 +37,25 @@ export async function checkQueries(
   return findings(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
 }
 
-const steps = "let the schema change in steps that old code survives";
-
 /** What the test's report says: each fault of a file once, with all of its queries. */
 function findings(report: string): Finding[] {
   const errors = [...report.matchAll(/^error: (?:\w*Error: )?([^]*?)(?=\n +at |\n\n)/gm)]
     // Deno shows the line that threw, and a caret below it.
     .map(([, error]) => error!.replace(/\n.*\n +\^\s*$/, "").trim())
     .filter((error) => error !== "Test failed");
-  const queries = new Map<string, { path: string; message: string; names: Set<string> }>();
-  const found: Finding[] = [];
+  const faults = new Map<string, { finding: Finding; names: string[] }>();
   for (const error of new Set(errors)) {
-    const [, path, name, message] = /^(db\/\w+\.ts): ([\w.]+): (.+)/.exec(error) ?? [];
-    const [, file, fault, remedy] = /^(db\/\w+\.ts): (.+); (.+)/.exec(error) ?? [];
-    if (path && name && message) {
-      const known = queries.get(path + message) ?? { path, message, names: new Set() };
-      queries.set(path + message, known);
-      known.names.add(name);
-    } else if (file && fault && remedy) {
-      found.push({ path: file, line: 0, message: fault, remedy });
-    } else {
-      found.push({ path: test, line: 0, message: error, remedy: `adapt db/*.ts, or ${steps}` });
-    }
+    const [, path = test, name, message = error, remedy = "correct what it tells"] =
+      /^(db\/[\w.]+): (?:(\w+): )?(.+); (.+)/.exec(error) ?? [];
+    const finding = { path, line: 0, message, remedy };
+    const known = faults.getOrInsert(JSON.stringify(finding), { finding, names: [] });
+    if (name) known.names.push(name);
   }
-  for (const { path, message, names } of queries.values()) {
-    const all = [...names].join(", ");
-    found.push({ path, line: 0, message: `${all}: ${message}`, remedy: `correct it, or ${steps}` });
+  if (faults.size === 0) {
+    return [{ path: test, line: 0, message: report.trim(), remedy: "correct what it tells" }];
   }
-  if (found.length > 0) return found;
-  return [{ path: test, line: 0, message: report.trim(), remedy: "correct what it tells" }];
+  return Array.from(faults.values(), ({ finding, names }) => ({
+    ...finding,
+    message: names.length > 0 ? `${names.join(", ")}: ${finding.message}` : finding.message,
+  }));
 }

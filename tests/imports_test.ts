@@ -1,14 +1,15 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { dirname, join, normalize } from "node:path";
 import { root } from "./support/root.ts";
 
 /** Which rooms each room may open, beside itself; docs/architecture.md draws the arrows. */
 const allowed: Record<string, string[]> = {
-  "main.ts": ["settings.ts", "routes", "db", "postgres", "embedded"],
+  "main.ts": ["settings.ts", "server.ts", "routes", "db", "postgres", "embedded"],
   // The only place that knows the migrations command and the app.
   "migrate.config.ts": ["migrate", "tasks"],
   "permissions.ts": ["settings.ts"],
   "settings.ts": ["postgres"],
+  "server.ts": [],
   "routes": ["db", "postgres"],
   "db": ["postgres"],
   "postgres": [],
@@ -19,7 +20,7 @@ const allowed: Record<string, string[]> = {
 };
 
 /** The rooms inside of migrate/, which is a product of its own. */
-const stages = /^migrate\/(files|catalog|apply|proof|schema|draft|commands)\//;
+const stages = /^migrate\/(files|catalog|apply|proof|schema|draft|check|commands)\//;
 
 /** What a query must not know: HTTP, and what validates it. */
 const notInDb = /^(hono|zod|@hono)/;
@@ -31,7 +32,7 @@ function room(path: string): string {
 async function* sources(folder = ""): AsyncGenerator<string> {
   for await (const entry of Deno.readDir(join(root, folder))) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory && !/^(\.|node_modules|tests|bench|docs)/.test(entry.name)) {
+    if (entry.isDirectory && !/^(\.|node_modules|tests|bench|docs|dist)/.test(entry.name)) {
       yield* sources(path);
     } else if (entry.name.endsWith(".ts")) yield path;
   }
@@ -111,7 +112,7 @@ async function* migrateFiles(folder: string): AsyncGenerator<string> {
   for await (const entry of Deno.readDir(join(root, folder))) {
     const path = join(folder, entry.name);
     if (!entry.isDirectory) yield path;
-    else if (entry.name !== "tests" && entry.name !== "node_modules") yield* migrateFiles(path);
+    else if (!["tests", "dist", "node_modules"].includes(entry.name)) yield* migrateFiles(path);
   }
 }
 
@@ -125,4 +126,19 @@ Deno.test("SQL never stands in routes/ and HTTP never in db/", async () => {
     }
   }
   assertEquals(wrong, []);
+});
+
+Deno.test("deno.lock has no package that only tests and benches import: the first start would fetch it", async () => {
+  const { specifiers } = JSON.parse(await Deno.readTextFile(join(root, "deno.lock")));
+  const files = [...Deno.readDirSync(join(root, "tests/npm"))].map(({ name }) =>
+    `tests/npm/${name}`
+  );
+  const texts = await Promise.all(
+    [...files, "bench/load.ts"].map((path) => Deno.readTextFile(join(root, path))),
+  );
+  const own = texts.map((text) => /"(npm:@?[^@]+@[^"/]+)/.exec(text)![1]!);
+  assert(own.length > 5);
+  const found = own.filter((name) => name in specifiers);
+  const remedy = "`git checkout deno.lock`, and run tests by `deno task`, which names their lock";
+  assertEquals(found, [], remedy);
 });

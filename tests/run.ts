@@ -2,15 +2,21 @@
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
  * whose role must be allowed to create databases and roles. Further arguments go to `deno test`.
+ * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
-import { root } from "./support/root.ts";
+import { root, testLock } from "./support/root.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { administer, template } from "./support/database.ts";
 
 /** The application's role gets a password that only this run knows. */
 const appPassword = crypto.randomUUID();
+
+/** The longest modules first, so that no core waits for one of them at the end. */
+const longestFirst = ["tests/docs", "migrate", "tests/deploy", "tests/embedded", "."];
+/** Most of the tests wait for a process or a server half of their time. */
+const jobs = 2 * navigator.hardwareConcurrency;
 
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
@@ -56,11 +62,16 @@ function withoutDatabase(env: Record<string, string>): Record<string, string> {
 
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
+  const which = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : longestFirst;
+  const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
+  // deno.jsr.json is to be resolved anew.
+  if (!Deno.args.includes("--config")) options.push(testLock);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--parallel", `--junit-path=${report}`, ...Deno.args],
+    args: ["test", ...options, ...Deno.args, ...which],
     cwd: root,
     clearEnv: true,
     env: {
+      DENO_JOBS: `${jobs}`,
       ...withoutDatabase(Deno.env.toObject()),
       TEST_SERVER: databaseUrl(server),
       TEST_APP_PASSWORD: appPassword,

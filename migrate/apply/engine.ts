@@ -9,7 +9,8 @@ import type { Migration } from "../files/migrations.ts";
 
 export interface EngineRun {
   settings: DatabaseSettings;
-  migration: Migration;
+  /** One, or several that dbmate is to apply in one session. */
+  migrations: Migration[];
   action: "up" | "down";
   /** Seconds that a statement waits for a table's lock; 0 is as long as it takes. */
   lockTimeout: number;
@@ -31,14 +32,14 @@ export interface EngineResult {
 }
 
 /**
- * Lets dbmate apply or revert one migration. It gets a folder that holds this one file as it was
+ * Lets dbmate apply or revert migrations. It gets a folder that holds these files as they were
  * checked, so that it cannot take up anything else, nor a file that changed since.
  * When it ends, its session at the server is gone too: a statement does not outlive its client.
  */
 export async function runEngine(run: EngineRun): Promise<EngineResult> {
   const folder = await temporaryFolder();
   try {
-    await Deno.writeTextFile(join(folder, run.migration.file), run.migration.text);
+    for (const { file, text } of run.migrations) await Deno.writeTextFile(join(folder, file), text);
     return await spawn(run, folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -59,7 +60,7 @@ async function temporaryFolder(): Promise<string> {
 }
 
 async function spawn(
-  { settings, migration, action, lockTimeout, stop }: EngineRun,
+  { settings, migrations, action, lockTimeout, stop }: EngineRun,
   folder: string,
 ): Promise<EngineResult> {
   const session = `${engineName} ${crypto.randomUUID()}`;
@@ -93,17 +94,21 @@ async function spawn(
   return {
     code,
     signal: signal as keyof typeof signalNumbers ?? undefined,
-    ...understand(said, migration[action].line),
+    ...understand(said, migrations, action),
   };
 }
 
 /** Takes PostgreSQL's words out of dbmate's: `Error: line: 4, column: 3, ...: pq: <words> (42601)`. */
-function understand(said: string, firstLine: number) {
+function understand(said: string, migrations: Migration[], action: "up" | "down") {
   // Where dbmate repeats the URL, it repeats the password in it.
   const clean = said.replaceAll(/\/\/[^@/\s]*@/g, "//***@");
   const [, line] = /^Error: line: (\d+),/m.exec(clean) ?? [];
   const [, words, sqlState] = /pq: ([^]*?)(?: at position [\d:]+)? \(([0-9A-Z]{5})\)/.exec(clean) ??
     [];
+  // The last one that it names is the one that failed.
+  const [, name] = [...said.matchAll(/^(?:Applying|Rolling back): (.+)$/gm)].at(-1) ?? [];
+  const failed = migrations.find(({ file }) => file === name) ?? migrations[0]!;
+  const firstLine = failed[action].line;
   return {
     message: words ?? clean.replace(/^Error: /m, ""),
     sqlState,

@@ -46,6 +46,7 @@ export async function brokenIndexes(db: Database, pending: Migration[]): Promise
     findings.push({
       path,
       line: statement.line,
+      rule: "invalid-index",
       message: `an earlier failure left the invalid index ${found.name} on ${found.table}`,
       remedy: dropRemedy(found),
     });

@@ -1,5 +1,5 @@
 import { type Database, sql } from "../../postgres/mod.ts";
-import { exit, Failure } from "../command.ts";
+import { versionsTableName, versionsTableSql } from "../bookkeeping.ts";
 import { environment } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 
@@ -50,21 +50,11 @@ export async function createLedger(db: Database) {
   `);
 }
 
-/**
- * The versions that dbmate has recorded, in its order; none where its table is not there. Throws a
- * Failure where dbmate is told to use another table: everything would look pending.
- */
+/** The versions that dbmate has recorded, in its order; none where its table is not there. */
 export async function readApplied(db: Database): Promise<string[]> {
-  const table = environment().DBMATE_MIGRATIONS_TABLE || "schema_migrations";
-  if (table !== "schema_migrations") {
-    throw new Failure(
-      `DBMATE_MIGRATIONS_TABLE is ${table}: only schema_migrations is supported, so rename the table and unset it`,
-      exit.usage,
-    );
-  }
-  if (!await exists(db, "schema_migrations")) return [];
+  if (!await exists(db, versionsTableName())) return [];
   const rows = await db.query<{ version: string }>(
-    sql`select version from schema_migrations order by version collate "C"`,
+    sql`select version from ${versionsTableSql()} order by version collate "C"`,
   );
   return rows.map(({ version }) => version);
 }

@@ -1,6 +1,8 @@
 import { type Context, exit, Failure, text } from "../command.ts";
+import { versionsTableName } from "../bookkeeping.ts";
 import { report } from "./change.ts";
 import { checkForm } from "../files/form.ts";
+import { judge } from "../files/judge.ts";
 import { readFolder } from "../files/migrations.ts";
 import type { Folder, Migration } from "../files/migrations.ts";
 import { openSession } from "./session.ts";
@@ -19,16 +21,14 @@ export async function printUp(context: Context, target: string | undefined): Pro
     ...findingsOf(rows),
     ...(await Promise.all(files.map(checkForm))).flat(),
   ];
-  if (findings.length > 0) {
-    report(context, findings);
-    return exit.found;
-  }
-  context.print(
-    "create table if not exists schema_migrations (version varchar primary key);",
-  );
+  const { errors, warnings } = judge(findings, folder.migrations);
+  report(context, [...warnings, ...errors]);
+  if (errors.length > 0) return exit.found;
+  const table = versionsTableName();
+  context.print(`create table if not exists ${table} (version varchar primary key);`);
   for (const file of files) {
     context.print(
-      script(file, "up", `insert into schema_migrations (version) values ('${file.version}');`),
+      script(file, "up", `insert into ${table} (version) values ('${file.version}');`),
     );
   }
   return exit.done;
@@ -45,7 +45,7 @@ export async function printDown(
   for (const { file, version } of downTo(target, steps, rows)) {
     if (!file) throw new Failure(`the file of ${version} is gone: take a checkout that has it`);
     context.print(
-      script(file, "down", `delete from schema_migrations where version = '${version}';`),
+      script(file, "down", `delete from ${versionsTableName()} where version = '${version}';`),
     );
   }
   return exit.done;

@@ -1,6 +1,7 @@
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, describeDatabase } from "../../postgres/settings.ts";
 import { exit, Failure, nearest } from "../command.ts";
+import { versionsTableName } from "../bookkeeping.ts";
 import { pause } from "./interrupt.ts";
 
 export interface WaitOptions {
@@ -117,7 +118,7 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
       coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
       (
         select c.oid::regclass::text from pg_class c
-        where c.oid in (to_regclass('schema_migrations'), to_regclass('migration_ledger'))
+        where c.oid in (to_regclass(${versionsTableName()}), to_regclass('migration_ledger'))
           and not (
             has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
             and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete')

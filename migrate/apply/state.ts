@@ -1,7 +1,9 @@
 import type { Database } from "../../postgres/mod.ts";
 import { type Entry, readApplied, readLedger } from "./ledger.ts";
 import type { Finding } from "../finding.ts";
-import { type Folder, type Migration, parse, shownPath, splitName } from "../files/migrations.ts";
+import { type Folder, type Migration, parse, shownPath } from "../files/migrations.ts";
+import type { Rule } from "../rules.ts";
+import { splitName } from "../files/names.ts";
 import { migrationsDir } from "../files/migrations.ts";
 import { join } from "node:path";
 import { project } from "../project.ts";
@@ -104,13 +106,14 @@ export function findingsOf(rows: Row[]): Finding[] {
   return rows.flatMap((row): Finding[] => {
     const path = row.file?.path ??
       shownPath(join(migrationsDir(), row.entry?.file ?? `${row.version}_*.sql`));
-    const finding = (line: number, message: string, remedy: string) => [
-      { path, line, message, remedy },
+    const finding = (line: number, rule: Rule, message: string, remedy: string) => [
+      { path, line, rule, message, remedy },
     ];
     switch (row.state) {
       case "edited":
         return finding(
           firstDifference(row.entry!.content, row.file!.text),
+          "edited",
           `was edited after it was applied at ${row.entry!.started_at} by ${row.entry!.author}`,
           `in development, while it is the newest, \`${project.command} redo\` reverts it and applies it again; elsewhere put it back with \`${project.command} show ${row.version} --applied > ${path}\` and write a new migration; where the schema is the same, as after a corrected comment, \`${project.command} stamp ${row.version}\` accepts it`,
         );
@@ -118,12 +121,14 @@ export function findingsOf(rows: Row[]): Finding[] {
         if (row.baseline) {
           return finding(
             0,
+            "missing",
             `is replaced by ${row.baseline.file}, and this database has not all that it replaces`,
             "bring it up with a checkout from before the squash first",
           );
         }
         return finding(
           0,
+          "missing",
           "is applied, and its file is gone",
           row.entry
             ? `take a checkout that has it, or write it back with \`${project.command} show ${row.version} --applied > ${path}\``
@@ -132,6 +137,7 @@ export function findingsOf(rows: Row[]): Finding[] {
       case "out of order":
         return finding(
           0,
+          "out-of-order",
           "has an older number than what is applied already",
           `give it a new one: git mv it to ${
             suggestion(row)
@@ -140,6 +146,7 @@ export function findingsOf(rows: Row[]): Finding[] {
       case "unfinished":
         return finding(
           row.entry ? fromLedger(row.entry)[row.entry.action as "up" | "down"].line : 0,
+          "unfinished",
           `was cut off at its ${row.entry!.action} of ${
             row.entry!.started_at
           }, outside a transaction: it may be done and not recorded`,

@@ -33,19 +33,12 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   const block = migration[action];
   const lockTimeout = await isPatient(block) ? 0 : stepper.lockTimeout;
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
-  if (stop.aborted) {
-    throw new Failure(
-      `stopped before ${migration.path}: ${
-        interrupt.code() ? "interrupted" : "the migration lock was lost"
-      }; run it again`,
-      interrupt.code() ?? exit.locked,
-    );
-  }
+  throwIfStopped(stepper, migration);
   const entry = await begin(db, migration, action);
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
     const started = performance.now();
-    const run = { settings, migration, action, lockTimeout, stop };
+    const run = { settings, migrations: [migration], action, lockTimeout, stop };
     const result = await runEngine(run).catch(async (error) => {
       // dbmate never started.
       await finish(db, entry, "failed");
@@ -76,6 +69,17 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   }
 }
 
+/** Throws a Failure where a signal came, or the lock is not ours any more. */
+export function throwIfStopped({ lock, interrupt }: Stepper, { path }: Migration) {
+  if (!interrupt.signal.aborted && !lock.lost.aborted) return;
+  throw new Failure(
+    `stopped before ${path}: ${
+      interrupt.code() ? "interrupted" : "the migration lock was lost"
+    }; run it again`,
+    interrupt.code() ?? exit.locked,
+  );
+}
+
 /** Whether a block does not stop anybody while it waits, so that it may wait for long. */
 async function isPatient(block: Block): Promise<boolean> {
   if (block.transaction) return false;
@@ -83,7 +87,8 @@ async function isPatient(block: Block): Promise<boolean> {
   return (await parseBlock(block)).every(({ kind, fields }) => isConcurrent(kind, fields));
 }
 
-async function explain(
+/** What happened to a migration that failed, and what is left of it. */
+export async function explain(
   { db, lock, interrupt, lockTimeout }: Stepper,
   migration: Migration,
   action: "up" | "down",

@@ -33,6 +33,8 @@ export async function readDefinitions(
   const [row] = await db.query<{ objects: CatalogObject[] | null }>(query);
   const objects = row?.objects ?? [];
   for (const object of objects) {
+    // A file with Windows line ends leaves them in the bodies of functions.
+    object.ddl = object.ddl.replaceAll("\r\n", "\n");
     if (object.kind !== "index" && object.kind !== "constraint") continue;
     object.ddl = withStatedOptions(object.ddl, writing.ignored);
   }

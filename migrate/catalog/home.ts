@@ -1,3 +1,5 @@
+import { bookkeeping } from "./bookkeeping.ts";
+
 /**
  * The CTE `home`: the role that migrates, which is called differently on each server. It owns the
  * record of migrations; else it is who is asking, if the database or a part of it is theirs; else
@@ -6,7 +8,7 @@
 export const home = `
 home as materialized (
   select coalesce(
-    (select relowner from pg_class where relname = 'schema_migrations' and relkind = 'r'
+    (select relowner from pg_class where relname = '${bookkeeping[0]}' and relkind = 'r'
       order by oid limit 1),
     (select r.oid from pg_roles r where rolname = current_user and (
       exists (select from pg_database where datname = current_database() and datdba = r.oid)

@@ -69,6 +69,8 @@ export const printed: Record<string, string> = {
     select case e when 0 then 'public' when (select oid from home) then '(owner)'
       else pg_get_userbyid(e) end as r from unnest(x.polroles) e) names)`,
   "pg_proc.proacl": privileges("x.proacl", "'f'", "x.proowner"),
+  // A file with Windows line ends leaves them in the bodies of functions.
+  "pg_proc.prosrc": "replace(x.prosrc, e'\\r\\n', e'\\n')",
   "pg_proc.proargdefaults": "pg_get_expr(x.proargdefaults, 0)",
   "pg_proc.prosqlbody": "case when x.prosqlbody is not null then pg_get_functiondef(x.oid) end",
   "pg_publication_rel.prqual": "pg_get_expr(x.prqual, x.prrelid)",

@@ -10,7 +10,7 @@ import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
 import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
 import { openSide } from "../draft/sides.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "diff",

@@ -1,6 +1,7 @@
 import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
 import { checkForm } from "../files/form.ts";
+import { judge } from "../files/judge.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { findingsOf, fromLedger, type Row } from "../apply/state.ts";
@@ -88,9 +89,13 @@ async function obstacles(migration: Migration): Promise<Finding[]> {
     return [{
       path,
       line: down.line,
+      rule: "irreversible",
       message: `cannot be reverted: ${irreversible}`,
       remedy: "write a new migration that goes forward",
     }];
   }
-  return (await checkForm(migration)).filter(({ line }) => line >= down.line);
+  // That nothing would be undone is an error here, whatever it weighs in a file.
+  const found = (await checkForm(migration)).filter(({ line }) => line >= down.line);
+  const empty = found.filter(({ rule }) => rule === "empty-down");
+  return empty.length > 0 ? empty : judge(found, [migration]).errors;
 }

@@ -3,6 +3,7 @@ import { describeDatabase } from "../../postgres/settings.ts";
 import { describeDifferences, type Difference } from "../catalog/catalog.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { compareWithMigrations } from "../proof/expected.ts";
+import { counted } from "../finding.ts";
 import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import { fromLedger, readState } from "../apply/state.ts";
@@ -33,7 +34,12 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
       const where = describeDatabase(target.settings);
       // An order alone breaks nothing that names its columns, and no statement can mend it.
       if (differences.every(({ kind }) => kind === "column order")) {
-        say(`${where} is what its ${recorded.length} recorded migrations build`);
+        const but = differences.length > 0 ? ", but for the order of columns" : "";
+        say(
+          `${where} is what ${counted(recorded.length, "recorded migration")} build${
+            recorded.length === 1 ? "s" : ""
+          }${but}`,
+        );
         return exit.done;
       }
       const places = differences.length === 1 ? "one place" : `${differences.length} places`;

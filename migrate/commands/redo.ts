@@ -1,6 +1,7 @@
 import { change, report } from "../apply/change.ts";
 import { type Command, exit } from "../command.ts";
 import { checkForm } from "../files/form.ts";
+import { judge } from "../files/judge.ts";
 import type { Migration } from "../files/migrations.ts";
 import { step } from "../apply/step.ts";
 import { downTo } from "../apply/versions.ts";
@@ -23,9 +24,9 @@ export const command: Command = {
         context.say(row ? `the file of ${row.version} is gone` : "nothing is applied");
         return exit.found;
       }
-      const findings = await checkForm(row.file);
-      if (findings.length > 0) {
-        report(context, findings);
+      const { errors } = judge(await checkForm(row.file), [row.file]);
+      if (errors.length > 0) {
+        report(context, errors);
         return exit.found;
       }
       // Whoever edits a file and calls redo wants what was applied undone, not what it says now.

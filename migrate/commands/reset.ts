@@ -3,6 +3,7 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { maintenance, quoteName } from "../databases.ts";
 import { checkForm } from "../files/form.ts";
+import { judge } from "../files/judge.ts";
 import { requireSession } from "../apply/lock.ts";
 import { formatFinding } from "../finding.ts";
 import { readSound } from "../files/sound.ts";
@@ -44,10 +45,10 @@ export const command: Command = {
 
 /** Whatever `up` would refuse is refused while the data is still there. */
 async function requireUp(settings: DatabaseSettings) {
-  const findings = [];
-  for (const migration of await readSound()) findings.push(...await checkForm(migration));
-  if (findings.length > 0) {
-    throw new Failure(`${findings.map(formatFinding).join("\n")}\nnothing was dropped`);
+  const migrations = await readSound();
+  const { errors } = judge((await Promise.all(migrations.map(checkForm))).flat(), migrations);
+  if (errors.length > 0) {
+    throw new Failure(`${errors.map(formatFinding).join("\n")}\nnothing was dropped`);
   }
   await requireSession({ ...settings, database: "postgres" });
 }

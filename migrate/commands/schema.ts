@@ -1,7 +1,7 @@
 import { type Command, exit } from "../command.ts";
 import { generate, writeGenerated } from "../schema/generated.ts";
 import { readSound } from "../files/sound.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "schema",
@@ -14,7 +14,7 @@ export const command: Command = {
   async run({ print, say, progress }) {
     const migrations = await readSound();
     progress("building the schema on a scratch server");
-    await using scratch = await openScratch();
+    await using scratch = await openScratch({ migrations });
     const written = await writeGenerated(await generate(scratch, migrations));
     if (written.length === 0) say("schema.sql and the diagram are what the migrations build");
     for (const path of written) print(path);

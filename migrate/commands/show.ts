@@ -6,7 +6,8 @@ import { fromLedger, readState, type Row } from "../apply/state.ts";
 import { connect } from "../../postgres/mod.ts";
 import { probe } from "../proof/probe.ts";
 import { build } from "../proof/replay.ts";
-import { openScratch, openTarget } from "../target.ts";
+import { openScratch } from "../scratch.ts";
+import { openTarget } from "../target.ts";
 import { find } from "../apply/versions.ts";
 
 export const command: Command = {
@@ -64,7 +65,7 @@ function header({ version, name, state, entry, byHand }: Row, shown?: Migration)
 /** A line for each lock that the migration takes, with what else it does to the table. */
 async function locksOf(migration: Migration, all: Migration[]): Promise<string[]> {
   if (!migration.up.transaction) return ["lock: outside a transaction, not measured"];
-  await using scratch = await openScratch();
+  await using scratch = await openScratch({ migrations: all });
   const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, all.filter(({ version }) => version < migration.version));

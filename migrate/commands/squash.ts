@@ -12,7 +12,7 @@ import { checkForm } from "../files/form.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "squash",
@@ -43,7 +43,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       throw new Failure(`${found[0]!.version} is the first: nothing to squash`, exit.usage);
     }
     progress("building both histories on a scratch server");
-    await using scratch = await openScratch();
+    await using scratch = await openScratch({ migrations });
     const open = async () => connect(await scratch.create(), { session: true, deadline: 120_000 });
     const [before, after] = [await open(), await open()];
     try {

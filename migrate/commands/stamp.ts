@@ -3,6 +3,7 @@ import { type Change, change, changeOptions } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { compareWithMigrations } from "../proof/expected.ts";
 import { sql } from "../../postgres/mod.ts";
+import { versionsTableName, versionsTableSql } from "../bookkeeping.ts";
 import { record } from "../apply/ledger.ts";
 import { readSound } from "../files/sound.ts";
 import { find, isApplied } from "../apply/versions.ts";
@@ -47,15 +48,14 @@ export const command: Command = {
 };
 
 async function recordUpTo({ db, rows, context }: Change, version: string) {
-  await db.script(
-    "create table if not exists schema_migrations (version varchar(128) primary key)",
-  );
+  const table = versionsTableName();
+  await db.script(`create table if not exists ${table} (version varchar(128) primary key)`);
   for (const row of rows) {
     const { file, state, byHand } = row;
     if (row.version > version || !file || (state === "applied" && !byHand)) continue;
     await record(db, file, "stamp");
     await db.query(sql`
-      insert into schema_migrations (version) values (${file.version}) on conflict do nothing
+      insert into ${versionsTableSql()} (version) values (${file.version}) on conflict do nothing
     `);
     context.print(`recorded ${file.file}`);
   }

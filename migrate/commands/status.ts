@@ -1,6 +1,7 @@
 import { type Command, exit, paint, table } from "../command.ts";
 import { report } from "../apply/change.ts";
 import { checkForm } from "../files/form.ts";
+import { judge } from "../files/judge.ts";
 import { dropRemedy, invalidIndexes } from "../apply/indexes.ts";
 import { isLocked } from "../apply/lock.ts";
 import type { Finding } from "../finding.ts";
@@ -39,6 +40,7 @@ export const command: Command = {
           findings.push({
             path: "database",
             line: 0,
+            rule: "invalid-index",
             message: `${index.name} on ${index.table} is an invalid index`,
             remedy: dropRemedy(index),
           });
@@ -51,9 +53,11 @@ export const command: Command = {
     for (const { state, file } of rows) {
       if (state === "pending") findings.push(...await checkForm(file!));
     }
+    const { errors, warnings } = judge(findings, folder.migrations);
+    const told = [...warnings, ...errors];
     const { print, say } = context;
     if (context.options.json) {
-      print(JSON.stringify({ migrations: rows.map(toJson), findings }, null, 2));
+      print(JSON.stringify({ migrations: rows.map(toJson), findings: told }, null, 2));
     } else {
       const cells = rows.map((row) => [
         paint(colors[row.state] ?? "red", row.state),
@@ -64,8 +68,8 @@ export const command: Command = {
       if (rows.length === 0) say("no migrations");
     }
     if (running) say("another run holds the migration lock: what is unfinished may be under way");
-    report(context, findings);
-    if (findings.length > 0) return exit.found;
+    report(context, told);
+    if (errors.length > 0) return exit.found;
     const pending = rows.some(({ state }) => state === "pending");
     return context.options.pending && pending ? exit.usage : exit.done;
   },

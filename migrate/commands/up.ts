@@ -3,10 +3,13 @@ import { type Command, exit, Failure } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import { brokenIndexes } from "../apply/indexes.ts";
 import { record } from "../apply/ledger.ts";
-import type { Finding } from "../finding.ts";
+import { type Finding, formatFinding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { findingsOf, type Row } from "../apply/state.ts";
+import { applyHistory } from "../apply/history.ts";
 import { step } from "../apply/step.ts";
+import { partAtBaseline } from "../files/baseline.ts";
+import { judge, type Verdict } from "../files/judge.ts";
 import { project } from "../project.ts";
 import { upTo } from "../apply/versions.ts";
 
@@ -40,14 +43,20 @@ export const command: Command = {
     if (context.options.from) throw new Failure("--from goes with --sql", exit.usage);
     return await change(context, {}, async (work) => {
       const pending = upTo(target, work.rows, isWanted(work));
-      const findings = await check(work, pending);
-      if (findings.length > 0) {
-        report(context, findings);
-        context.say("nothing was applied");
+      const { errors, warnings, history } = await check(work, pending);
+      for (const finding of history) context.say(`accepted: ${formatFinding(finding)}`);
+      for (const finding of warnings) context.say(`warning: ${formatFinding(finding)}`);
+      report(context, errors);
+      if (errors.length > 0) {
+        context.say(
+          `nothing was applied; \`${project.command} adopt\` accepts what was applied elsewhere already`,
+        );
         return exit.found;
       }
-      await adopt(work);
-      for (const { file } of pending) await step(work, file!, "up");
+      await takeOver(work);
+      const parted = partAtBaseline(pending.map(({ file }) => file!));
+      await applyHistory(work, parted.history);
+      for (const file of parted.judged) await step(work, file, "up");
       if (pending.length === 0) context.say("nothing is pending");
       // Before the last step a table that it names may be missing.
       if (target === undefined) await project.config.afterUp?.({ db: work.db, say: context.say });
@@ -64,7 +73,7 @@ function isWanted({ context }: Change): (row: Row) => boolean {
 }
 
 /** Everything that stands against it, before anything is done. */
-async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Finding[]> {
+async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Verdict> {
   const newest = folder.migrations.at(-1)?.version ?? "";
   // An older release on a newer schema is every roll-back of a deployment: it has nothing to do.
   const obstacles = rows.filter((row) =>
@@ -73,12 +82,26 @@ async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Find
   const files: Migration[] = pending.map(({ file }) => file!);
   const findings = [...folder.findings, ...findingsOf(obstacles)];
   for (const file of files) findings.push(...await checkForm(file));
-  if (findings.length === 0) findings.push(...await brokenIndexes(db, files));
-  return findings;
+  const verdict = withoutDowns(judge(findings, folder.migrations), files);
+  if (verdict.errors.length > 0) return verdict;
+  const broken = await brokenIndexes(db, files);
+  return { ...verdict, errors: judge(broken, folder.migrations).errors };
+}
+
+/** What is wrong in a down alone stops nobody from going up, unless the house wants it so. */
+function withoutDowns(verdict: Verdict, files: Migration[]): Verdict {
+  if (project.config.profile === "strict") return verdict;
+  const isDown = ({ path, line }: Finding) =>
+    files.some(({ path: own, down }) => own === path && down.line > 0 && line >= down.line);
+  return {
+    ...verdict,
+    errors: verdict.errors.filter((finding) => !isDown(finding)),
+    warnings: [...verdict.warnings, ...verdict.errors.filter(isDown)],
+  };
 }
 
 /** Takes into the ledger what dbmate was used for by hand. */
-async function adopt({ db, rows, context }: Change) {
+async function takeOver({ db, rows, context }: Change) {
   for (const { byHand, file, entry } of rows) {
     if (!byHand || !file) continue;
     await record(db, file, "adopt");

@@ -8,7 +8,7 @@ import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
-import type { Scratch } from "../target.ts";
+import type { Scratch } from "../scratch.ts";
 
 /** One migration of a draft, without its header: statements as they will stand in the file. */
 export interface DraftPart {

@@ -11,13 +11,15 @@ import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
 import { formatFinding } from "../finding.ts";
-import { GrammarError, parseBlock } from "../files/grammar.ts";
+import { GrammarError, lineAt, parseBlock } from "../files/grammar.ts";
 import { waiting } from "../files/form.ts";
 import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
+import { loadSchema, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
-import { openTarget, type Scratch } from "../target.ts";
+import type { Scratch } from "../scratch.ts";
+import { openTarget } from "../target.ts";
 
 /** One side of a difference: its schema in a scratch database, and what to call it. */
 export interface Side extends State {
@@ -69,32 +71,27 @@ async function loadFile(path: string, db: Database) {
     );
   }
   const refuse = (line: number, message: string, remedy: string) => {
-    const finding = { path: shownPath(path), line, message, remedy };
+    const finding = { path: shownPath(path), line, rule: "schema-file", message, remedy };
     throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
   };
   const text = decode(bytes, refuse)!;
   if (text.startsWith("\ufeff")) {
     refuse(1, "begins with a byte-order mark", "save it as plain UTF-8");
   }
-  const script = withoutRestriction(text);
+  const script = withoutPsql(text);
   try {
     for (const statement of await parseBlock({ text: script, line: 1 })) {
       const fault = waiting(statement);
       if (fault) refuse(statement.line, fault.message, fault.remedy);
     }
-    await db.script(script);
+    await loadSchema(db, script);
   } catch (error) {
     if (error instanceof GrammarError) refuse(error.line, error.message, "correct it");
     if (!(error instanceof DatabaseError)) throw error;
     const position = Number(error.fields.position ?? 0);
-    const line = position > 0 ? text.slice(0, position).split("\n").length : 0;
+    const line = lineAt(text, position);
     refuse(line, explained(error), "correct it");
   }
-}
-
-/** What dbmate's own schema.sql, which pg_dump writes, has for psql alone; lines stay where they are. */
-function withoutRestriction(text: string): string {
-  return text.replace(/^\\(un)?restrict\b.*$/gm, "");
 }
 
 async function copySchema(source: string, copy: Database, ignored: string[]): Promise<string> {

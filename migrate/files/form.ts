@@ -2,7 +2,10 @@ import type { ParsedStatement } from "./grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Block, Migration } from "./migrations.ts";
 
-type Fault = Pick<Finding, "message" | "remedy">;
+type Fault = Pick<Finding, "rule" | "message" | "remedy">;
+
+/** What `diff` and `new` write where a person has to say the reason. */
+const unwritten = ["-- Why: say it here.", "-- Why: the reason, in a sentence or two."];
 
 /**
  * Whether dbmate will apply a migration the way its author means, as far as the text tells:
@@ -14,17 +17,30 @@ export async function checkForm(migration: Migration): Promise<Finding[]> {
   return [...up, ...down];
 }
 
+/** A draft's or a template's place for the reason, which nobody has filled. */
+export function checkHeader({ path, text }: Migration): Finding[] {
+  const lines = text.split("\n");
+  const at = lines.findIndex((line) => unwritten.some((words) => line.startsWith(words)));
+  if (at === -1) return [];
+  return [{
+    path,
+    line: at + 1,
+    rule: "unwritten",
+    message: "nobody has written down why",
+    remedy: "say the reason here",
+  }];
+}
+
 async function checkBlock(
   migration: Migration,
   block: Block,
   kind: "up" | "down",
 ): Promise<Finding[]> {
   const { GrammarError, parseBlock } = await import("./grammar.ts");
-  const finding = (line: number, { message, remedy }: Fault) => ({
+  const finding = (line: number, fault: Fault): Finding => ({
     path: migration.path,
     line,
-    message,
-    remedy,
+    ...fault,
   });
   let statements: ParsedStatement[];
   try {
@@ -34,15 +50,17 @@ async function checkBlock(
     const remedy = /^\\/m.test(block.text)
       ? "leave psql's backslash commands out, dbmate sends plain SQL"
       : "PostgreSQL would refuse it: correct it";
-    return [finding(error.line, { message: error.message, remedy })];
+    return [finding(error.line, { rule: "syntax", message: error.message, remedy })];
   }
   const findings: Finding[] = [];
   const empty = emptiness(migration, statements, kind);
   if (empty) findings.push(finding(block.line, empty));
-  for (const statement of statements) {
+  for (const [i, statement] of statements.entries()) {
+    const others = { before: statements.slice(0, i), after: statements.slice(i + 1) };
+    const leaks = leak(statement, others);
     const faults = [
       transactionControl(statement),
-      leak(statement),
+      leaks,
       outside(statement, block),
       waiting(statement),
     ];
@@ -51,6 +69,7 @@ async function checkBlock(
   const second = statements[1];
   if (!block.transaction && second) {
     findings.push(finding(second.line, {
+      rule: "second-statement",
       message:
         "a second statement under transaction:false, which PostgreSQL runs as one transaction",
       remedy: "give it a migration of its own",
@@ -66,6 +85,7 @@ function emptiness(
 ): Fault | undefined {
   if (statements.length === 0) {
     return {
+      rule: kind === "up" ? "empty-up" : "empty-down",
       message: `the ${kind} block has no statement, and dbmate would record it as done`,
       remedy: kind === "up"
         ? "write it, or delete the file"
@@ -76,6 +96,7 @@ function emptiness(
     kind === "down" && migration.irreversible && !statements.some(({ kind }) => kind === "DoStmt")
   ) {
     return {
+      rule: "irreversible",
       message: "is said to be irreversible, and its down runs all the same",
       remedy: "let the down raise: do $$ begin raise exception 'irreversible'; end $$;",
     };
@@ -96,33 +117,58 @@ function transactionControl({ kind, fields }: ParsedStatement): Fault | undefine
   const control = kind === "TransactionStmt" ? controls[fields.kind] : undefined;
   if (!control) return;
   return {
+    rule: "transaction-control",
     message:
       `\`${control}\` inside a block ends dbmate's own transaction, and a failure leaves half of it`,
     remedy: "leave it out: each block is one transaction",
   };
 }
 
-/** What outlives the block in dbmate's session and meets the next file. */
-function leak({ kind, fields, text }: ParsedStatement): Fault | undefined {
-  if (kind === "VariableSetStmt" && !fields.is_local && fields.name !== "TRANSACTION") {
+/** What outlives the block in dbmate's session and meets the next file, unless the block undoes it. */
+function leak(
+  statement: ParsedStatement,
+  { before, after }: { before: ParsedStatement[]; after: ParsedStatement[] },
+): Fault | undefined {
+  const { kind, fields, text } = statement;
+  const isSetting = kind === "VariableSetStmt" && !fields.is_local && fields.name !== "TRANSACTION";
+  const undone = after.some((later) => resets(later, fields.name)) ||
+    before.some((earlier) => earlier.fields.name && resets(statement, earlier.fields.name));
+  if (isSetting && !undone) {
     return {
+      rule: "session-setting",
       message: `\`${firstLine(text)}\` lasts for the session and changes the migrations after it`,
       remedy: "write `set local`, or qualify the names",
     };
   }
   if (kind === "SelectStmt" && setsForSession(fields)) {
     return {
+      rule: "session-setting",
       message: "set_config(..., false) lasts for the session and changes the migrations after it",
       remedy: "give it true as the third argument, or qualify the names",
     };
   }
   const relation = fields.relation ?? fields.into?.rel ?? fields.view;
   if (/^Create|^View/.test(kind) && relation?.relpersistence === "t" && !dropsOnCommit(fields)) {
+    if (after.some((later) => drops(later, relation.relname))) return;
     return {
+      rule: "temporary-table",
       message: "a temporary table that the migrations after it can see",
-      remedy: "add `on commit drop`",
+      remedy: "add `on commit drop`, or drop it in the same block",
     };
   }
+}
+
+/** `reset x`, `set x to default`, `reset all`. */
+function resets({ kind, fields }: ParsedStatement, name: string): boolean {
+  if (kind !== "VariableSetStmt" || fields.is_local) return false;
+  return fields.kind === "VAR_RESET_ALL" ||
+    /^VAR_(RESET|SET_DEFAULT)$/.test(fields.kind) && fields.name === name;
+}
+
+function drops({ kind, fields }: ParsedStatement, name: string): boolean {
+  if (kind !== "DropStmt") return false;
+  const objects: { List?: { items: { String?: { sval: string } }[] } }[] = fields.objects ?? [];
+  return objects.some(({ List }) => List?.items.at(-1)?.String?.sval === name);
 }
 
 // deno-lint-ignore no-explicit-any -- a parse tree
@@ -145,12 +191,14 @@ function dropsOnCommit(fields: any): boolean {
 function outside({ kind, fields, text }: ParsedStatement, block: Block): Fault | undefined {
   if (kind === "IndexStmt" && fields.concurrent && fields.if_not_exists) {
     return {
+      rule: "concurrently-if-not-exists",
       message: "`concurrently if not exists` passes over an invalid index of that name",
       remedy: "leave `if not exists` out, so that a failed build is seen",
     };
   }
   if (!block.transaction || !refusesTransaction(kind, fields)) return;
   return {
+    rule: "not-in-transaction",
     message: `\`${firstLine(text)}\` cannot run inside a transaction`,
     remedy: "write transaction:false behind the directive, and keep it the only statement",
   };
@@ -160,6 +208,7 @@ function outside({ kind, fields, text }: ParsedStatement, block: Block): Fault |
 export function waiting({ kind, fields }: ParsedStatement): Fault | undefined {
   if (kind !== "CopyStmt" || fields.filename || fields.is_program) return;
   return {
+    rule: "copy-waits",
     message: "`copy` waits for data that dbmate never sends",
     remedy: "write `insert`, or bring the data in by psql's \\copy",
   };

@@ -42,7 +42,8 @@ export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): 
     const details = (error as { sqlDetails?: { message: string; cursorPosition: number } })
       .sqlDetails;
     if (!details) throw error;
-    throw new GrammarError(details.message, line + linesIn(0, Math.max(0, details.cursorPosition)));
+    const at = lineAt(text, details.cursorPosition + 1);
+    throw new GrammarError(details.message, at === 0 ? line : line + at - 1);
   }
   let seen = 0;
   let seenLine = line;
@@ -56,4 +57,15 @@ export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): 
     seen = begin;
     return { kind, fields, text: whole.slice(blank.length).trimEnd(), line: seenLine };
   });
+}
+
+/** The line of a position as PostgreSQL counts them, in characters from 1; 0 where it has none. */
+export function lineAt(text: string, position: number): number {
+  if (position <= 0) return 0;
+  let line = 1;
+  for (const character of text) {
+    if (--position <= 0) break;
+    if (character === "\n") line++;
+  }
+  return line;
 }

@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { exit, Failure } from "../command.ts";
 import { environment, project } from "../project.ts";
 import type { Finding } from "../finding.ts";
+import type { Rule } from "../rules.ts";
+import { checkName, checkOrder, fileName, splitName } from "./names.ts";
 
 /** The up or the down part of a migration, as dbmate cuts it out. */
 export interface Block {
@@ -36,18 +38,27 @@ export interface Migration {
 }
 
 export interface Folder {
-  /** What dbmate would apply, in its order. Files that cannot be read in full are not here. */
+  /** What dbmate would apply, in its order. Files of which it would apply nothing are not here. */
   migrations: Migration[];
   /** What is wrong with names and directives, by file. */
   findings: Finding[];
 }
 
-/** Larger than any schema change. Data has better ways, and the ledger keeps each file. */
-const maxBytes = 1024 * 1024;
+/** Larger than a seed ought to be: the ledger keeps each file, and each proof runs it. */
+const maxBytes = 8 * 1024 * 1024;
 
-/** The folder of the migrations: DBMATE_MIGRATIONS_DIR as for dbmate itself, else db/migrations. */
+/**
+ * The folders of the migrations: DBMATE_MIGRATIONS_DIR as for dbmate itself, one or several parted
+ * by commas, else db/migrations.
+ */
+export function migrationsDirs(): string[] {
+  const named = environment().DBMATE_MIGRATIONS_DIR || join("db", "migrations");
+  return named.split(",").map((dir) => resolve(project.root, dir));
+}
+
+/** The folder in which a new migration is written: the first of them, as for dbmate itself. */
 export function migrationsDir(): string {
-  return resolve(project.root, environment().DBMATE_MIGRATIONS_DIR || join("db", "migrations"));
+  return migrationsDirs()[0]!;
 }
 
 /** A path as messages show it. */
@@ -56,30 +67,32 @@ export function shownPath(path: string): string {
   return inside.startsWith("..") || isAbsolute(inside) ? path : inside;
 }
 
-/** Reads every migration of a folder. Throws a Failure when there is no such folder. */
-export async function readFolder(dir: string = migrationsDir()): Promise<Folder> {
+/** Reads every migration of the folders. Throws a Failure when one of them is not there. */
+export async function readFolder(dirs: string[] = migrationsDirs()): Promise<Folder> {
   const findings: Finding[] = [];
-  const names: string[] = [];
-  try {
-    for await (const entry of Deno.readDir(dir)) {
-      const path = shownPath(join(dir, entry.name));
-      const finding = checkName(path, entry);
-      if (finding) findings.push(finding);
-      else if (!entry.isDirectory && /^\d+.*\.sql$/.test(entry.name)) names.push(entry.name);
+  const files: { dir: string; name: string }[] = [];
+  for (const dir of dirs) {
+    const entries = await Array.fromAsync(Deno.readDir(dir)).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new Failure(
+        `${
+          shownPath(dir)
+        } is not there: \`${project.command} new <name>\` makes it, or set DBMATE_MIGRATIONS_DIR`,
+        exit.usage,
+      );
+    });
+    for (const entry of entries) {
+      const found = checkName(shownPath(join(dir, entry.name)), entry);
+      if (found) findings.push(found);
+      if (!entry.isDirectory && fileName.test(entry.name)) files.push({ dir, name: entry.name });
     }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(
-      `${
-        shownPath(dir)
-      } is not there: \`${project.command} new <name>\` makes it, or set DBMATE_MIGRATIONS_DIR`,
-      exit.usage,
-    );
   }
-  names.sort((a, b) => a < b ? -1 : 1);
-  findings.push(...checkOrder(dir, names));
+  files.sort((a, b) => a.name === b.name ? 0 : a.name < b.name ? -1 : 1);
+  findings.push(
+    ...checkOrder(files.map(({ dir, name }) => ({ path: shownPath(join(dir, name)), name }))),
+  );
   const migrations: Migration[] = [];
-  for (const name of names) {
+  for (const { dir, name } of files) {
     const path = join(dir, name);
     const { size } = await Deno.stat(path);
     const read = size > maxBytes ? tooLarge(path, size) : parse(path, await Deno.readFile(path));
@@ -89,12 +102,6 @@ export async function readFolder(dir: string = migrationsDir()): Promise<Folder>
   return { migrations, findings };
 }
 
-/** The number and the rest of a file's name. */
-export function splitName(file: string): { version: string; name: string } {
-  const version = /^\d+/.exec(file)![0];
-  return { version, name: file.slice(version.length).replace(/^_/, "").replace(/\.sql$/, "") };
-}
-
 /** The migration in a file's text, which may also come from the ledger. */
 export function parse(
   path: string,
@@ -102,53 +109,72 @@ export function parse(
 ): { migration?: Migration; findings: Finding[] } {
   const shown = shownPath(path);
   const findings: Finding[] = [];
-  const report = (line: number, message: string, remedy: string) =>
-    findings.push({ path: shown, line, message, remedy });
-  const text = decode(bytes, report);
+  const report = (line: number, rule: Rule, message: string, remedy: string) =>
+    findings.push({ path: shown, line, rule, message, remedy });
+  const text = decode(
+    bytes,
+    (line, message, remedy) => report(line, "encoding", message, remedy),
+  );
   if (text === undefined) return { findings };
   if (text.startsWith("\ufeff")) {
-    report(
-      1,
-      "begins with a byte-order mark, which dbmate takes for SQL",
-      "save it as plain UTF-8",
-    );
+    const message = "begins with a byte-order mark, which dbmate takes for SQL";
+    report(1, "encoding", message, "save it as plain UTF-8");
   }
   const lines = text.split("\n");
+  const outside = withoutBlockComments(text).split("\n");
   const directives = lines.flatMap((content, i) => {
     const found = /^--\s*migrate:(up|down)(?:\s*$|\s+\S+)/.exec(content);
     if (found) return [{ kind: found[1] as "up" | "down", line: i + 1, content }];
-    if (/^\ufeff?\s*-{2,}\s*migrat(e|ion)\s*(:\s*(up|down)\b|\s(up|down)\s*$)/i.test(content)) {
+    const meant = /^\ufeff?\s*-{2,}\s*migrat(?:e|ion)\s*(?::\s*(up|down)\b|\s(up|down)\s*$)/i
+      .exec(outside[i]!);
+    if (meant) {
+      const kind = (meant[1] ?? meant[2])!.toLowerCase();
       report(
         i + 1,
+        "directive",
         "dbmate does not see this directive",
-        "write it in lower case at the start of the line: -- migrate:up",
+        `write it in lower case at the start of the line: -- migrate:${kind}`,
       );
     }
     return [];
   });
-  const [up, down, extra] = directives;
-  if (up?.kind !== "up") report(up?.line ?? 0, "has no up block", "begin it with -- migrate:up");
-  else if (!down) report(0, "has no down block", "end it with -- migrate:down and its statements");
-  else if (down.kind !== "down") {
-    report(down.line, "a second up block", "put all statements into one, or write two migrations");
-  } else if (extra) {
-    report(extra.line, `another ${extra.kind} block`, "keep one up block and one down block");
+  const [up, second, third] = directives;
+  const down = directives.find(({ kind }, i) => kind === "down" && i > 0);
+  if (up?.kind !== "up") {
+    report(up?.line ?? 0, "missing-up", "has no up block", "begin it with -- migrate:up");
+  } else if (!second) {
+    report(
+      0,
+      "missing-down",
+      "has no down block",
+      "end it with -- migrate:down and its statements",
+    );
+  } else if (second.kind !== "down") {
+    const remedy = "put all statements into one, or write two migrations";
+    report(second.line, "second-block", "a second up block", remedy);
+  } else if (third) {
+    const remedy = "keep one up block and one down block";
+    report(third.line, "second-block", `another ${third.kind} block`, remedy);
   }
+  const before = lines.slice(0, (up?.line ?? 1) - 1).findIndex((l) => !/^\s*(--|$)/.test(l));
+  if (before !== -1 && up && !text.startsWith("\ufeff")) {
+    const message = "a statement before the up block, or a comment that does not begin with --";
+    report(before + 1, "directive", message, "move it below -- migrate:up");
+  }
+  const unreadable = before !== -1 ||
+    findings.some(({ rule }) => rule === "encoding" || rule === "missing-up");
   for (const { line, content } of directives) {
     for (const option of content.replace(/^--\s*migrate:(up|down)/, "").trim().split(/\s+/)) {
       if (option === "" || /^transaction:(true|false)$/.test(option)) continue;
       report(
         line,
+        "unknown-option",
         `dbmate does not know the option ${option} and ignores it`,
         "the only one is transaction:false, without a space",
       );
     }
   }
-  const before = lines.slice(0, (up?.line ?? 1) - 1).findIndex((l) => !/^\s*(--|$)/.test(l));
-  if (before !== -1 && up && !text.startsWith("\ufeff")) {
-    report(before + 1, "a statement before the up block", "move it below -- migrate:up");
-  }
-  if (findings.length > 0 || !up || !down) return { findings };
+  if (unreadable || !up) return { findings };
   const file = path.split(/[\\/]/).pop()!;
   const block = (from: number, to: number): Block => ({
     text: lines.slice(from - 1, to).join("\n"),
@@ -161,8 +187,9 @@ export function parse(
     path: shown,
     text,
     checksum: createHash("sha256").update(text).digest("hex"),
-    up: block(up.line, down.line - 1),
-    down: block(down.line, lines.length),
+    up: block(up.line, down ? down.line - 1 : lines.length),
+    // Older releases of dbmate take it for an empty one.
+    down: down ? block(down.line, lines.length) : { text: "", line: 0, transaction: true },
     irreversible: /^-- irreversible: *(\S.*)$/m.exec(text)?.[1],
     replaces: /^-- replaces: *(\d[\d ]*)$/m.exec(text)?.[1]?.trim().split(/ +/),
   };
@@ -170,6 +197,12 @@ export function parse(
 }
 
 type Report = (line: number, message: string, remedy: string) => void;
+
+/** The text with the insides of block comments blanked; lines keep their numbers. */
+function withoutBlockComments(text: string): string {
+  const parts = /'(?:[^']|'')*'|\$(\w*)\$[^]*?\$\1\$|--[^\n]*|\/\*[^]*?\*\//g;
+  return text.replace(parts, (part) => part.startsWith("/*") ? part.replace(/[^\n]/g, " ") : part);
+}
 
 /** The text with line feeds only; undefined where it is none, which is reported with its line. */
 export function decode(bytes: Uint8Array, report: Report): string | undefined {
@@ -200,60 +233,14 @@ function firstBadLine(bytes: Uint8Array): number {
 }
 
 function tooLarge(path: string, size: number): { migration?: Migration; findings: Finding[] } {
-  const megabytes = (size / maxBytes).toFixed(1);
+  const megabytes = (bytes: number) => (bytes / 1024 / 1024).toFixed(1).replace(/\.0$/, "");
   return {
     findings: [{
       path: shownPath(path),
       line: 0,
-      message: `has ${megabytes} MiB, and a migration may have 1`,
+      rule: "file-size",
+      message: `has ${megabytes(size)} MiB, and a migration may have ${megabytes(maxBytes)}`,
       remedy: "bring data in by \\copy or a script, or split it",
     }],
   };
-}
-
-/** A file that dbmate would pass over without a word, or whose name invites accidents. */
-function checkName(path: string, entry: Deno.DirEntry): Finding | undefined {
-  const finding = (message: string, remedy: string) => ({ path, line: 0, message, remedy });
-  if (entry.isDirectory) {
-    return finding("dbmate does not look into sub-directories", "move its files up");
-  }
-  if (!/^\d+.*\.sql$/.test(entry.name)) {
-    return /\.sql$/i.test(entry.name) || /^\d/.test(entry.name)
-      ? finding(
-        "dbmate ignores a file of this name",
-        "name it <digits>_<what_it_does>.sql, all in lower case",
-      )
-      : undefined;
-  }
-  if (!/^[\w.-]+$/.test(entry.name)) {
-    return finding(
-      "has a space, a quote or another special character in its name",
-      "use letters, digits and underscores",
-    );
-  }
-}
-
-/** Two files with one number, and numbers that dbmate, which sorts names as text, puts wrongly. */
-function checkOrder(dir: string, names: string[]): Finding[] {
-  const findings: Finding[] = [];
-  for (const [i, name] of names.entries()) {
-    const before = names[i - 1];
-    if (before === undefined) continue;
-    const [a, b] = [splitName(before).version, splitName(name).version];
-    if (BigInt(a) < BigInt(b)) continue;
-    findings.push({
-      path: shownPath(join(dir, name)),
-      line: 0,
-      ...(a === b
-        ? {
-          message: `has the same number as ${before}, and dbmate would run only one of them`,
-          remedy: "give one of them a number of its own",
-        }
-        : {
-          message: `sorts after ${before}, because dbmate sorts names as text`,
-          remedy: "give all numbers the same length",
-        }),
-    });
-  }
-  return findings;
 }

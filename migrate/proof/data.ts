@@ -7,13 +7,18 @@ export interface ColumnData {
   column: string;
   values: number;
   digest: string;
+  /** The digests of the single values, where they are few. */
+  each: string[] | null;
 }
+
+/** Up to so many values are kept one by one. */
+const few = 100;
 
 /** What every column of every table holds, but for what PostgreSQL computes. `db` must be a session. */
 export async function readData(db: Database): Promise<ColumnData[]> {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
-    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text);
+    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text, each text[]);
     do $held$
     declare
       parts text;
@@ -21,7 +26,9 @@ export async function readData(db: Database): Promise<ColumnData[]> {
       truncate held;
       for parts in
         select format('insert into held select %L, %L, count(%2$I), coalesce(md5(string_agg('
-            'md5(%2$I::text), '''' order by md5(%2$I::text))), '''') from only %1$s',
+            'md5(%2$I::text), '''' order by md5(%2$I::text))), ''''), '
+            'case when count(*) <= ${few} then array_agg(md5(%2$I::text)) '
+            'filter (where %2$I is not null) end from only %1$s',
           c.oid::regclass::text, a.attname)
         from pg_class c
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
@@ -33,7 +40,7 @@ export async function readData(db: Database): Promise<ColumnData[]> {
       end loop;
     end $held$`);
   return await db.query<ColumnData>(
-    sql`select "table", "column", "values", digest from held order by "table", "column"`,
+    sql`select "table", "column", "values", digest, to_json(each) as each from held order by "table", "column"`,
   );
 }
 
@@ -66,6 +73,8 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   for (const data of before) {
     const same = now.get(key(data));
     if (same?.digest === data.digest || same && data.values === 0) continue;
+    // Rows that came are no loss.
+    if (same && same.values > data.values && isIn(data.each, same.each)) continue;
     // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.
     if (data.values > 0 && arrived.some(({ digest }) => digest === data.digest)) continue;
     lost.push(
@@ -77,4 +86,14 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
     );
   }
   return [...new Set(lost)];
+}
+
+/** Whether all that was there is there still; of many values only their number is known. */
+function isIn(before: string[] | null, after: string[] | null): boolean {
+  if (!before || !after) return true;
+  const left = [...after];
+  return before.every((value) => {
+    const at = left.indexOf(value);
+    return at !== -1 && left.splice(at, 1).length === 1;
+  });
 }

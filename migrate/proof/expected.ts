@@ -1,29 +1,33 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, type Database } from "../../postgres/mod.ts";
+import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled, needsSettling } from "../catalog/settle.ts";
 import { environment, project } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 import { build } from "./replay.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 /**
- * The catalogs that migrations build. The last answer is kept beside the development database, else in the
- * user's cache,
- * under a digest of the migrations and of the code that reads catalogs, so that a second question
- * needs no scratch server. Throws a ReplayFailure.
+ * The catalogs that migrations build where the search_path is that of the live database. The last
+ * answer is kept beside the development database, else in the user's cache, under a digest of the
+ * migrations and of the code that reads catalogs, so that a second question needs no scratch
+ * server. Throws a ReplayFailure.
  */
-export async function expectedCatalog(migrations: Migration[]): Promise<Catalog> {
+export async function expectedCatalog(
+  migrations: Migration[],
+  live: Database,
+): Promise<Catalog> {
   const folder = catalogsFolder();
-  const path = join(folder, `${await digest(migrations)}.json`);
+  const searchPath = await searchPathOf(live);
+  const path = join(folder, `${await digest(migrations, searchPath)}.json`);
   try {
     return JSON.parse(await Deno.readTextFile(path));
   } catch {
     // Not there, or cut short: built again.
   }
-  await using scratch = await openScratch();
+  await using scratch = await openScratch({ migrations, searchPath });
   const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
@@ -43,10 +47,13 @@ export async function compareWithMigrations(
   migrations: Migration[],
   live: Database,
 ): Promise<Difference[]> {
-  const [expected, found] = await Promise.all([expectedCatalog(migrations), readCatalog(live)]);
+  const [expected, found] = await Promise.all([
+    expectedCatalog(migrations, live),
+    readCatalog(live),
+  ]);
   const differences = compareCatalogs(expected, found);
   if (!differences.some(needsSettling)) return differences;
-  await using scratch = await openScratch();
+  await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
   const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
@@ -54,6 +61,14 @@ export async function compareWithMigrations(
   } finally {
     await db.close();
   }
+}
+
+/** The schemas that its sessions look into, where that is not `public` alone. */
+async function searchPathOf(live: Database): Promise<string | undefined> {
+  const [row] = await live.query<{ path: string | null }>(sql`
+    select string_agg(quote_ident(name), ', ' order by place) as path
+    from unnest(current_schemas(false)) with ordinality as schemas (name, place)`);
+  return row!.path === "public" ? undefined : row!.path ?? undefined;
 }
 
 /** Each project has one of its own. */
@@ -65,8 +80,8 @@ function catalogsFolder(): string {
   return join(XDG_CACHE_HOME || join(HOME, ".cache"), "dbmate-guard", name);
 }
 
-async function digest(migrations: Migration[]): Promise<string> {
-  const hash = createHash("sha256");
+async function digest(migrations: Migration[], searchPath = ""): Promise<string> {
+  const hash = createHash("sha256").update(`${searchPath}\0${project.config.prepare ?? ""}\0`);
   const room = join(import.meta.dirname!, "..", "catalog");
   const sources = [...Deno.readDirSync(room)].map((entry) => entry.name).sort();
   for (const name of sources) hash.update(await Deno.readFile(join(room, name)));

@@ -6,6 +6,8 @@ import { replay } from "./replay.ts";
 /** What one statement did to a table that was there before its migration began. */
 export interface Effect {
   line: number;
+  /** The kind of the statement, such as IndexStmt. */
+  kind: string;
   table: string;
   /** The strongest lock that the transaction holds on it, in words: `access exclusive`. */
   lock: string;
@@ -52,7 +54,7 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
   await db.script("begin");
   let before = new Map((await observe(db)).map((seen) => [seen.oid, seen]));
   const existing = before;
-  for (const { text, line } of await parseBlock(up)) {
+  for (const { kind, text, line } of await parseBlock(up)) {
     const statement = { ...migration, up: { text, line, transaction: false } };
     try {
       await replay(db, statement, "up");
@@ -66,6 +68,7 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
       if (!existing.has(seen.oid) || !was || seen.lock === null) continue;
       const effect = {
         line,
+        kind,
         table: existing.get(seen.oid)!.name,
         lock: seen.lock,
         taken: seen.lock !== was.lock,

@@ -6,8 +6,14 @@ import type { Block, Migration } from "../files/migrations.ts";
 /** A block that the scratch database refused, with the file and the line. */
 export class ReplayFailure extends Failure {
   override name = "ReplayFailure";
-  constructor(message: string, override readonly cause: DatabaseError) {
-    super(message);
+  constructor(
+    readonly path: string,
+    readonly line: number,
+    /** What is wrong, without the place. */
+    readonly words: string,
+    override readonly cause: DatabaseError,
+  ) {
+    super(`${path}:${line}: ${words}`);
   }
 }
 
@@ -25,15 +31,16 @@ export async function replay(db: Database, migration: Migration, part: "up" | "d
     if (!(error instanceof DatabaseError)) throw error;
     if (transaction) await db.script("rollback");
     const line = transaction ? await failingLine(db, migration[part]) : migration[part].line;
-    throw new ReplayFailure(
-      `${migration.path}:${line}: ${part} fails: ${explained(error)}${serverHint(error)}`,
-      error,
-    );
+    const words = `${part} fails: ${explained(error)}${serverHint(error)}`;
+    throw new ReplayFailure(migration.path, line, words, error);
   }
 }
 
 /** What the scratch server lacks and the real one may have. */
 function serverHint({ message }: DatabaseError): string {
+  if (/^schema ".*" does not exist/.test(message)) {
+    return "; what a script makes before dbmate runs can be named as `prepare` in the configuration, and a search_path belongs into DATABASE_URL";
+  }
   return /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
       unknownOption(message)
     ? "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases"

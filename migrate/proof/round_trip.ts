@@ -4,39 +4,39 @@ import { compareRows } from "../catalog/compare.ts";
 import { readDefinitions } from "../catalog/definitions.ts";
 import { type CatalogRow, readRows } from "../catalog/rows.ts";
 import { compareSettled } from "../catalog/settle.ts";
-import type { Finding } from "../finding.ts";
-import type { Migration } from "../files/migrations.ts";
+import { counted, type Finding } from "../finding.ts";
+import type { Block, Migration } from "../files/migrations.ts";
+import type { Rule } from "../rules.ts";
 import { build, replay, ReplayFailure } from "./replay.ts";
+import type { Stage } from "./stage.ts";
 
 /**
- * Each migration up, down and up again on an empty scratch database: the catalogs after down are
- * those of before, the second up gives those of the first. `db` must be a session; `fresh` opens
- * another one on an empty database, to tell how it was before. Ends at the first migration whose up fails, since nothing after it can be known.
+ * Each migration up, down and up again on empty tables: the catalogs after down are those of before,
+ * the second up gives those of the first. After a fault it goes on from what the ups build; only an
+ * up that fails the first time ends it, which its finding says. `history` is built on the stage.
  */
 export async function roundTrip(
-  db: Database,
+  stage: Stage,
+  history: Migration[],
   migrations: Migration[],
   progress: (migration: Migration) => void,
-  fresh: () => Promise<Database>,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  /** What differs, in words; `count` migrations build what was expected. */
+  /** What differs, in words; `count` migrations after the history build what was expected. */
   const differences = async (
-    expected: CatalogRow[],
-    found: CatalogRow[],
-    left: string,
-    right: string,
+    [expected, found]: [CatalogRow[], CatalogRow[]],
+    [left, right]: [string, string],
     count: number,
     { order = true } = {},
   ): Promise<string> => {
     if (compareRows(expected, found).length === 0) return "";
-    const earlier = await fresh();
+    const earlier = await stage.open();
     try {
-      await build(earlier, migrations.slice(0, count));
+      await build(earlier, [...history, ...migrations.slice(0, count)]);
       const all = await compareSettled(
         earlier,
         { definitions: await readDefinitions(earlier), rows: expected },
-        { definitions: await readDefinitions(db), rows: found },
+        { definitions: await readDefinitions(stage.db), rows: found },
       );
       const counted = order ? all : all.filter(({ kind }) => kind !== "column order");
       return describeDifferences(counted, { expected: left, found: right })
@@ -45,86 +45,112 @@ export async function roundTrip(
       await earlier.close();
     }
   };
-  let before = await readRows(db);
+  let before = await readRows(stage.db);
   for (const [i, migration] of migrations.entries()) {
     progress(migration);
     const { path, down, up } = migration;
-    const finding = (line: number, message: string, remedy: string) =>
-      findings.push({ path, line, message, remedy });
+    const finding = (line: number, rule: Rule, message: string, remedy: string) =>
+      findings.push({ path, line, rule, message, remedy });
+    const rebuild = () => stage.restart([...history, ...migrations.slice(0, i + 1)]);
     try {
-      await replay(db, migration, "up");
+      await replay(stage.db, migration, "up");
     } catch (error) {
-      findings.push(failed(migration, error, "correct it"));
+      const rest = migrations.length - i - 1;
+      const unproven = rest > 0
+        ? `; nothing after it is proven, ${counted(rest, "migration")}`
+        : "";
+      findings.push(failed(migration, error, "up-fails", `correct it${unproven}`));
       return findings;
     }
-    const built = await readRows(db);
+    const built = await readRows(stage.db);
     if (migration.irreversible) {
-      const refused = await refuses(db, migration);
-      if (!refused) {
-        finding(
-          down.line,
-          "is said to be irreversible, and its down ran",
-          "let it raise an exception",
-        );
-        return findings;
+      if (!await refuses(stage.db, migration)) {
+        const message = "is said to be irreversible, and its down ran";
+        finding(down.line, "irreversible", message, "let it raise an exception");
+        await rebuild();
       }
-      const left = await differences(built, await readRows(db), "before", "after it", i + 1);
+      const left = await differences(
+        [built, await readRows(stage.db)],
+        ["before", "after it"],
+        i + 1,
+      );
       if (left) {
-        finding(
-          down.line,
-          `the refused down has changed the schema:\n${left}`,
-          "let it raise first",
-        );
+        const message = `the refused down has changed the schema:\n${left}`;
+        finding(down.line, "irreversible", message, "let it raise first");
+        await rebuild();
       }
       before = built;
       continue;
     }
-    try {
-      await replay(db, migration, "down");
-    } catch (error) {
-      findings.push(failed(migration, error, "correct it, or say `-- irreversible: <reason>`"));
-      return findings;
+    // What undoes nothing is told by its text.
+    if (await isEmpty(down)) {
+      before = built;
+      continue;
     }
-    const left = await differences(before, await readRows(db), "before up", "after down", i, {
-      order: !losesPlace(migration),
-    });
+    try {
+      await replay(stage.db, migration, "down");
+    } catch (error) {
+      const remedy = "correct it, or say `-- irreversible: <reason>`";
+      findings.push(failed(migration, error, "down-fails", remedy));
+      if (!down.transaction) await rebuild();
+      before = built;
+      continue;
+    }
+    const left = await differences(
+      [before, await readRows(stage.db)],
+      ["before up", "after down"],
+      i,
+      { order: !losesPlace(migration) },
+    );
     if (left) {
-      finding(
-        down.line,
-        `down does not restore what was there before up:\n${left}`,
-        "undo what is named here as well",
-      );
+      const message = `down does not restore what was there before up:\n${left}`;
+      finding(down.line, "down-leaves", message, "undo what is named here as well");
     }
     try {
-      await replay(db, migration, "up");
+      await replay(stage.db, migration, "up");
     } catch (error) {
-      const { message, line } = failed(migration, error, "");
+      const { message, line } = failed(migration, error, "up-again-fails", "");
       finding(
         line,
+        "up-again-fails",
         `works once and not again after its own down: ${message}`,
         left ? "let down undo what is named above" : "let down undo all that up does",
       );
-      return findings;
+      await rebuild();
+      before = built;
+      continue;
     }
-    const again = await readRows(db);
-    const other = await differences(built, again, "first up", "second up", i + 1);
+    const again = await readRows(stage.db);
+    const other = await differences([built, again], ["first up", "second up"], i + 1);
     if (other && !left) {
-      finding(
-        up.line,
-        `the second up builds something else than the first:\n${other}`,
-        "see its down",
-      );
+      const message = `the second up builds something else than the first:\n${other}`;
+      finding(up.line, "up-again-differs", message, "see its down");
     }
     before = again;
   }
   return findings;
 }
 
+/** Whether a block has no statement. */
+async function isEmpty(block: Block): Promise<boolean> {
+  const { GrammarError, parseBlock } = await import("../files/grammar.ts");
+  try {
+    return (await parseBlock(block)).length === 0;
+  } catch (error) {
+    if (error instanceof GrammarError) return false;
+    throw error;
+  }
+}
+
 /** A failed replay as a finding; anything else is thrown on. */
-export function failed({ path }: Migration, error: unknown, remedy: string): Finding {
+export function failed(
+  { path }: Migration,
+  error: unknown,
+  rule: Rule,
+  remedy: string,
+): Finding {
   if (!(error instanceof ReplayFailure)) throw error;
-  const [, line, message] = /:(\d+): ([^]*)$/.exec(error.message)!;
-  return { path, line: Number(line), message: message!, remedy };
+  return { path, line: error.line, rule, message: error.words, remedy };
 }
 
 /** Whether the down raises. */

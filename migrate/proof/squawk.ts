@@ -1,34 +1,26 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { exit, Failure } from "../command.ts";
+import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
-import type { Risk } from "./safety.ts";
+import { notAsked } from "../rules.ts";
 
 const version = "2.61.0";
-
-/** Rules whose advice is not ours, and why. */
-const excluded = [
-  // `up` runs with a lock_timeout; the one who types dbmate has PGOPTIONS.
-  "require-lock-timeout",
-  "require-statement-timeout",
-  // "if exists" hides that a schema is not what one thinks.
-  "prefer-robust-stmts",
-  // Style, not safety: the schema's conventions are its own.
-  "prefer-bigint-over-int",
-  "prefer-text-field",
-  // The probe measures what these guess from the text: whether the table is rewritten or read in
-  // full, and under which lock.
-  "adding-field-with-default",
-  "adding-not-nullable-field",
-  "adding-foreign-key-constraint",
-  "constraint-missing-not-valid",
-];
 
 /**
  * What squawk, a linter of migrations, says of the up parts. The down part is blanked, not cut:
  * lines keep their numbers. One run for those in a transaction, one for the others.
  */
-export async function lint(migrations: Migration[]): Promise<Risk[]> {
+export async function lint(migrations: Migration[]): Promise<Finding[]> {
+  const findings = await lintAll(migrations);
+  const own = await Promise.all(migrations.map(onOwnTables));
+  const mine = new Map(migrations.map(({ path }, i) => [path, own[i]!]));
+  return findings.filter(({ path, line }) =>
+    !mine.get(path)!.some((s) => s.from <= line && line <= s.to)
+  );
+}
+
+async function lintAll(migrations: Migration[]): Promise<Finding[]> {
   const folder = await Deno.makeTempDir({ prefix: "migrate-squawk-" });
   try {
     const runs = [true, false].map(async (transaction) => {
@@ -46,13 +38,41 @@ export async function lint(migrations: Migration[]): Promise<Risk[]> {
   }
 }
 
+/**
+ * The lines of the statements on tables that the same file makes: nobody uses them yet. With an
+ * index on such a table the index is as new.
+ */
+async function onOwnTables({ up }: Migration): Promise<{ from: number; to: number }[]> {
+  const made = new Set<string>();
+  const places: { from: number; to: number }[] = [];
+  const { GrammarError, parseBlock } = await import("../files/grammar.ts");
+  try {
+    for (const { kind, fields, text, line } of await parseBlock(up)) {
+      const relation = fields.relation ?? fields.into?.rel;
+      const name = relation && `${relation.schemaname ?? ""}.${relation.relname}`;
+      if (kind === "CreateStmt" || kind === "CreateTableAsStmt") made.add(name);
+      else if (name && made.has(name)) {
+        places.push({ from: line, to: line + text.split("\n").length - 1 });
+      }
+    }
+  } catch (error) {
+    // What PostgreSQL does not parse is told elsewhere.
+    if (!(error instanceof GrammarError)) throw error;
+  }
+  return places;
+}
+
 /** Our own comments decide, so that squawk must not act on one of its own. */
 function withoutAcceptances(text: string): string {
   return text.replaceAll(/^\s*-- squawk-ignore.*$/gm, "--");
 }
 
-async function run(folder: string, migrations: Migration[], transaction: boolean): Promise<Risk[]> {
-  const args = ["--reporter", "json", ...excluded.flatMap((rule) => ["--exclude", rule])];
+async function run(
+  folder: string,
+  migrations: Migration[],
+  transaction: boolean,
+): Promise<Finding[]> {
+  const args = ["--reporter", "json", ...notAsked.flatMap((rule) => ["--exclude", rule])];
   if (transaction) args.push("--assume-in-transaction");
   const command = new Deno.Command(await binary(), {
     args: [...args, ...migrations.map(({ file }) => file)],

@@ -1,5 +1,5 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
-import { emptyTables, lostData, readData } from "./data.ts";
+import { type ColumnData, emptyTables, lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
@@ -9,102 +9,171 @@ import { failed, refuses } from "./round_trip.ts";
 import { failingSequences } from "./sequences.ts";
 import { fillTables, type Unfilled } from "./rows.ts";
 import type { TableShape } from "./rows_query.ts";
-import type { Risk } from "./safety.ts";
+import type { Rule } from "../rules.ts";
+import type { Stage } from "./stage.ts";
 
 export interface WithRows {
   findings: Finding[];
-  risks: Risk[];
   /** Tables that stayed empty, so that less is proven. */
   unfilled: Unfilled[];
 }
 
 /**
- * Each migration up, down and up again on a scratch database with rows in every table, looking at
- * what each statement locks, rewrites and loses. `future` is what the tables come to in the end.
- * `db` must be a session. Ends at the first migration that fails.
+ * Each migration up, down and up again with rows in every table, looking at what each statement
+ * locks, rewrites and loses. `future` is what the tables come to in the end; `history` is built on
+ * the stage. After a fault it goes on from what the ups build.
  */
 export async function withRows(
-  db: Database,
+  stage: Stage,
+  history: Migration[],
   migrations: Migration[],
   future: TableShape[],
 ): Promise<WithRows> {
-  const result: WithRows = { findings: [], risks: [], unfilled: [] };
-  const filled = new Map<string, string>();
-  const counter = { value: 0 };
-  for (const migration of migrations) {
-    const { path, up, down } = migration;
-    result.unfilled.push(...await fillTables(db, filled, counter, future));
-    let held = await readData(db);
-    /** Runs a part, without the rows at which its header says that it stops. */
-    const passing = async <Result>(part: "up" | "down", run: () => Promise<Result>) => {
-      try {
-        return await run();
-      } catch (error) {
-        const stops = new RegExp(`^-- ${part} stops at `, "m").test(migration.text);
-        if (!stops || !(error instanceof ReplayFailure) || !stopsAtRows(error.cause)) throw error;
-        await emptyTables(db);
-        held = await readData(db);
-        filled.clear();
-        return await run();
-      }
+  const result: WithRows = { findings: [], unfilled: [] };
+  const rows: Rows = { filled: new Map(), counter: { value: 0 }, seeded: new Set(), future };
+  for (const [i, migration] of migrations.entries()) {
+    const rebuild = async (count: number) => {
+      await stage.restart([...history, ...migrations.slice(0, count)]);
+      rows.filled.clear();
     };
-    let remedy = "it fails with rows in the tables: give the rows what they need first";
+    let fault = await proveOne(stage.db, migration, rows, result);
+    // Its own rows beside ours: that ours are in the way is no fault of the migration.
+    while (fault && await isCollision(migration, fault.error, rows.seeded)) {
+      await rebuild(i);
+      fault = await proveOne(stage.db, migration, rows, result);
+    }
+    if (!fault) continue;
+    result.findings.push(failed(migration, fault.error, fault.rule, fault.remedy));
     try {
-      const effects = await passing("up", () => probe(db, migration));
-      result.risks.push(...judge(migration, effects));
-      const lost = lostData(held, await readData(db));
-      result.findings.push(...await behind(db, migration, "up"));
-      if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
-        result.risks.push({
-          path,
-          line: up.line,
-          rule: "data-loss",
-          message: `up loses ${lost.join(", ")}, and its header does not say so`,
-          remedy: "write `-- up loses <what>` above if that is meant",
-        });
-      }
-      if (migration.irreversible) {
-        await refuses(db, migration);
-        continue;
-      }
-      await fillTables(db, filled, counter, future);
-      held = await readData(db);
-      remedy = "its down fails with rows in the tables: say what becomes of them";
-      await passing("down", () => replay(db, migration, "down"));
-      const gone = lostData(held, await readData(db));
-      result.findings.push(...await behind(db, migration, "down"));
-      if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
-        result.findings.push({
-          path,
-          line: down.line,
-          message: `down loses ${gone.join(", ")}, and its header does not say so`,
-          remedy: "write `-- down loses <what>` above, or keep the data",
-        });
-      }
-      remedy = "the second up fails with rows in the tables";
-      await passing("up", () => replay(db, migration, "up"));
-      // What down has emptied holds nothing now, and is filled again before the next one.
-      const emptied = (table: string) =>
-        gone.some((lost) =>
-          lost === `table ${table}` || lost.startsWith(`column ${table}.`) ||
-          lost.startsWith(`values of ${table}.`)
-        );
-      for (const table of filled.keys()) if (emptied(table)) filled.delete(table);
+      await rebuild(i + 1);
     } catch (error) {
-      if (error instanceof DatabaseError) {
-        result.findings.push({
-          path,
-          line: down.line,
-          message: `the proof with rows cannot go on from here: ${error.message}`,
-          remedy: "keep what it needs, as plpgsql; nothing after it is proven with rows",
-        });
-        return result;
-      }
-      result.findings.push(failed(migration, error, remedy));
-      return result;
+      // It fails on empty tables as well, as the trip without rows tells.
+      if (error instanceof ReplayFailure) return result;
+      throw error;
     }
   }
   return result;
+}
+
+/** The rows that the tables hold. */
+interface Rows {
+  filled: Map<string, string>;
+  counter: { value: number };
+  /** Tables into which the migrations put rows with keys of their own: ours would collide. */
+  seeded: Set<string>;
+  future: TableShape[];
+}
+
+interface Fault {
+  error: ReplayFailure;
+  rule: Rule;
+  remedy: string;
+}
+
+/** One migration up, down and up. Returns what failed; adds what else it finds. */
+async function proveOne(
+  db: Database,
+  migration: Migration,
+  rows: Rows,
+  result: WithRows,
+): Promise<Fault | undefined> {
+  const { path, up, down } = migration;
+  const fill = async () => {
+    const { filled, counter, future, seeded } = rows;
+    result.unfilled.push(...await fillTables(db, filled, counter, future, false, seeded));
+  };
+  let rule: Rule = "up-fails-with-rows";
+  let remedy = "it fails with rows in the tables: give the rows what they need first";
+  let held: ColumnData[] = [];
+  /** Runs a part, without the rows at which its header says that it stops. */
+  const passing = async <Result>(part: "up" | "down", run: () => Promise<Result>) => {
+    try {
+      return await run();
+    } catch (error) {
+      const stops = new RegExp(`^-- ${part} stops at `, "m").test(migration.text);
+      if (!stops || !(error instanceof ReplayFailure) || !stopsAtRows(error.cause)) throw error;
+      await emptyTables(db);
+      held = await readData(db);
+      rows.filled.clear();
+      return await run();
+    }
+  };
+  try {
+    await fill();
+    held = await readData(db);
+    result.findings.push(...judge(migration, await passing("up", () => probe(db, migration))));
+    const lost = lostData(held, await readData(db));
+    result.findings.push(...await behind(db, migration, "up"));
+    if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
+      result.findings.push({
+        path,
+        line: up.line,
+        rule: "up-loses",
+        message: `up loses ${lost.join(", ")}, and its header does not say so`,
+        remedy: "write `-- up loses <what>` above if that is meant",
+      });
+    }
+    if (migration.irreversible) {
+      await refuses(db, migration);
+      return;
+    }
+    await fill();
+    held = await readData(db);
+    rule = "down-fails-with-rows";
+    remedy = "its down fails with rows in the tables: say what becomes of them";
+    await passing("down", () => replay(db, migration, "down"));
+    const gone = lostData(held, await readData(db));
+    result.findings.push(...await behind(db, migration, "down"));
+    if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
+      result.findings.push({
+        path,
+        line: down.line,
+        rule: "down-loses",
+        message: `down loses ${gone.join(", ")}, and its header does not say so`,
+        remedy: "write `-- down loses <what>` above, or keep the data",
+      });
+    }
+    rule = "up-fails-with-rows";
+    remedy = "the second up fails with rows in the tables";
+    await passing("up", () => replay(db, migration, "up"));
+    // What down has emptied holds nothing now, and is filled again before the next one.
+    const emptied = (table: string) =>
+      gone.some((lost) =>
+        lost === `table ${table}` || lost.startsWith(`column ${table}.`) ||
+        lost.startsWith(`values of ${table}.`)
+      );
+    for (const table of rows.filled.keys()) if (emptied(table)) rows.filled.delete(table);
+  } catch (error) {
+    if (error instanceof ReplayFailure) return { error, rule, remedy };
+    if (!(error instanceof DatabaseError)) throw error;
+    // What the proof itself needs is gone, as plpgsql.
+    const lost = new ReplayFailure(
+      path,
+      down.line,
+      `the proof with rows stops: ${error.message}`,
+      error,
+    );
+    return { error: lost, rule, remedy: "keep what it needs" };
+  }
+}
+
+/**
+ * Whether a row that a migration puts in met one of ours: then its table goes into `seeded`. An
+ * index or a constraint that rows break is another matter.
+ */
+async function isCollision(
+  migration: Migration,
+  { cause, line, words }: ReplayFailure,
+  seeded: Set<string>,
+): Promise<boolean> {
+  const { schema_name: schema, table_name: table } = cause.fields;
+  if (cause.code !== "23505" || !table) return false;
+  const part = words.startsWith("up") ? "up" : "down";
+  const statements = await parseBlock(migration[part]);
+  const kind = statements.findLast((statement) => statement.line <= line)?.kind;
+  if (!/^(Insert|Copy|Do|Select|Call)Stmt$/.test(kind ?? "") || seeded.has(table)) return false;
+  for (const name of [table, `${schema}.${table}`]) seeded.add(name);
+  return true;
 }
 
 /** Sequences that give a number which is there already, after a part that may have made them so. */
@@ -118,6 +187,7 @@ async function behind(
   return (await failingSequences(db)).map((column) => ({
     path,
     line: migration[part].line,
+    rule: "sequence-behind",
     message: `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
       `the sequence of ${column} gives a number that is there already, or is too large`,
     remedy: "let it go on behind the largest one, by setval",
@@ -135,10 +205,16 @@ async function writes(migration: Migration, part: "up" | "down"): Promise<boolea
   return statements.some(({ kind }) => /^(Update|Delete|Truncate|Merge|Do)Stmt$/.test(kind));
 }
 
-function judge(migration: Migration, effects: Effect[]): Risk[] {
+/** What helps against reading every row under a lock, by the kind of statement. */
+const remedies: Record<string, string> = {
+  IndexStmt: "build it concurrently, in a migration under transaction:false",
+  AlterTableStmt: "add it `not valid` and validate it in the next migration",
+};
+
+function judge(migration: Migration, effects: Effect[]): Finding[] {
   const { path } = migration;
-  const risks: Risk[] = [];
-  for (const { line, table, lock, rewritten, scanned } of effects) {
+  const risks: Finding[] = [];
+  for (const { line, kind, table, lock, rewritten, scanned } of effects) {
     if (rewritten) {
       risks.push({
         path,
@@ -155,8 +231,7 @@ function judge(migration: Migration, effects: Effect[]): Risk[] {
         message: `reads every row of ${table} while it holds ${lock}: ${
           lock === "access exclusive" ? "readers and writers wait" : "writers wait"
         }`,
-        remedy:
-          "add it `not valid` and validate it in the next migration, or build it concurrently",
+        remedy: remedies[kind] ?? "do it in a migration of its own, in slices",
       });
     }
   }
@@ -165,7 +240,7 @@ function judge(migration: Migration, effects: Effect[]): Risk[] {
 }
 
 /** The strongest lock on a table in use, if the header's `-- lock:` does not name it. */
-function undeclaredLock({ path, text }: Migration, effects: Effect[]): Risk | undefined {
+function undeclaredLock({ path, text }: Migration, effects: Effect[]): Finding | undefined {
   const strength = ({ lock }: Effect) => locks.indexOf(lock);
   const strongest = effects.filter((effect) => strength(effect) > locks.indexOf("row exclusive"))
     .sort((a, b) => strength(b) - strength(a))[0];

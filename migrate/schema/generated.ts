@@ -8,7 +8,7 @@ import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts
 import { build } from "../proof/replay.ts";
 import { schemaText } from "./text.ts";
 import { environment, project } from "../project.ts";
-import type { Scratch } from "../target.ts";
+import type { Scratch } from "../scratch.ts";
 
 /** A file that is written from the migrations, as it ought to be. */
 export interface Generated {

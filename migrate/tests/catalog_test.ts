@@ -2,7 +2,11 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { withSession } from "../draft/draft.ts";
 import { schemaText } from "../schema/text.ts";
+import { openProject } from "../project.ts";
 import { createDatabase } from "../../tests/support/database.ts";
+
+// As the command does, whose heading names what the project calls it.
+await openProject();
 
 const everyKind = await Deno.readTextFile(new URL("./fixtures/every_kind.sql", import.meta.url));
 const schemaFile = new URL("../../db/schema.sql", import.meta.url);

@@ -4,7 +4,7 @@ import { draft, withSession } from "../draft/draft.ts";
 import { readCatalog } from "../catalog/catalog.ts";
 import { proveDraft } from "../draft/proof.ts";
 import { renameSteps } from "../draft/renames.ts";
-import { openScratch } from "../target.ts";
+import { openScratch } from "../scratch.ts";
 
 interface Pair {
   name: string;

@@ -85,11 +85,11 @@ Deno.test("a run that waits for its turn ends with 143 at a SIGTERM, and leaves 
   const { signal } = new AbortController();
   await using _lock = await takeLock(project.settings, { timeout: 0, signal, progress() {} });
   const waiting = project.start("up");
-  await sessions(project, "slate db lock", 2);
+  await sessions(project, "migrate lock", 2);
   waiting.kill("SIGTERM");
   const { code } = outcome(await waiting.output());
   assertEquals(code, 143);
-  await sessions(project, "slate db lock", 1);
+  await sessions(project, "migrate lock", 1);
 });
 
 /** Waits until there are so many sessions of that name in the project's database. */
@@ -108,7 +108,7 @@ Deno.test("a run whose lock is taken from it stops dbmate and exits 4", async ()
     "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
   });
   const running = project.start("up");
-  await sessions(project, "slate db lock", 1);
+  await sessions(project, "migrate lock", 1);
   await until(() =>
     project.db.query(sql`
       select from pg_stat_activity
@@ -118,7 +118,7 @@ Deno.test("a run whose lock is taken from it stops dbmate and exits 4", async ()
   );
   await project.db.query(sql`
     select pg_terminate_backend(pid) from pg_stat_activity
-    where application_name = 'slate db lock' and datname = current_database()
+    where application_name = 'migrate lock' and datname = current_database()
   `);
   const { code, stderr } = outcome(await running.output());
   assertEquals(code, 4);

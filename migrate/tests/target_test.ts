@@ -161,7 +161,7 @@ Deno.test("a migration whose session the server ends: up says that nothing is le
   const up = project.start("up");
   const engine = sql`
     select pg_terminate_backend(pid) from pg_stat_activity
-    where starts_with(application_name, 'slate db engine') and query like '%pg_sleep(60)%'
+    where starts_with(application_name, 'migrate engine') and query like '%pg_sleep(60)%'
       and datname = current_database()
   `;
   await until(() => project.db.query(engine));

@@ -99,7 +99,7 @@ Deno.test("H2: dbmate killed inside a transaction: up ends with 137, nothing is 
 /** The statements that a dbmate's session is at. */
 function engines({ db }: Project): Promise<unknown[]> {
   return db.query(sql`
-    select from pg_stat_activity where starts_with(application_name, 'slate db engine')
+    select from pg_stat_activity where starts_with(application_name, 'migrate engine')
       and datname = current_database() and query ilike '%pg_sleep%'
   `);
 }

@@ -76,8 +76,8 @@ const breaking: Record<string, [(document: Json) => void, string[]]> = {
     ["GET /api/users: limit: maximum is another"],
   ],
   "a wider scope that is needed": [
-    ({ paths }) => paths["/api/me"].get.security = [{ key: ["admin"] }],
-    ['GET /api/me: needs another key: [{"key":["admin"]}]'],
+    ({ paths }) => paths["/api/me"].get.security = [{ apiKey: ["admin"] }],
+    ['GET /api/me: needs another key: [{"apiKey":["admin"]}]'],
   ],
   "a type of body that is taken no more": [
     ({ paths }) => delete paths["/api/users/{id}"].patch.requestBody.content["application/json"],

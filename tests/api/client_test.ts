@@ -6,7 +6,7 @@ import { createApi, type TestApi } from "../support/api.ts";
 import { bundleClient } from "../support/bundle.ts";
 import { listen } from "../support/socket.ts";
 
-const quick = { backoff: 1 };
+const quick = { backoffMs: 1 };
 
 /** The API as `fetch`, behind whatever `around` does to requests and answers. */
 function through(
@@ -138,7 +138,7 @@ Deno.test("an aborted request is not sent again [31]", async () => {
     controller.abort(new Error("enough"));
     return Promise.resolve(new Response(null, { status: 503 }));
   });
-  const slate = createSlateClient({ baseUrl, fetch, retry: { backoff: 1000 } });
+  const slate = createSlateClient({ baseUrl, fetch, retry: { backoffMs: 1000 } });
   await assertRejects(() => slate.GET("/api/me", { signal: controller.signal }), Error, "enough");
   assertEquals(seen.length, 1);
 });

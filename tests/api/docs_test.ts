@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { createApi } from "../support/api.ts";
 
-Deno.test("GET / leads to the docs page, which anybody may read [30]", async () => {
+Deno.test("GET / redirects to the docs page, which needs no key [30]", async () => {
   await using api = await createApi();
   const root = await api.call("GET /", { key: null });
   assertEquals([root.status, root.headers.get("location")], [302, "/api/docs"]);
@@ -10,7 +10,7 @@ Deno.test("GET / leads to the docs page, which anybody may read [30]", async () 
   assertMatch(page.text, /<title>Slate API<\/title>/);
 });
 
-Deno.test("the docs page runs one script, ours, and asks nobody else [30]", async () => {
+Deno.test("the docs page runs one script of this server, and loads from no other [30]", async () => {
   await using api = await createApi();
   const { text, headers } = await api.call("GET /api/docs", { key: null });
   const policy = headers.get("content-security-policy")!;
@@ -22,7 +22,7 @@ Deno.test("the docs page runs one script, ours, and asks nobody else [30]", asyn
   assertNotMatch(text, /<script[^>]*>[^<]/);
 });
 
-Deno.test("the script of the docs page is the same compressed and not [30]", async () => {
+Deno.test("the docs page's script is the same with and without compression [30]", async () => {
   await using api = await createApi();
   const path = "http://slate.test/api/docs/scalar.js";
   const plain = await api.app.request(path);
@@ -33,7 +33,7 @@ Deno.test("the script of the docs page is the same compressed and not [30]", asy
   assertEquals(await new Response(unzipped).text(), await plain.text());
 });
 
-Deno.test("what cannot be read as a page is refused [9]", async () => {
+Deno.test("the docs page: another Accept is 406, a query 400, a trailing slash 404, POST 405 [5][7][9][11]", async () => {
   await using api = await createApi();
   const headers = { accept: "application/json" };
   assertEquals((await api.call("GET /api/docs", { key: null, headers })).status, 406);

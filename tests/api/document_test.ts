@@ -62,3 +62,40 @@ Deno.test("every problem code of the table is documented where it can happen [2]
     assert(text.includes(`\`${code}\`: `), code);
   }
 });
+
+Deno.test("no two names of the document differ only in case: a generated client could not hold both [27]", async () => {
+  await using api = await createApi();
+  const { components, paths }: Json = openapiDocument(api.app);
+  const operations = Object.values<Json>(paths).flatMap((item) => Object.values<Json>(item));
+  const groups: string[][] = [
+    Object.values<Json>(components).flatMap((kind) => Object.keys(kind)),
+    operations.map(({ operationId }) => operationId),
+    ...operations.map(({ parameters = [] }) => parameters.map(({ name }: Json) => name)),
+    ...Object.values<Json>(components.schemas).map(({ properties = {} }) =>
+      Object.keys(properties)
+    ),
+  ];
+  for (const names of groups) {
+    const folded = new Set(names.map((name) => name.toLowerCase()));
+    assertEquals(folded.size, names.length, names.join());
+  }
+});
+
+Deno.test("what If-Match and If-None-Match may be is a pattern in the document [27]", async () => {
+  await using api = await createApi();
+  const { paths }: Json = openapiDocument(api.app);
+  const patternOf = (method: string, header: string) => {
+    const { parameters } = paths["/api/todos/{id}"][method];
+    return new RegExp(parameters.find(({ name }: Json) => name === header).schema.pattern, "u");
+  };
+  for (const pattern of [patternOf("patch", "if-match"), patternOf("get", "if-none-match")]) {
+    for (const good of ["*", '"1"', 'W/"1"', '"a,b", "1"', '"x",,"1"', ', "1" ,', '""']) {
+      assert(pattern.test(good), good);
+    }
+    for (const bad of ["1", '"1" "2"', "*, *", '"a b"', "", 'w/"1"', '"1']) {
+      assert(!pattern.test(bad), bad);
+    }
+  }
+  assert(patternOf("delete", "if-none-match").test("*"));
+  assert(!patternOf("delete", "if-none-match").test('"1"'));
+});

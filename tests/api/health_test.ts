@@ -5,6 +5,7 @@ import { createApi } from "../support/api.ts";
 import { createDatabase, startAsking } from "../support/database.ts";
 import { openProxy } from "../support/proxy.ts";
 import { createSample } from "../support/samples.ts";
+import { clockAhead } from "../support/socket.ts";
 
 /** A port on which nobody listens. */
 const nowhere = { host: "127.0.0.1", port: 1, database: "x", user: "x", tls: "off" as const };
@@ -20,6 +21,28 @@ Deno.test("live never touches the database; ready is 503 while it is away [39]",
   const me = await api.call("GET /api/me");
   assertEquals([me.status, me.json.code], [503, "unavailable"]);
   await db.close();
+});
+
+Deno.test("ready is asked for once by all who ask within a second [43]", async () => {
+  await using database = await createDatabase();
+  let asked = 0;
+  const db: typeof database.db = {
+    ...database.db,
+    query(statement) {
+      asked++;
+      return database.db.query(statement);
+    },
+  };
+  await using api = await createApi({ db });
+  using clock = clockAhead();
+  const ready = () => api.call("GET /api/health/ready", { key: null });
+  const answers = await Promise.all(Array.from({ length: 200 }, ready));
+  assertEquals(new Set(answers.map(({ status }) => status)), new Set([200]));
+  assertEquals((await ready()).status, 200);
+  assertEquals(asked, 1);
+  clock.by(1100);
+  await database.db.script("delete from schema_migrations");
+  assertEquals([(await ready()).status, (await ready()).status, asked], [503, 503, 2]);
 });
 
 Deno.test("ready says what is wrong, and neither address nor name nor password [39]", async () => {

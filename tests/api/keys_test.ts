@@ -3,14 +3,16 @@ import { newSecret, parseKey } from "../../db/_secret.ts";
 import { sql } from "../../postgres/mod.ts";
 import { createApi, type TestApi } from "../support/api.ts";
 
-Deno.test("a key is `slate_<env>_<id>_<secret>`, shown once, and only its digest is stored [32]", async () => {
+Deno.test("a key is `slate_<env>_<owner>_<id>_<secret>`, shown once, and only its digest is stored [32]", async () => {
   await using api = await createApi();
   const created = await api.call("POST /api/keys", { body: { name: "ci", scope: "read" } });
   assertEquals(created.status, 201);
-  assertMatch(created.json.key, new RegExp(`^slate_test_${created.json.id}_[A-Za-z0-9_-]{43}$`));
+  const { json: me } = await api.call("GET /api/me");
+  const form = `^slate_test_${me.id}_${created.json.id}_[A-Za-z0-9_-]{43}$`;
+  assertMatch(created.json.key, new RegExp(form));
   assertEquals((await api.call("GET /api/keys", { key: created.json.key })).status, 200);
   const listed = await api.call("GET /api/keys");
-  assert(!listed.text.includes(created.json.key.split("_")[3]));
+  assert(!listed.text.includes(created.json.key.slice(-43)));
   const rows = await api.database.db.query<{ text: string }>(sql`
     select row_to_json(k)::text || encode(k.secret_hash, 'escape') as text
     from keys k`);
@@ -27,15 +29,20 @@ Deno.test("secrets are 256 random bits and no two are alike [32]", () => {
 
 Deno.test("a key of another environment, or malformed, is none", () => {
   const { secret, hash } = newSecret();
-  assertEquals(parseKey(`slate_test_7_${secret}`, "test"), { id: "7", hash });
+  assertEquals(parseKey(`slate_test_3_7_${secret}`, "test"), { ownerId: "3", keyId: "7", hash });
   for (
     const text of [
-      `slate_live_7_${secret}`,
-      `slate_test_07_${secret}`,
-      `slate_test_7_${secret}x`,
-      `slate_test_7_${secret.slice(1)}`,
-      `slate_test_99999999999999999_${secret}`,
-      `xslate_test_7_${secret}`,
+      `slate_live_3_7_${secret}`,
+      `slate_test_3_07_${secret}`,
+      `slate_test_03_7_${secret}`,
+      `slate_test_7_${secret}`,
+      `slate_test__7_${secret}`,
+      `slate_test_3_7_8_${secret}`,
+      `slate_test_3_7_${secret}x`,
+      `slate_test_3_7_${secret.slice(1)}`,
+      `slate_test_3_99999999999999999_${secret}`,
+      `slate_test_99999999999999999_7_${secret}`,
+      `xslate_test_3_7_${secret}`,
       "",
     ]
   ) assertEquals(parseKey(text, "test"), undefined, text);
@@ -44,7 +51,8 @@ Deno.test("a key of another environment, or malformed, is none", () => {
 Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in every byte [33]", async () => {
   await using api = await createApi();
   const own = await api.key("bob@example.com");
-  const [, , id, secret] = own.split("_") as [string, string, string, string];
+  const [, , owner, id] = own.split("_") as [string, string, string, string];
+  const secret = own.slice(-43);
   const expired = await api.call("POST /api/keys", {
     body: { name: "old", scope: "read", expires_at: "2020-01-01T00:00:00Z" },
   });
@@ -54,9 +62,14 @@ Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in ev
   const bad: (string | null)[] = [
     null,
     "nonsense",
-    `slate_live_${id}_${secret}`,
-    `slate_test_${id}_${other}`,
-    `slate_test_999_${secret}`,
+    `slate_live_${owner}_${id}_${secret}`,
+    `slate_test_${owner}_${id}_${other}`,
+    `slate_test_${owner}_999_${secret}`,
+    // The owner is another user's number, nobody's, of another length, absent.
+    `slate_test_1_${id}_${secret}`,
+    `slate_test_999_${id}_${secret}`,
+    `slate_test_${owner}${"0".repeat(14)}_${id}_${secret}`,
+    `slate_test_${id}_${secret}`,
     expired.json.key,
     revoked.json.key,
   ];
@@ -74,7 +87,7 @@ Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in ev
 
 Deno.test("a bad key learns nothing, not even that its body was malformed [33]", async () => {
   await using api = await createApi();
-  const key = `slate_test_999_${newSecret().secret}`;
+  const key = `slate_test_1_999_${newSecret().secret}`;
   const calls = [
     api.call("POST /api/keys", { raw: "{", headers: { "content-type": "application/json" }, key }),
     api.call("POST /api/keys", { raw: "x", headers: { "content-type": "text/plain" }, key }),
@@ -108,13 +121,13 @@ Deno.test("a revoked key fails at once [32]", async () => {
 Deno.test("no key makes a mightier one, touches a mightier one, or another user's [32][34]", async () => {
   await using api = await createApi();
   const admin = await api.key("ada@example.com", "admin");
-  const adminId = admin.split("_")[2];
+  const adminId = admin.split("_")[3];
   const raised = await api.call("POST /api/keys", { body: { name: "x", scope: "admin" } });
   assertEquals([raised.status, raised.json.code], [403, "insufficient_scope"]);
   assertEquals((await api.call(`POST /api/keys/${adminId}/rotate`)).status, 404);
   assertEquals((await api.call(`DELETE /api/keys/${adminId}`)).status, 404);
   assertEquals((await api.call("GET /api/me", { key: admin })).status, 200);
-  const bob = (await api.key("bob@example.com")).split("_")[2];
+  const bob = (await api.key("bob@example.com")).split("_")[3];
   assertEquals((await api.call(`POST /api/keys/${bob}/rotate`, { key: admin })).status, 404);
   assertEquals((await api.call(`DELETE /api/keys/${bob}`, { key: admin })).status, 404);
 });

@@ -1,6 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
+import { sql, type Statement } from "../../postgres/mod.ts";
 import { createApi, type TestApi } from "../support/api.ts";
+import { createDatabase } from "../support/database.ts";
+import { pool, until } from "../support/pool.ts";
 
 async function statuses(n: number, call: () => ReturnType<TestApi["call"]>) {
   const all = [];
@@ -8,7 +11,7 @@ async function statuses(n: number, call: () => ReturnType<TestApi["call"]>) {
   return all;
 }
 
-const badKey = `slate_test_1_${"A".repeat(43)}`;
+const badKey = `slate_test_1_1_${"A".repeat(43)}`;
 
 Deno.test("RateLimit and RateLimit-Policy count down to 429 with Retry-After, and a minute later it goes on [36]", async () => {
   await using api = await createApi({ rateLimit: 3 });
@@ -88,14 +91,14 @@ Deno.test("20 failed authentications a minute from one address: 429, for others 
   const good = await api.key("ada@example.com");
   await from("192.0.2.1", good)();
   assertEquals(new Set(await statuses(10, from("192.0.2.1"))), new Set([401]));
-  assertEquals(new Set(await statuses(10, from("192.0.2.1", null))), new Set([401]));
+  assertEquals(new Set(await statuses(10, from("192.0.2.1", "nonsense"))), new Set([401]));
   const refused = await from("192.0.2.1")();
   assertEquals([refused.status, refused.json.code], [429, "rate_limited"]);
   assert(Number(refused.headers.get("retry-after")) >= 1);
   assertEquals((await from("192.0.2.1", good)()).status, 200);
   assertEquals((await from("192.0.2.2")()).status, 401);
   const fresh = await api.key("ada@example.com");
-  assertEquals((await from("192.0.2.1", fresh)()).status, 429, "nobody knows it yet");
+  assertEquals((await from("192.0.2.1", fresh)()).status, 200, "nobody knows it yet");
   using _ = new FakeTime(Date.now() + 61_000);
   assertEquals(new Set(await statuses(20, from("192.0.2.1"))), new Set([401]));
   assertEquals((await from("192.0.2.1")()).status, 429);
@@ -128,4 +131,127 @@ Deno.test("a proxy's header is believed only if it is set, and then only its las
   await statuses(20, () => call(trusting, `203.0.113.${++n}, 198.51.100.1`));
   assertEquals((await call(trusting, "203.0.113.99, 198.51.100.1")).status, 429);
   assertEquals((await call(trusting, "198.51.100.1, 203.0.113.99")).status, 401);
+});
+
+/** Keys that could be good, of users that nobody asks for. */
+const wrongKeys = (n: number) =>
+  Array.from({ length: n }, (_, i) => `slate_test_${900_000 + i}_1_${"A".repeat(43)}`);
+
+const count = (answers: { status: number }[], status: number) =>
+  answers.filter((answer) => answer.status === status).length;
+
+Deno.test("a request without a key is no guess: 200 of them keep nobody at their address out [43]", async () => {
+  await using api = await createApi();
+  const address = "192.0.2.1";
+  const none = () => api.call("GET /api/keys", { address, key: null });
+  assertEquals(new Set(await statuses(200, none)), new Set([401]));
+  const unseen = await api.key("new@example.com");
+  assertEquals((await api.call("GET /api/me", { address, key: unseen })).status, 200);
+});
+
+Deno.test("of 1,000 wrong keys at once 120 are tried, and a good one that nobody has seen is, after 100 [43]", async () => {
+  await using api = await createApi();
+  const address = "192.0.2.1";
+  const call = (key: string) => api.call("GET /api/me", { address, key });
+  assertEquals(count(await Promise.all(wrongKeys(100).map(call)), 401), 100);
+  assertEquals((await call("slate_test_1_1_x")).status, 429);
+  assertEquals((await call(await api.key("new@example.com"))).status, 200);
+  const others = await Promise.all(
+    wrongKeys(1000).map((key) => api.call("GET /api/me", { address: "192.0.2.2", key })),
+  );
+  assertEquals([count(others, 401), count(others, 429)], [120, 880]);
+});
+
+Deno.test("300 good keys behind one address, all at once after a start, are all let in [43]", async () => {
+  await using api = await createApi();
+  const keys = [];
+  for (let i = 0; i < 300; i++) keys.push(await api.key(`user${i}@example.com`));
+  const answers = await Promise.all(
+    keys.map((key) => api.call("GET /api/me", { address: "192.0.2.1", key })),
+  );
+  assertEquals(count(answers, 200), 300);
+});
+
+Deno.test("one wrong key sent 1,000 times at once costs the database two statements [43]", async () => {
+  await using database = await createDatabase();
+  let asked = 0;
+  const db = {
+    ...database.db,
+    query<Row>(statement: Statement) {
+      asked++;
+      return database.db.query<Row>(statement);
+    },
+  };
+  await using api = await createApi({ db });
+  const [key] = wrongKeys(1);
+  const answers = await Promise.all(
+    Array.from({ length: 1000 }, () => api.call("GET /api/me", { address: "192.0.2.1", key })),
+  );
+  assertEquals([count(answers, 401), count(answers, 429), asked], [120, 880, 2]);
+});
+
+Deno.test("ten keys of one user, none of them seen, used at once: the limit is the user's [36][43]", async () => {
+  await using api = await createApi({ rateLimit: 10 });
+  const keys = [];
+  for (let i = 0; i < 10; i++) keys.push(await api.key("eve@example.com"));
+  const answers = await Promise.all(
+    keys.flatMap((key) => Array.from({ length: 10 }, () => api.call("GET /api/me", { key }))),
+  );
+  // One more may be under way before anybody is known.
+  assertEquals(count(answers, 200) <= 11, true, `${count(answers, 200)} passed`);
+  assertEquals(count(answers, 200) + count(answers, 429), 100);
+});
+
+Deno.test("an address in a forwarded header is the same with a port [36]", async () => {
+  await using api = await createApi({ trustedProxyHeader: "X-Forwarded-For" });
+  const call = (forwarded: string) =>
+    api.call("GET /api/me", {
+      address: "192.0.2.1",
+      key: badKey,
+      headers: { "x-forwarded-for": forwarded },
+    });
+  let port = 1000;
+  await statuses(20, () => call(`198.51.100.1:${++port}`));
+  assertEquals((await call("198.51.100.1")).status, 429);
+  await statuses(20, () => call(`[2001:db8::1]:${++port}`));
+  assertEquals((await call("2001:db8::2")).status, 429);
+  assertEquals((await call("198.51.100.2:1001")).status, 401);
+});
+
+Deno.test("beyond its requests in hand a caller is told 429, and another is not [44]", async () => {
+  await using api = await createApi({ concurrencyLimit: 8 });
+  const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
+  for (const key of [ada, bob]) await api.call("GET /api/me", { key });
+  const many = Array.from({ length: 20 }, () => api.call("GET /api/me", { key: ada }));
+  assertEquals((await api.call("GET /api/me", { key: bob })).status, 200);
+  const answers = await Promise.all(many);
+  assertEquals([count(answers, 200), count(answers, 429)], [8, 12]);
+  const refused = answers.find(({ status }) => status === 429)!;
+  assertEquals([refused.json.code, refused.headers.get("retry-after")], ["rate_limited", "1"]);
+  assertEquals((await api.call("GET /api/me", { key: ada })).status, 200);
+});
+
+Deno.test("a caller whose requests are slow has few of them at a time, and another finds room [44]", async () => {
+  await using api = await createApi({ concurrencyLimit: 64, poolSize: 4 });
+  const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
+  for (const key of [ada, bob]) await api.call("GET /api/me", { key });
+  const { id } = (await api.call("POST /api/todos", { key: ada, body: { description: "x" } })).json;
+  await using holder = pool(api.database.settings, { size: 1 });
+  const held = holder.script(
+    `begin; select from todos where id = ${id} for update; select pg_sleep(1)`,
+  );
+  await until(async () =>
+    (await api.database.db.query(sql`
+      select from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()
+      and datname = current_database()`)).length > 0
+  );
+  const slow = Array.from(
+    { length: 30 },
+    () => api.call(`PATCH /api/todos/${id}`, { key: ada, body: { completed: true } }),
+  );
+  const started = performance.now();
+  assertEquals((await api.call("GET /api/me", { key: bob })).status, 200);
+  assertLess(performance.now() - started, 800); // less than what the others wait for
+  await held;
+  assertEquals(count(await Promise.all(slow), 200), 30);
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { problems } from "../../routes/_problem.ts";
 import { createApi } from "../support/api.ts";
+import { dial, listen } from "../support/socket.ts";
 
 const json = { "content-type": "application/json" };
 
@@ -59,6 +60,21 @@ Deno.test("a validation problem names each place and never repeats what was sent
     "sort",
   ]);
   assert(!parameter.text.includes("s3cret"));
+});
+
+Deno.test("of many faults 20 are named, and the detail says so [43]", async () => {
+  await using api = await createApi();
+  const names = Array.from({ length: 2000 }, (_, i) => `p${i}`);
+  const query = await api.call(`GET /api/keys?${names.map((name) => `${name}=`).join("&")}`);
+  const body = await api.call("POST /api/keys", {
+    body: Object.fromEntries(names.map((name) => [name, 0])),
+  });
+  for (const { text, json, status } of [query, body]) {
+    assert(status === 400 || status === 422);
+    assertEquals(json.errors.length, 20);
+    assertMatch(json.detail, /The first 20 faults follow\.$/);
+    assert(text.length < 3000, `${text.length} characters`);
+  }
 });
 
 Deno.test("malformed JSON is 400, well-formed JSON that breaks the schema 422 [4]", async () => {
@@ -135,7 +151,14 @@ Deno.test("a body that is not JSON in UTF-8 by its headers is 415 [8]", async ()
       JSON.stringify(headers),
     );
   }
-  for (const type of ["application/json;charset=utf-8", 'Application/JSON; charset="UTF-8"']) {
+  for (
+    const type of [
+      "application/json ; charset=utf-8",
+      "application/json;",
+      "application/json;charset=utf-8",
+      'Application/JSON; charset="UTF-8"',
+    ]
+  ) {
     const answer = await api.call("POST /api/keys", { raw, headers: { "content-type": type } });
     assertEquals(answer.status, 201, type);
   }
@@ -145,7 +168,10 @@ Deno.test("an Accept that cannot be met is 406, and the most specific range deci
   await using api = await createApi();
   const status = async (accept: string) =>
     (await api.call("GET /api/keys", { headers: { accept } })).status;
-  for (const accept of ["*/*", "application/*", "application/json", "text/html, */*;q=0.1"]) {
+  const quoted = 'text/html;a=", ;q=0", application/json;q=0.1';
+  for (
+    const accept of ["*/*", "application/*", "application/json", "text/html, */*;q=0.1", quoted]
+  ) {
     assertEquals(await status(accept), 200, accept);
   }
   for (const accept of ["text/html", "application/xml", "application/json;q=0, */*", "*/*;q=0"]) {
@@ -261,4 +287,44 @@ Deno.test("CORS is off until an origin is configured, and then only for it [37]"
   for (const name of ["ETag", "Link", "Slate-Written"]) assert(readable.includes(name), name);
   const stranger = await on.call("GET /api", { headers: { origin: "https://evil.example" } });
   assertEquals(stranger.headers.get("access-control-allow-origin"), null);
+});
+
+Deno.test("a Host that is missing or not host[:port] is 400, and the path is the request line's [45]", async () => {
+  await using api = await createApi({ devKey: "slate_test_1_x" });
+  await using server = listen(api.app);
+  async function ask(target: string, ...headers: string[]) {
+    using connection = await dial(server.port);
+    const lines = [`GET ${target} HTTP/1.1`, ...headers, "connection: close"];
+    await connection.write(lines.join("\r\n") + "\r\n\r\n");
+    return await connection.rest();
+  }
+  for (
+    const host of ["x", "x:80", "example.com", "127.0.0.1:8000", "[::1]", "[::1]:80", "a_b-c.d"]
+  ) {
+    assertMatch(await ask("/api", `host: ${host}`), /^HTTP\/1\.1 200 .*todos api is up/s, host);
+  }
+  const bad = [
+    "x/api/me#",
+    "x/",
+    "x?",
+    "x#",
+    "u@x",
+    "x:y",
+    "x:123456",
+    "x y",
+    "[x]",
+    "",
+    "x,y",
+    "é",
+  ];
+  for (const host of bad) {
+    for (const target of ["/api", "/api/me", "/"]) {
+      const answer = await ask(target, `host: ${host}`);
+      assertMatch(answer, /^HTTP\/1\.1 400 .*malformed_request/s, `${target} of ${host}`);
+    }
+  }
+  assertMatch(await ask("/api"), /^HTTP\/1\.1 400 /);
+  assertMatch(await ask("http://other.example/api", "host: x"), /^HTTP\/1\.1 400 /);
+  assertMatch(await ask("http://x/api", "host: x"), /^HTTP\/1\.1 200 /);
+  assertMatch(await ask("//x/api/me", "host: x"), /^HTTP\/1\.1 404 /);
 });

@@ -3,7 +3,13 @@ import document from "../../openapi.json" with { type: "json" };
 import { scopes } from "../../db/_caller.ts";
 import { sql } from "../../postgres/mod.ts";
 import { type Answer, createApi, type Json, type TestApi } from "../support/api.ts";
-import { collections, createSample, sampleBody } from "../support/samples.ts";
+import {
+  bodyOf,
+  collections,
+  createSample,
+  requiredQuery,
+  sampleBody,
+} from "../support/samples.ts";
 
 /*
  * Every operation of the document against every rule of [32]-[38]: a new route is covered without
@@ -15,7 +21,7 @@ interface Operation {
   method: string;
   path: string;
   scope: typeof scopes[number] | undefined;
-  hasBody: boolean;
+  spec: Json;
 }
 
 const operations: Operation[] = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
@@ -23,8 +29,8 @@ const operations: Operation[] = Object.entries<Json>(document.paths).flatMap(([p
     name: spec.operationId,
     method: method.toUpperCase(),
     path,
-    scope: spec.security?.[0]?.key[0],
-    hasBody: spec.requestBody !== undefined,
+    scope: spec.security?.[0]?.apiKey[0],
+    spec,
   }))
 );
 const open = operations.filter(({ scope }) => scope === undefined);
@@ -38,15 +44,16 @@ function collectionOf({ path }: Operation): string {
   return path.split("/")[2]!;
 }
 
-/** A good body, for a new row or for the change of one. */
-function bodyOf(operation: Operation): Json {
-  if (!operation.hasBody) return undefined;
-  return operation.path.endsWith("/rotate") ? {} : sampleBody(collectionOf(operation));
-}
-
+/** With a good body and the query parameters that it cannot do without. */
 function call(api: TestApi, operation: Operation, key: string | null, id: Id = 1, body?: Json) {
   const path = operation.path.replace("{id}", String(id));
-  return api.call(`${operation.method} ${path}`, { key, body: body ?? bodyOf(operation) });
+  const query = new URLSearchParams(requiredQuery(operation.spec));
+  const request = `${operation.method} ${path}${query.size > 0 ? `?${query}` : ""}`;
+  return api.call(request, { key, body: body ?? bodyOf(operation.spec) });
+}
+
+async function userId(api: TestApi, email: string): Promise<number> {
+  return (await api.call("GET /api/me", { key: await api.key(email) })).json.id;
 }
 
 /** A step for each operation, so that one that fails hides none of the others. */
@@ -101,19 +108,23 @@ Deno.test("every other operation: no, bad, expired, revoked and foreign keys are
   const good = await api.key("ada@example.com", "admin");
   const expired = await api.key("ada@example.com", "admin");
   await db.query(sql`
-    update keys set expires_at = now() - interval '1 second' where id = ${expired.split("_")[2]}`);
+    update keys set expires_at = now() - interval '1 second' where id = ${expired.split("_")[3]}`);
   const revoked = await api.key("ada@example.com", "admin");
-  await db.query(sql`delete from keys where id = ${revoked.split("_")[2]}`);
+  await db.query(sql`delete from keys where id = ${revoked.split("_")[3]}`);
   const ids = await rows(api, good);
   const bad: Record<string, string | null> = {
     none: null,
     "a wrong secret": good.slice(0, -43) + "A".repeat(43),
-    "another id": good.replace(/_(\d+)_/, "_999999_"),
+    "another id": good.replace(/_\d+_(?=.{43}$)/, "_999999_"),
+    "another user's number": good.replace(/_\d+_/, `_${await userId(api, "bob@example.com")}_`),
+    "nobody's number": good.replace(/_\d+_/, "_999999_"),
+    "no owner": good.replace(/_\d+_/, "_"),
+    "a longer owner": good.replace(/_\d+_/, "_1000000000000000_"),
     expired,
     revoked,
     "another environment": good.replace("slate_test_", "slate_live_"),
     malformed: "x",
-    "no row's id": good.replace(/_(\d+)_/, "_9007199254740993_"),
+    "no row's id": good.replace(/_\d+_(?=.{43}$)/, "_9007199254740993_"),
   };
   const state = async () =>
     await db.query(sql`
@@ -197,9 +208,9 @@ Deno.test("mass assignment: no body takes id, owner_id, version, the timestamps 
     ["__proto__"]: { scope: "admin" },
     constructor: {},
   };
-  await each(t, secured.filter(({ hasBody }) => hasBody), async (operation) => {
+  await each(t, secured.filter(({ spec }) => spec.requestBody), async (operation) => {
     for (const [name, value] of Object.entries(reserved)) {
-      const body = { ...bodyOf(operation), [name]: value };
+      const body = { ...bodyOf(operation.spec), [name]: value };
       const { status, json } = await call(api, operation, key, ids[collectionOf(operation)], body);
       assertEquals([name, status], [name, 422]);
       assertEquals(json.errors[0].code, "unknown");
@@ -216,7 +227,7 @@ Deno.test("what a caller puts into headers comes back in none, and in no line of
     for (const target of [`${path}?x=${evil}`, path]) {
       const { headers, status } = await api.call(`${operation.method} ${target}`, {
         key,
-        body: bodyOf(operation),
+        body: bodyOf(operation.spec),
         headers: {
           "x-request-id": "evil id; drop",
           "x-forwarded-host": "evil.example",

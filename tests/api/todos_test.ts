@@ -120,8 +120,31 @@ Deno.test("GET /api/todos/{id}: If-None-Match with the same version is 304 witho
     const answer = await get(known);
     assertEquals([answer.status, answer.text, answer.headers.get("etag")], [304, "", '"1"'], known);
   }
+  // A comma may be in a tag, and an element of a list be empty: RFC 9110, sections 8.8.3 and 5.6.1.
+  for (const known of ['"a,b", "1"', '"x",,"1"', ', "1" ,', '"1","', 'W/"a,b",\t"1"']) {
+    const { status } = await get(known);
+    assertEquals(status, known.endsWith(',"') ? 400 : 304, known);
+  }
   assertEquals((await get('"2"')).status, 200);
-  assertEquals((await get("1")).status, 400);
+  assertEquals((await get('"a,1"')).status, 200);
+  for (const malformed of ["1", 'w/"1"', '"1" "1"', '"a b"', '*, "1"']) {
+    assertEquals((await get(malformed)).status, 400, malformed);
+  }
+});
+
+Deno.test("a change with If-None-Match: * is 412 where the row is and 404 where it is not [21]", async () => {
+  await using api = await createApi();
+  const { id } = await create(api);
+  const headers = { "if-none-match": "*" };
+  for (const [request, body] of [["PATCH", { completed: true }], ["DELETE", undefined]] as const) {
+    const there = await api.call(`${request} /api/todos/${id}`, { body, headers });
+    assertEquals([there.status, there.json.code], [412, "precondition_failed"]);
+    assertEquals((await api.call(`${request} /api/todos/99`, { body, headers })).status, 404);
+    const tags = { "if-none-match": '"1"' };
+    const other = await api.call(`${request} /api/todos/${id}`, { body, headers: tags });
+    assertEquals([other.status, other.json.errors[0].parameter], [400, "If-None-Match"]);
+  }
+  assertEquals((await api.call(`GET /api/todos/${id}`)).json.version, 1);
 });
 
 Deno.test("DELETE /api/todos/{id}: 204, then 404; a stale If-Match deletes nothing [20]", async () => {

@@ -24,6 +24,8 @@ Deno.test({
     await page.goto(origin);
     assertEquals(page.url(), `${origin}/api/docs`);
     await page.getByPlaceholder("Token").first().fill(key);
+    // The page renders an operation when it is scrolled to.
+    await page.getByRole("link", { name: /^List todos/ }).click();
     await page.getByRole("button", { name: /^Test Request.*get \/api\/todos\)$/ }).first().click();
     const dialog = page.getByRole("dialog").first();
     const [answer] = await Promise.all([
@@ -38,6 +40,7 @@ Deno.test({
     if (screenshot) await page.screenshot({ path: screenshot });
 
     await page.getByRole("button", { name: "Close Client" }).click();
+    await page.getByRole("link", { name: /^Create a todo/ }).click();
     await page.getByRole("button", { name: /^Test Request.*post \/api\/todos\)$/ }).first().click();
     const [created] = await Promise.all([
       page.waitForResponse((response) => response.request().method() === "POST"),

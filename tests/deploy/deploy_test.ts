@@ -70,8 +70,14 @@ Deno.test({
     assertEquals(proxy.accepted - before, 0, "the database was asked before any request");
     assertEquals(await status("ready"), 503);
     proxy.heal();
-    assertEquals(await status("ready"), 200);
-    await Promise.all(Array.from({ length: 50 }, () => status("ready")));
+    // Its answer is kept for a second.
+    await until(async () => await status("ready") === 200);
+    await Promise.all(Array.from({ length: 50 }, async (_, i) => {
+      const authorization = `Bearer slate_live_${i + 1}_1_${"A".repeat(43)}`;
+      const url = `http://127.0.0.1:${listen}/api/me`;
+      const answer = await fetch(url, { headers: { authorization } });
+      assertEquals([answer.status, (await answer.json()).code], [401, "unauthorized"]);
+    }));
     const [row] = await database.db.query<{ n: number }>(sql`
       select count(*)::int as n from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid()`);
@@ -88,7 +94,7 @@ Deno.test({
   },
 });
 
-Deno.test("deploy: a database far away without a word of TLS is reached by verified TLS or not at all", async () => {
+Deno.test("deploy: a remote database whose URL says nothing of TLS is reached by verified TLS or not at all", async () => {
   await using machine = await platform();
   const env = { ...machine.env, PGHOST: "db.example.com", PGUSER: "a", PGDATABASE: "b" };
   const { readDatabaseSettings } = await import("../../postgres/settings.ts");

@@ -83,7 +83,7 @@ Deno.test("deno task dev: a row is still there after Ctrl-C, after kill, and aft
   await place.stopped();
 });
 
-Deno.test("deno task dev: a second one on the same data says who has it, and the first goes on", async () => {
+Deno.test("deno task dev: a second one on the same data names the first, which goes on", async () => {
   await using place = await surroundings();
   await using first = place.start();
   await first.says(/"listening"/);
@@ -109,7 +109,7 @@ Deno.test("deno task dev: the app starts again when a file changes", async () =>
   await dev.ended;
 });
 
-Deno.test("deno task dev: a port in use is one clear message, and who answers there is not taken for Slate", async () => {
+Deno.test("deno task dev: a port in use is one clear message, and another server on it is not taken for Slate", async () => {
   await using place = await surroundings();
   const port = Number(place.env.PORT);
   await using dev = await (async () => {
@@ -131,7 +131,7 @@ Deno.test("deno task dev: a port in use is one clear message, and who answers th
   await dev.ended;
 });
 
-Deno.test("deno task dev: who takes its key away by reset, or by down and up, is told to restart it", async () => {
+Deno.test("deno task dev: after a reset, or a down and an up, a message says to restart it", async () => {
   await using place = await surroundings();
   await using dev = place.start();
   await dev.says(/Slate runs/);
@@ -153,7 +153,7 @@ Deno.test("deno task dev: who takes its key away by reset, or by down and up, is
   await again.ended;
 });
 
-Deno.test("deno task dev: on a branch it serves the copy, which dbmate by hand finds by the same file", async () => {
+Deno.test("deno task dev: on a branch it serves the branch's database, which dbmate finds through .env", async () => {
   await using place = await surroundings();
   const none = { ...place.env, DATABASE_URL: "", PGHOST: "" };
   const envFile = join(place.dataDir, "env");

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
-import { root } from "../support/root.ts";
+import { root, testLock } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
 import { createDatabase } from "../support/database.ts";
 import { fetchAll, startEntrypoint, statusOf } from "../support/entrypoint.ts";
@@ -45,7 +45,10 @@ Deno.test({
     const pooler = await startPgbouncer();
     const modules = [...collections, "idempotency", "protocol"];
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["test", "--allow-all", "--parallel", ...modules.map((m) => `tests/api/${m}_test.ts`)],
+      args: [
+        ...["test", "--allow-all", "--no-check", "--parallel", testLock],
+        ...modules.map((name) => `tests/api/${name}_test.ts`),
+      ],
       cwd: root,
       env: { TEST_APP_PORT: String(pooler.port), NO_COLOR: "1" },
     }).output();

@@ -38,7 +38,7 @@ Deno.test("main.ts: every missing, unknown and malformed setting in one message,
   assertEquals(/\n\s+at /.test(child.output()), false);
 });
 
-Deno.test("main.ts: letting everybody in is refused but with the embedded database on the loopback [38]", async () => {
+Deno.test("main.ts: SLATE_DEV_KEY is refused unless the database is embedded and the listener on the loopback [38]", async () => {
   await using database = await createDatabase();
   const { env } = settings(database);
   const other = { SLATE_DATA_DIR: "/nowhere", SLATE_DEV_KEY: "slate_dev_1_x" };
@@ -107,7 +107,7 @@ Deno.test("deno task key create: the first user and key of a new installation, s
   assertEquals(child.output().includes(token), false);
 });
 
-Deno.test("deno task key create: wrong use is exit 2, an empty database is told to migrate", async () => {
+Deno.test("deno task key create: wrong use is exit 2, an empty database gets a message to migrate", async () => {
   await using empty = await createDatabase({ empty: true });
   for (const args of [["create"], ["create", "--email", "x", "--scope", "admin"], ["make"]]) {
     const { code, output } = await key(empty, ...args);

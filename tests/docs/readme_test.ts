@@ -45,14 +45,6 @@ alter table students drop column nickname;
   );
 }
 
-Deno.test("README: each file and folder that it links to is there", async () => {
-  const text = await Deno.readTextFile(join(root, "README.md"));
-  const links = Array.from(text.matchAll(/\]\(([^)#]+)/g), (match) => match[1]!)
-    .filter((link) => !/^https?:/.test(link));
-  assert(links.length > 10);
-  for (const link of links) await Deno.stat(join(root, link));
-});
-
 Deno.test("README: the program compiles, and does what it says [31]", async () => {
   await using api = await createApi();
   await using server = listen(api.app);

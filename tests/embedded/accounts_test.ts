@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dirname, join } from "node:path";
 import { EmbeddedError, startEmbedded } from "../../embedded/mod.ts";
-import { serverAccount } from "../../embedded/account.ts";
+import { removeData, serverAccount } from "../../embedded/account.ts";
 import { root } from "../support/root.ts";
 import { note, notes, startOwner, temporaryFolder } from "../support/owner.ts";
 
@@ -82,7 +82,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("root runs an ordinary user's data as that user, who can go on with it"),
+  name: name("root runs an ordinary user's data as that user, who can use it afterwards"),
   ignore,
   async fn() {
     await using folder = await temporaryFolder("slate-ordinary-");
@@ -100,7 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("an ordinary user is told that a folder belongs to somebody else"),
+  name: name("an ordinary user gets a message that the folder belongs to another"),
   ignore,
   async fn() {
     await using folder = await temporaryFolder("slate-ordinary-");
@@ -122,8 +122,12 @@ Deno.test({
     await server.stop();
     const home = dirname(await Deno.readLink(join(dataDir, "postgres")));
     assertEquals(dirname(dirname(home)), "/var/lib/slate");
-    const { uid, mode } = await Deno.stat(home);
-    assertEquals([uid, mode! & 0o777], [nobody.uid, 0o700]);
+    for (
+      const [path, owner, allowed] of [[home, 0, 0o711], [`${home}/postgres`, nobody.uid, 0o700]]
+    ) {
+      const { uid, mode } = await Deno.stat(path as string);
+      assertEquals([uid, mode! & 0o777], [owner, allowed]);
+    }
     const again = await startEmbedded({ dataDir });
     assertEquals(await notes(again.settings), ["kept"]);
     await again.stop();
@@ -131,7 +135,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: name("data that its account can no longer reach is not taken for missing"),
+  name: name("data that its account can no longer read is not taken for missing"),
   ignore,
   async fn() {
     await using folder = await temporaryFolder("slate-root-");
@@ -146,5 +150,117 @@ Deno.test({
     const again = await startEmbedded({ dataDir });
     assertEquals(await notes(again.settings), ["kept"]);
     await again.stop();
+  },
+});
+
+/** A file of root's that nobody but root may write, and what it says. */
+async function precious(folder: string) {
+  const path = join(folder, "precious");
+  await Deno.writeTextFile(path, "root's", { mode: 0o600 });
+  return {
+    path,
+    async isAsItWas() {
+      const { uid, mode } = await Deno.lstat(path);
+      assertEquals([uid, mode! & 0o777], [0, 0o600]);
+      assertEquals(await Deno.readTextFile(path), "root's");
+    },
+  };
+}
+
+/** All that is written beside PGDATA. */
+const besideData = ["lock", "port", "pgpass", "pgpass.initdb", "postgres.log"];
+
+Deno.test({
+  name: name(
+    "of what root's server has, only PGDATA and its log are the account's, which can put nothing beside",
+  ),
+  ignore,
+  async fn() {
+    await using folder = await temporaryFolder("slate-root-");
+    await Deno.chmod(folder.path, 0o755);
+    const dataDir = join(folder.path, "data");
+    const server = await startEmbedded({ dataDir });
+    await server.stop();
+    assertEquals((await Deno.lstat(dataDir)).uid, 0);
+    for (const { name } of Deno.readDirSync(dataDir)) {
+      const { uid } = Deno.lstatSync(join(dataDir, name));
+      assertEquals([name, uid], [name, /^postgres(\.log)?$/.test(name) ? nobody.uid : 0]);
+    }
+    const command = new Deno.Command("setpriv", {
+      args: [...ordinary.slice(1), "ln", "-s", "/etc/passwd", join(dataDir, "port.new")],
+      stderr: "null",
+    });
+    assertEquals((await command.output()).success, false);
+  },
+});
+
+Deno.test({
+  name: name(
+    "links that the account has put into a folder of its own lead root to no file of root's",
+  ),
+  ignore,
+  async fn() {
+    await using folder = await temporaryFolder("slate-links-");
+    await Deno.chmod(folder.path, 0o755);
+    const file = await precious(folder.path);
+    await Promise.all([...besideData, "postgres", "postgres.unfinished"].map(async (name) => {
+      const dataDir = join(folder.path, name, "data");
+      await Deno.mkdir(dataDir, { recursive: true });
+      await Deno.symlink(file.path, join(dataDir, name));
+      await Deno.chown(dataDir, nobody.uid, nobody.gid);
+      // It may be refused, and it may do without what the link leads to.
+      await startEmbedded({ dataDir }).then((server) => server.stop(), (error) => {
+        assert(error instanceof Error);
+      });
+      await file.isAsItWas();
+      await removeData(dataDir);
+      await file.isAsItWas();
+    }));
+  },
+});
+
+Deno.test({
+  name: name(
+    "a link for PGDATA that is not root's own leads to nothing being given away or removed",
+  ),
+  ignore,
+  async fn() {
+    await using folder = await temporaryFolder("slate-links-");
+    await Deno.chmod(folder.path, 0o700);
+    const other = join(folder.path, "other");
+    await Deno.mkdir(other, { mode: 0o700 });
+    const file = await precious(other);
+    const dataDir = join(folder.path, "data");
+    await Deno.symlink(join(other, "postgres"), join(dataDir, "postgres"));
+    await Deno.chown(dataDir, nobody.uid, nobody.gid);
+    await assertRejects(() => startEmbedded({ dataDir }));
+    await removeData(dataDir);
+    const { uid, mode } = await Deno.stat(other);
+    assertEquals([uid, mode! & 0o777], [0, 0o700]);
+    await file.isAsItWas();
+  },
+});
+
+Deno.test({
+  name: name(
+    "a folder that root once gave away with all that is in it is taken back, without its links",
+  ),
+  ignore,
+  async fn() {
+    await using folder = await temporaryFolder("slate-root-");
+    await Deno.chmod(folder.path, 0o755);
+    const file = await precious(folder.path);
+    const dataDir = join(folder.path, "data");
+    const first = await startEmbedded({ dataDir });
+    await note(first.settings, "kept");
+    await first.stop();
+    await Deno.chown(dataDir, nobody.uid, nobody.gid);
+    await Deno.remove(join(dataDir, "port"));
+    await Deno.symlink(file.path, join(dataDir, "port"));
+    const again = await startEmbedded({ dataDir });
+    assertEquals(await notes(again.settings), ["kept"]);
+    await again.stop();
+    assertEquals((await Deno.lstat(dataDir)).uid, 0);
+    await file.isAsItWas();
   },
 });

@@ -20,7 +20,7 @@ import {
 } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 
-Deno.test("embedded: a copy of the programs does without the folder it was made of", async () => {
+Deno.test("embedded: a copy of the programs works without the folder that it was copied from", async () => {
   await using folder = await temporaryFolder("slate-programs-");
   const source = `${folder.path}/package`;
   const copy = `${folder.path}/copy`;
@@ -75,7 +75,7 @@ Deno.test("embedded: it listens on the loopback only, and asks for the password"
   await server.stop();
 });
 
-Deno.test("embedded: the second owner is refused and told of the first, who is not disturbed", async () => {
+Deno.test("embedded: a second owner is refused, the message names the first, and the first goes on", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
   const dataDir = `${folder.path}/data`;
   const server = await startEmbedded({ dataDir, owner: "deno task first" });
@@ -101,7 +101,7 @@ Deno.test("embedded: a server whose owner is killed stops by itself and keeps th
   await server.stop();
 });
 
-Deno.test("embedded: a start right after the kill gets a server that stays", async () => {
+Deno.test("embedded: a start right after a kill gets a server that keeps running", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
   const dataDir = `${folder.path}/data`;
   for (let round = 0; round < 3; round++) {
@@ -156,7 +156,7 @@ Deno.test("embedded: a server without a folder leaves nothing behind, even if it
   assertEquals(await runningEmbedded(killed), undefined);
 });
 
-/** A process that starts a server for once, and the folder that it has for temporary ones. */
+/** A process that starts an ephemeral server, and its folder for temporary files. */
 async function startOnce(folder: string, limits = "") {
   const parent = `${folder}/once`;
   await Deno.mkdir(parent);
@@ -175,7 +175,7 @@ async function startOnce(folder: string, limits = "") {
   return { owner, parent };
 }
 
-Deno.test("embedded: a server for once that cannot be set up leaves nothing behind", async () => {
+Deno.test("embedded: an ephemeral server that cannot be set up leaves nothing behind", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
   // No file of more than a megabyte, as on a full disk.
   const { owner, parent } = await startOnce(folder.path, "trap '' XFSZ; ulimit -f 2000;");
@@ -206,7 +206,7 @@ function startedIn(dataDir: string): number | undefined {
   }
 }
 
-Deno.test("embedded: the first server for once leaves a template, private and whole, and the next starts from it", async () => {
+Deno.test("embedded: the first ephemeral server leaves a template, private and complete, and the next starts from it", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
   await Deno.chmod(folder.path, 0o711);
   // The same programs by a path of the test's own, beside which there is no template.
@@ -238,7 +238,7 @@ Deno.test("embedded: the first server for once leaves a template, private and wh
 async function prepare(folder: string, name: string) {
   const dataDir = `${folder}/${name}`;
   await Deno.mkdir(dataDir, { mode: 0o700 });
-  const account = await serverAccount(`${dataDir}/postgres`);
+  const account = await serverAccount(dataDir);
   const home = await homeOf(dataDir, account);
   const bin = `${folder}/programs/bin`;
   return { dataDir, server: { bin, home, data: `${home}/postgres`, account, ephemeral: true } };
@@ -263,7 +263,7 @@ Deno.test("embedded: the data of another major is refused, and nothing is change
   assertEquals([after.uid, after.mode], [before.uid, before.mode]);
 });
 
-Deno.test("embedded: a lost password file is named, with the way back", async () => {
+Deno.test("embedded: a lost password file is named, with the remedy", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
   const dataDir = `${folder.path}/data`;
   const server = await startEmbedded({ dataDir });

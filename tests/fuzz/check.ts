@@ -79,7 +79,7 @@ export class Checker implements AsyncDisposable {
       if (request.key === "none" || request.key === "forged") {
         return assertEquals(answer.status, 401, why());
       }
-      if (request.key === "read" && spec.security[0].key[0] !== "read") {
+      if (request.key === "read" && spec.security[0].apiKey[0] !== "read") {
         return assertEquals(answer.status, 403, why());
       }
     }
@@ -131,7 +131,7 @@ export class Checker implements AsyncDisposable {
   #bodyFaults({ type, body }: Generated): number[] {
     const { content, required } = this.#operation.spec.requestBody;
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body!;
-    const known = type !== undefined && type.split(";")[0]! in content &&
+    const known = type !== undefined && type.split(";")[0]!.trim() in content &&
       !/latin1/.test(type);
     const tooLarge = bytes.length > 65_536 ? [413] : [];
     // Of two faults either may be told: an optional body is seen only when it is read.

@@ -77,7 +77,7 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
   async function key(email: string, scope: Scope = "write") {
     const { secret, hash } = newSecret();
     const [row] = await installKey(database.db, { email, scope, name: "test", hash });
-    return formatKey("test", row!.id, secret);
+    return formatKey("test", { ownerId: row!.owner_id, id: row!.id, secret });
   }
   const ada = await key("ada@example.com");
 
@@ -94,6 +94,7 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
       if (!headers.has("content-type")) headers.set("content-type", "application/json");
     }
     const url = new URL(path, "http://localhost");
+    if (call.address !== undefined) headers.set("host", url.host);
     const from = call.address && { remoteAddr: { hostname: call.address } };
     const response = await app.request(url.href, { method, headers, body }, from);
     const text = await response.text();

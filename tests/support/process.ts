@@ -13,14 +13,21 @@ export interface Process extends AsyncDisposable {
   output(): string;
 }
 
-/** Runs `deno <args>` in the project, or a copy of it, as a process group of its own. */
+/**
+ * Runs `deno <args>` in the project, or a copy of it, as a process group of its own; with `files` as
+ * one that may have only so many open.
+ */
 export function startProcess(
   args: string[],
   env: Record<string, string> = {},
   cwd = root,
+  files?: number,
 ): Process {
-  const child = new Deno.Command(Deno.execPath(), {
-    args,
+  const [command, all] = files === undefined
+    ? [Deno.execPath(), args]
+    : ["sh", ["-c", `ulimit -n ${files} && exec "$0" "$@"`, Deno.execPath(), ...args]];
+  const child = new Deno.Command(command, {
+    args: all,
     cwd,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",

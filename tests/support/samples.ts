@@ -27,54 +27,96 @@ interface Caller {
 
 let made = 0;
 
-/**
- * A body that creates a row: what is required and nothing else. `course_id` is the id that `ids`
- * has for courses.
- */
-export function sampleBody(collection: string, ids: Record<string, number> = {}): Json {
+/** The operation that makes rows of a collection. */
+function postOf(collection: string): Json {
   const post = (document.paths as Json)[`/api/${collection}`]?.post;
-  if (!post) {
-    throw new Error(`tests/support/samples.ts has no body for /api/${collection}: it has no POST`);
-  }
-  const type = post.requestBody.content["application/json"].schema.$ref.split("/").pop();
-  const { properties, required = [] } = (document.components.schemas as Json)[type];
-  return Object.fromEntries(required.map((name: string) => [
+  if (post) return post;
+  throw new Error(`tests/support/samples.ts has no body for /api/${collection}: it has no POST`);
+}
+
+/** The fields of the body that an operation takes, and their types; none where it takes none. */
+export function schemaOf(operation: Json): { name: string; properties: Json; required: string[] } {
+  const schema = Object.values<Json>(operation.requestBody?.content ?? {})[0]?.schema;
+  if (!schema) return { name: "", properties: {}, required: [] };
+  const name = schema.$ref.split("/").pop();
+  const { properties = {}, required = [] } = (document.components.schemas as Json)[name];
+  return { name, properties, required };
+}
+
+/** `course_id` is the id that `ids` has for courses. */
+function valuesOf(operation: Json, names: string[], ids: Record<string, number>): Json {
+  const { name: schema, properties } = schemaOf(operation);
+  return Object.fromEntries(names.map((name) => [
     name,
     name.endsWith("_id")
       ? ids[target(name)] ?? 1
-      : sampleValue(properties[name], `${type}.${name}`),
+      : sampleValue(properties[name], `${schema}.${name}`),
   ]));
 }
 
-/** The same, with the rows that it refers to made for it. */
-export async function makeBody(api: Caller, collection: string, key?: string | null) {
+/** A body that an operation takes: what is required and nothing else; undefined where it takes none. */
+export function bodyOf(operation: Json, ids: Record<string, number> = {}): Json {
+  return operation.requestBody && valuesOf(operation, schemaOf(operation).required, ids);
+}
+
+/** The same with every field. */
+export function fullBodyOf(operation: Json, ids: Record<string, number> = {}): Json {
+  return operation.requestBody &&
+    valuesOf(operation, Object.keys(schemaOf(operation).properties), ids);
+}
+
+/** A body that creates a row. */
+export function sampleBody(collection: string): Json {
+  return bodyOf(postOf(collection));
+}
+
+/** The query parameters that an operation cannot do without. */
+export function requiredQuery(operation: Json): Record<string, string> {
+  const required = (operation.parameters ?? []).filter((p: Json) => p.in === "query" && p.required);
+  return Object.fromEntries(
+    required.map(({ name, schema }: Json) => [name, String(sampleValue(schema, name))]),
+  );
+}
+
+/** Rows that a body's fields refer to, made for it, by their collections. */
+export async function makeReferred(
+  api: Caller,
+  operation: Json,
+  names: string[],
+  key?: string | null,
+): Promise<Record<string, number>> {
   const ids: Record<string, number> = {};
-  for (const name of Object.keys(sampleBody(collection)).filter((name) => name.endsWith("_id"))) {
+  for (const name of names.filter((name) => name.endsWith("_id"))) {
     const other = target(name);
     if (!collections.includes(other)) {
       throw new Error(
-        `tests/support/samples.ts takes ${name} of ${collection} for a row of /api/${other}, ` +
-          "which has no POST: name it in `referred` there",
+        `tests/support/samples.ts takes ${name} of ${schemaOf(operation).name} for a row of ` +
+          `/api/${other}, which has no POST: name it in \`referred\` there`,
       );
     }
     ids[other] ??= await createSample(api, other, key);
   }
-  return sampleBody(collection, ids);
+  return ids;
+}
+
+/** A body for an operation, with the rows that it refers to made for it. */
+export async function makeBody(api: Caller, operation: Json, key?: string | null): Promise<Json> {
+  const { required } = schemaOf(operation);
+  return bodyOf(operation, await makeReferred(api, operation, required, key));
 }
 
 /** A body that changes a row in what a creation requires, or else in all that can be changed. */
 export async function makeChange(api: Caller, collection: string, row: Json, key?: string | null) {
   const { patch } = (document.paths as Json)[`/api/${collection}/{id}`];
-  const type = patch.requestBody.content["application/json"].schema.$ref.split("/").pop();
-  const { properties } = (document.components.schemas as Json)[type];
-  const required = await makeBody(api, collection, key);
+  const { properties } = schemaOf(patch);
+  const made = await makeBody(api, postOf(collection), key);
   const all = Object.keys(properties).filter((name) => !name.endsWith("_id"));
-  const some = Object.keys(required).filter((name) => name in properties);
+  const some = Object.keys(made).filter((name) => name in properties);
   return Object.fromEntries((some.length > 0 ? some : all).map((name) => {
     const { type, enum: names } = properties[name];
     if (names) return [name, names.find((value: Json) => value !== row[name]) ?? names[0]];
     if (type === "boolean") return [name, !row[name]];
-    return [name, required[name] ?? sampleValue(properties[name], `${collection}.${name}`)];
+    return [name, made[name] ?? sampleValue(properties[name], `${collection}.${name}`)];
   }));
 }
 
@@ -84,7 +126,7 @@ export async function createSample(
   collection: string,
   key?: string | null,
 ): Promise<number> {
-  const body = await makeBody(api, collection, key);
+  const body = await makeBody(api, postOf(collection), key);
   const { status, json } = await api.call(`POST /api/${collection}`, { key, body });
   if (status !== 201) {
     const sent = JSON.stringify(body);

@@ -144,6 +144,8 @@ export class Walkthrough implements AsyncDisposable {
       SLATE_DATA_DIR: join(this.folder, ".data"),
       // The copy's tests run on a server of their own.
       TEST_DATABASE_URL: "",
+      // Nearly all of its operations are tried outside of the copy as well.
+      FUZZ_RUNS: "20",
     };
   }
 

@@ -14,6 +14,6 @@ export async function createWriters(admin: Database, count: number): Promise<Wri
     const { secret, hash } = newSecret();
     const email = `writer-${n}@example.com`;
     const [row] = await installKey(admin, { email, scope: "write", name, hash });
-    return { name, token: formatKey("live", row!.id, secret) };
+    return { name, token: formatKey("live", { ownerId: row!.owner_id, id: row!.id, secret }) };
   }));
 }

@@ -1,0 +1,123 @@
+import { join } from "node:path";
+import { connect } from "../../postgres/mod.ts";
+import type { Context } from "../command.ts";
+import { counted, type Finding } from "../finding.ts";
+import { type Migration, migrationsDir } from "../files/migrations.ts";
+import { project } from "../project.ts";
+import { ReplayFailure } from "../proof/replay.ts";
+import { failed, roundTrip } from "../proof/round_trip.ts";
+import { lint } from "../proof/squawk.ts";
+import { openStage, type Stage } from "../proof/stage.ts";
+import { withRows } from "../proof/with_rows.ts";
+import { needsServerAlone, openScratch, type Scratch } from "../scratch.ts";
+import { checkSchemaFile } from "./schema_file.ts";
+import { buildWhole } from "./whole.ts";
+
+/**
+ * Everything that scratch servers tell of migrations, of which those in `history` are only built.
+ * The proofs run side by side: on one server, or, where migrations touch roles, which belong to a
+ * server as a whole, on one each.
+ */
+export async function prove(
+  history: Migration[],
+  migrations: Migration[],
+  { say, progress }: Pick<Context, "say" | "progress">,
+): Promise<Finding[]> {
+  const all = [...history, ...migrations];
+  progress("starting a scratch server");
+  await using servers = await openServers(all);
+  let done = 0;
+  const told = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
+  const future = servers.on(async (scratch) => {
+    const whole = await scratch.create();
+    const shapes = await buildWhole(whole, all);
+    const { checkQueries } = project.config;
+    if (!shapes || !checkQueries || !isOwn()) return { shapes, misfits: [] };
+    return { shapes, misfits: await checkQueries(await scratch.create(), whole) };
+  });
+  const [trip, rows, squawk, schema, { misfits }] = await Promise.all([
+    servers.onStage(history, migrations, (stage) => roundTrip(stage, history, migrations, told)),
+    future.then(({ shapes }) =>
+      servers.onStage(history, migrations, async (stage) => {
+        const { findings, unfilled } = await withRows(stage, history, migrations, shapes ?? []);
+        for (const { table, reason } of unfilled) {
+          say(`note: no row could be made for ${table} (${reason}): proven with it empty only`);
+        }
+        return findings;
+      })
+    ),
+    lint(migrations),
+    servers.on((scratch) => checkSchemaFile(scratch, all)),
+    future,
+  ]);
+  const queries = misfits.map((misfit) => ({ ...misfit, rule: "queries" }));
+  return [...withoutRepetition(trip, rows, squawk), ...schema, ...queries];
+}
+
+/** What is found by several proofs is said once, by the one that knows most. */
+function withoutRepetition(trip: Finding[], rows: Finding[], squawk: Finding[]): Finding[] {
+  const place = ({ path, line }: Finding) => `${path}:${line}`;
+  // What fails on empty tables too needs no second mention.
+  const known = new Set(trip.map(place));
+  const measured = rows.filter((finding) => !known.has(place(finding)));
+  const scanned = new Set(rows.filter(({ rule }) => rule === "scan-under-lock").map(place));
+  const refused = new Set(rows.filter(({ rule }) => rule === "up-fails-with-rows").map(place));
+  const guessed = squawk.filter((finding) =>
+    !(finding.rule === "require-concurrent-index-creation" && scanned.has(place(finding))) &&
+    !(finding.rule === "adding-required-field" && refused.has(place(finding)))
+  );
+  return [...trip, ...measured, ...guessed];
+}
+
+/** Whether the migrations are the project's: only these are what its queries were written for. */
+function isOwn(): boolean {
+  return migrationsDir() === join(project.root, "db", "migrations");
+}
+
+interface Servers extends AsyncDisposable {
+  on<Result>(work: (scratch: Scratch) => Promise<Result>): Promise<Result>;
+  /** The same with the history built; where that fails, this is what is found. */
+  onStage(
+    history: Migration[],
+    migrations: Migration[],
+    work: (stage: Stage) => Promise<Finding[]>,
+  ): Promise<Finding[]>;
+}
+
+async function openServers(all: Migration[]): Promise<Servers> {
+  const shared = await needsServerAlone(all) ? undefined : await openScratch({ migrations: all });
+  const on = async <Result>(work: (scratch: Scratch) => Promise<Result>): Promise<Result> => {
+    if (shared) return await work(shared);
+    await using own = await openScratch({ migrations: all });
+    return await work(own);
+  };
+  return {
+    on,
+    onStage: (history, migrations, work) =>
+      on(async (scratch) => {
+        const open = async () =>
+          connect(await scratch.create(), { session: true, deadline: 120_000 });
+        let stage;
+        try {
+          stage = await openStage(open, history);
+        } catch (error) {
+          const unproven = `; nothing is proven, ${counted(migrations.length, "migration")}`;
+          return [brokenHistory(history, error, unproven)];
+        }
+        try {
+          return await work(stage);
+        } finally {
+          await stage.close();
+        }
+      }),
+    [Symbol.asyncDispose]: async () => await shared?.[Symbol.asyncDispose](),
+  };
+}
+
+/** The baseline accepts what it cannot judge, but what comes after it needs something to stand on. */
+function brokenHistory(history: Migration[], error: unknown, unproven: string): Finding {
+  if (!(error instanceof ReplayFailure)) throw error;
+  const migration = history.find(({ path }) => path === error.path)!;
+  const remedy = `it is before the baseline, but all others stand on it${unproven}`;
+  return failed(migration, error, "history-fails", remedy);
+}

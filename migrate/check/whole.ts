@@ -1,0 +1,34 @@
+import { connect } from "../../postgres/mod.ts";
+import type { DatabaseSettings } from "../../postgres/settings.ts";
+import { versionsTableName } from "../bookkeeping.ts";
+import type { Migration } from "../files/migrations.ts";
+import { replay, ReplayFailure } from "../proof/replay.ts";
+import { readShapes, type TableShape, withGone } from "../proof/rows_query.ts";
+
+/**
+ * What the tables come to in the end, or before they go, in a database as `up` leaves it; nothing
+ * where that cannot be built, as the trip tells.
+ */
+export async function buildWhole(
+  settings: DatabaseSettings,
+  migrations: Migration[],
+): Promise<TableShape[] | undefined> {
+  const db = connect(settings, { session: true, deadline: 120_000 });
+  try {
+    let shapes: TableShape[] = [];
+    for (const migration of migrations) {
+      if (/\b(drop|rename)\b/i.test(migration.up.text)) {
+        shapes = withGone(await readShapes(db), shapes);
+      }
+      await replay(db, migration, "up");
+    }
+    const versions = migrations.map(({ version }) => `('${version}')`).join(", ");
+    if (versions) await db.script(`insert into ${versionsTableName()} values ${versions}`);
+    return withGone(await readShapes(db), shapes);
+  } catch (error) {
+    if (error instanceof ReplayFailure) return undefined;
+    throw error;
+  } finally {
+    await db.close();
+  }
+}

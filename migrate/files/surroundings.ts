@@ -1,0 +1,66 @@
+import type { ParsedStatement } from "./grammar.ts";
+import type { Migration } from "./migrations.ts";
+
+/** The roles of a server that migrations make, and those that they expect to be there. */
+export interface Roles {
+  made: string[];
+  named: string[];
+}
+
+/** What stands for a role without being the name of one. */
+const special = /^(public|pg_\w+)$/;
+
+/**
+ * The roles that occur in migrations, in their order. A name inside a function's body or a `do`
+ * block is not seen: there it is only a text.
+ */
+export async function rolesOf(migrations: Migration[]): Promise<Roles> {
+  const made = new Set<string>();
+  const named = new Set<string>();
+  const words = /\b(role|user|group|grant|revoke|owner|policy|privileges|authorization)\b/i;
+  for (const { kind, fields } of await statementsWith(words, migrations)) {
+    if (kind === "CreateRoleStmt") made.add(fields.role);
+    else collect(fields, named);
+  }
+  return { made: [...made], named: [...named].filter((name) => !made.has(name)) };
+}
+
+/** The schemas that migrations make. */
+export async function schemasOf(migrations: Migration[]): Promise<string[]> {
+  const statements = await statementsWith(/\bschema\b/i, migrations);
+  return statements.filter(({ kind }) => kind === "CreateSchemaStmt")
+    .map(({ fields }) => fields.schemaname);
+}
+
+/** The statements of the blocks in which some words occur. What does not parse is told elsewhere. */
+async function statementsWith(words: RegExp, migrations: Migration[]): Promise<ParsedStatement[]> {
+  const { GrammarError, parseBlock } = await import("./grammar.ts");
+  const found: ParsedStatement[] = [];
+  for (const block of migrations.flatMap(({ up, down }) => [up, down])) {
+    if (!words.test(block.text)) continue;
+    try {
+      found.push(...await parseBlock(block));
+    } catch (error) {
+      if (!(error instanceof GrammarError)) throw error;
+    }
+  }
+  return found;
+}
+
+/** Adds every role that a part of a parse tree names. */
+function collect(node: unknown, names: Set<string>) {
+  if (typeof node !== "object" || node === null) return;
+  for (const [key, value] of Object.entries(node)) {
+    const role = value as { roletype?: string; rolename?: string };
+    if (role?.roletype === "ROLESPEC_CSTRING" && role.rolename && !special.test(role.rolename)) {
+      names.add(role.rolename);
+    }
+    // The roles that `grant a to b` gives.
+    if (key === "granted_roles") {
+      for (const { AccessPriv } of value as { AccessPriv: { priv_name: string } }[]) {
+        if (!special.test(AccessPriv.priv_name)) names.add(AccessPriv.priv_name);
+      }
+    }
+    collect(value, names);
+  }
+}

@@ -1,0 +1,40 @@
+import type { Database } from "../../postgres/mod.ts";
+import type { Migration } from "../files/migrations.ts";
+import { build } from "./replay.ts";
+
+/** A scratch session on which migrations run one after another. */
+export interface Stage {
+  readonly db: Database;
+  /** Begins anew on an empty database, with some migrations built: the others left it half-way. */
+  restart(done: Migration[]): Promise<void>;
+  /** Another session, on an empty database of its own. */
+  open(): Promise<Database>;
+  close(): Promise<void>;
+}
+
+/** Opens one with the history built. `open` gives a session on an empty database each time. */
+export async function openStage(
+  open: () => Promise<Database>,
+  history: Migration[],
+): Promise<Stage> {
+  let db = await open();
+  const stage = {
+    get db() {
+      return db;
+    },
+    async restart(done: Migration[]) {
+      await db.close();
+      db = await open();
+      await build(db, done);
+    },
+    open,
+    close: () => db.close(),
+  };
+  try {
+    await build(db, history);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  return stage;
+}

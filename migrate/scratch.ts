@@ -1,0 +1,188 @@
+import { resolve } from "node:path";
+import { connect, type Database, DatabaseError, sql } from "../postgres/mod.ts";
+import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
+import { versionsTable } from "./bookkeeping.ts";
+import { exit, Failure } from "./command.ts";
+import { quoteName } from "./databases.ts";
+import type { Migration } from "./files/migrations.ts";
+import { rolesOf, schemasOf } from "./files/surroundings.ts";
+import { environment, project } from "./project.ts";
+
+/** A server on which a command may try things out. Disposing leaves nothing behind. */
+export interface Scratch extends AsyncDisposable {
+  /**
+   * Creates a database as dbmate finds it, which has only dbmate's own table, or a copy of another
+   * one on the same server.
+   */
+  create(template?: DatabaseSettings): Promise<DatabaseSettings>;
+}
+
+export interface ScratchOptions {
+  /** What they name and do not make themselves is there: roles, schemas of the search_path. */
+  migrations?: Migration[];
+  /** The search_path of each session, as the server has it that the migrations are for. */
+  searchPath?: string;
+}
+
+/**
+ * The server that SCRATCH_DATABASE_URL names, whose role must be allowed to create databases, else
+ * an embedded one of its own.
+ */
+export async function openScratch(options: ScratchOptions = {}): Promise<Scratch> {
+  const { SCRATCH_DATABASE_URL } = environment();
+  const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
+  const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
+  const db = connect(server, { session: true, deadline: 300_000 });
+  const created: string[] = [];
+  let roles: string[] = [];
+  const searchPath = options.searchPath ?? searchPathOf(environment().DATABASE_URL);
+  let strategy: string | undefined;
+  const create = async (template: string) => {
+    strategy ??= await copyStrategy(db);
+    const database = `scratch_${crypto.randomUUID().replaceAll("-", "")}`;
+    await allowed(
+      server,
+      "createdb",
+      () => db.script(`create database ${database} template ${template} ${strategy}`),
+    );
+    created.push(database);
+    // The same long questions again and again, of small catalogs: planned once, never compiled.
+    await db.script(`alter database ${database} set plan_cache_mode = force_generic_plan`);
+    await db.script(`alter database ${database} set jit = off`);
+    if (searchPath) await db.script(`alter database ${database} set search_path = ${searchPath}`);
+    return database;
+  };
+  const dispose = async () => {
+    try {
+      // The embedded one goes away as a whole.
+      if (own) return;
+      for (const name of created) await db.script(`drop database if exists ${name} with (force)`);
+      for (const name of roles) await db.script(`drop role if exists ${quoteName(name)}`);
+    } finally {
+      await db.close();
+      await own?.stop();
+    }
+  };
+  try {
+    roles = await makeRoles(db, server, options.migrations ?? []);
+    const base = await create("template0");
+    await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
+    return {
+      create: async (template) => ({
+        ...server,
+        database: await create(template?.database ?? base),
+      }),
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+/** Whether migrations touch what the databases of a server share: such need a server alone. */
+export async function needsServerAlone(migrations: Migration[]): Promise<boolean> {
+  const { made, named } = await rolesOf(migrations);
+  return made.length + named.length > 0;
+}
+
+/** dbmate makes its table, and the first schema of the search_path, before the first migration. */
+async function prepare(
+  settings: DatabaseSettings,
+  searchPath: string | undefined,
+  migrations: Migration[],
+) {
+  const db = connect(settings, { size: 1, deadline: 60_000 });
+  try {
+    const path = searchPath?.split(",").map((name) => name.trim()) ?? [];
+    const made = path.length > 1 ? await schemasOf(migrations) : [];
+    for (const [i, schema] of path.entries()) {
+      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(schema)) continue;
+      await db.script(`create schema if not exists ${schema}`);
+    }
+    const { schema, name } = versionsTable();
+    if (schema) await db.script(`create schema if not exists ${quoteName(schema)}`);
+    const table = [schema, name].filter((part) => part !== undefined).map(quoteName).join(".");
+    await db.script(`create table ${table} (version varchar(128) primary key)`);
+    await runPreparation(db);
+  } finally {
+    await db.close();
+  }
+}
+
+/** The project's own script, for what its migrations expect and do not make. */
+async function runPreparation(db: Database) {
+  const { prepare } = project.config;
+  if (prepare === undefined) return;
+  try {
+    await db.script(await Deno.readTextFile(resolve(project.root, prepare)));
+  } catch (error) {
+    const said = (error as Error).message;
+    throw new Failure(`${prepare}, which prepares a scratch database, fails: ${said}`, exit.usage);
+  }
+}
+
+/**
+ * Makes the roles that migrations expect and the server lacks. Returns all that have to go again,
+ * those included that the migrations make themselves. Until then nobody else has a scratch server
+ * with roles here: their names belong to the server as a whole.
+ */
+async function makeRoles(
+  db: Database,
+  server: DatabaseSettings,
+  migrations: Migration[],
+): Promise<string[]> {
+  const { made, named } = await rolesOf(migrations);
+  if (made.length + named.length === 0) return [];
+  await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
+  const wanted = JSON.stringify([...made, ...named]);
+  const there = await db.query<{ rolname: string }>(sql`
+    select rolname from pg_roles
+    where rolname in (select json_array_elements_text(${wanted}::text::json))`);
+  const known = new Set(there.map(({ rolname }) => rolname));
+  for (const name of named.filter((name) => !known.has(name))) {
+    await allowed(server, "createrole", () => db.script(`create role ${quoteName(name)}`));
+  }
+  return [...named, ...made].filter((name) => !known.has(name));
+}
+
+async function allowed<Result>(
+  { user }: DatabaseSettings,
+  right: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "42501") throw error;
+    throw new Failure(
+      `SCRATCH_DATABASE_URL: ${error.message}: \`alter role ${user} ${right}\`, or unset it for a server of its own`,
+      exit.unreachable,
+    );
+  }
+}
+
+/** Where nothing is synced to a disk, a checkpoint is cheaper than a copy through the log. */
+async function copyStrategy(db: Database): Promise<string> {
+  const rows = await db.query(sql`select where current_setting('fsync') = 'off'`);
+  return rows.length > 0 ? "strategy file_copy" : "";
+}
+
+/** What dbmate makes of `?search_path=` in its URL. */
+function searchPathOf(url: string | undefined): string | undefined {
+  return (url && URL.parse(url)?.searchParams.get("search_path")) || undefined;
+}
+
+async function startScratch() {
+  const { startEmbedded } = await import("../embedded/mod.ts");
+  return await startEmbedded({ small: true });
+}
+
+function scratchSettings(url: string): DatabaseSettings {
+  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: url });
+  if (settings) return settings;
+  throw new Failure(
+    faults.join("\n").replaceAll("DATABASE_URL", "SCRATCH_DATABASE_URL"),
+    exit.usage,
+  );
+}

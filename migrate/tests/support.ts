@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
+import { type Outcome, outcome } from "../../tests/support/command.ts";
+import { root } from "../../tests/support/root.ts";
+import { runDbmate } from "../../tests/support/command.ts";
+import type { Config } from "../config.ts";
+
+/** A project of somebody else: migrations in db/migrations, and what dbmate itself reads. */
+export interface ForeignProject extends AsyncDisposable {
+  path: string;
+  write(file: string, text: string): Promise<void>;
+  read(file: string): Promise<string>;
+  /** Runs the command in it. */
+  run(args: string[], env?: Record<string, string>): Promise<Outcome>;
+  /** Runs dbmate alone in it. */
+  dbmate(args: string[], settings: DatabaseSettings): Promise<Outcome>;
+}
+
+/** Makes one. `config` becomes its migrate.config.json. */
+export async function createForeign(
+  migrations: Record<string, string>,
+  config?: Config,
+): Promise<ForeignProject> {
+  const path = await Deno.makeTempDir({ prefix: "migrate-project-" });
+  await Deno.mkdir(join(path, "db", "migrations"), { recursive: true });
+  const write = (file: string, text: string) => Deno.writeTextFile(join(path, file), text);
+  for (const [file, text] of Object.entries(migrations)) {
+    await write(join("db", "migrations", file), text);
+  }
+  if (config) await write("migrate.config.json", JSON.stringify(config));
+  return {
+    path,
+    write,
+    read: (file) => Deno.readTextFile(join(path, file)),
+    async run(args, env = {}) {
+      const command = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--config", join(root, "deno.json"), main, ...args],
+        cwd: path,
+        stdin: "null",
+        env: { NO_COLOR: "1", HOME: path, ...env },
+      });
+      return outcome(await command.output());
+    },
+    dbmate: (args, settings) => runDbmate(args, { settings, folder: join(path, "db") }),
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+const main = join(root, "migrate", "main.ts");
+
+/** The environment that names a database. */
+export function named(settings: DatabaseSettings): Record<string, string> {
+  return { DATABASE_URL: databaseUrl(settings) };
+}
+
+/** The lines of findings and warnings, without the sum. */
+export function findings({ stderr }: Outcome): string[] {
+  return stderr.trim().split("\n").filter((line) => / \[[\w-]+\]; /.test(line));
+}

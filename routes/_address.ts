@@ -1,0 +1,29 @@
+import type { Context } from "hono";
+
+/**
+ * Who is at the other end. Of a header that our own proxy adds to, only the last element is the
+ * proxy's word. Addresses of IPv6 count by the /64, which is what one customer has. Undefined where
+ * there is no network in between.
+ */
+export function addressOf(c: Context, trustedProxyHeader: string | undefined): string | undefined {
+  const connection: { remoteAddr?: { hostname?: string } } | undefined = c.env;
+  const given = trustedProxyHeader && c.req.header(trustedProxyHeader);
+  const address = given ? lastOf(given) : connection?.remoteAddr?.hostname;
+  return address?.includes(":") ? networkOf(address) : address;
+}
+
+/** Some proxies add the port, which is another at each connection of the same address. */
+function lastOf(header: string): string {
+  const last = header.split(",").at(-1)!.trim().slice(0, 64);
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(last)?.[1] ?? /^([\d.]+):\d+$/.exec(last)?.[1] ?? last;
+}
+
+function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped) return mapped[1]!;
+  const [head = "", tail] = address.toLowerCase().split("%")[0]!.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const rest = tail ? tail.split(":") : [];
+  while (tail !== undefined && groups.length + rest.length < 8) groups.push("0");
+  return [...groups, ...rest].slice(0, 4).map((group) => group.padStart(4, "0")).join(":");
+}

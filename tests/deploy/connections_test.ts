@@ -1,0 +1,187 @@
+/** What connections cost that harm, to whoever harms none [43]. */
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { serve } from "../../server.ts";
+import { until } from "../support/pool.ts";
+import { freePort, type Process, startProcess } from "../support/process.ts";
+import { clockAhead, dial } from "../support/socket.ts";
+
+/** main.ts whose database is away: nothing here needs it. */
+async function startMain(files?: number) {
+  const port = freePort();
+  const env = { DATABASE_URL: "postgres://u@127.0.0.1:1/x", PORT: String(port) };
+  const args = ["run", "--v8-flags=--max-semi-space-size=4", "--allow-net", "--allow-env"];
+  const main = startProcess([...args, "--allow-read", "main.ts"], env, undefined, files);
+  await main.says(/"listening"/);
+  return { port, main };
+}
+
+async function live(port: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/api/health/live`);
+  await response.body?.cancel();
+  return response.status;
+}
+
+/** Megabytes. */
+async function memoryOf({ pid }: Process): Promise<number> {
+  const args = ["-o", "rss=", "-p", String(pid)];
+  const { stdout } = await new Deno.Command("ps", { args }).output();
+  return Number(new TextDecoder().decode(stdout)) / 1000;
+}
+
+async function dialAll(n: number, port: number, text = "") {
+  const all = new DisposableStack();
+  const connections = [];
+  for (let i = 0; i < n; i++) {
+    const connection = all.use(await dial(port));
+    if (text) await connection.write(text);
+    connections.push(connection);
+  }
+  return { connections, [Symbol.dispose]: () => all.dispose() };
+}
+
+/** A server in this process, whose clock can be set ahead. */
+function startServer(handler: () => Response = () => new Response("ok")) {
+  let port = 0;
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    warn() {},
+    onListen: (address) => void (port = address.port),
+  }, handler);
+  return { port, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+const ask = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+Deno.test({
+  name:
+    "connections: 500 silent ones where 256 files may be open end nothing, and others are served [43]",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const { port, main } = await startMain(256);
+    await using _ended = main;
+    using friend = await dial(port);
+    await friend.write(ask("/api"));
+    assertMatch(await friend.until("}"), /^HTTP\/1\.1 200/);
+    using _silent = await dialAll(500, port);
+    await main.says(/accept failed: .*open files/);
+    await until(async () => await live(port).catch(() => 0) === 200);
+    await friend.write(ask("/api"));
+    assertMatch(await friend.until("}"), /^HTTP\/1\.1 200/);
+    assertEquals(await live(port), 200);
+  },
+});
+
+Deno.test("connections: one that is silent, sends half a head, or a byte now and then is closed after 10 s [43]", async () => {
+  using clock = clockAhead();
+  await using server = startServer();
+  using silent = await dial(server.port);
+  using half = await dial(server.port);
+  using slow = await dial(server.port);
+  await half.write("GET / HTTP/1.1\r\nHo");
+  await slow.write("GET / HTTP/1.1\r\nX: ");
+  const closed = Promise.all([silent.rest(), half.rest(), slow.rest()]);
+  for (let second = 0; second < 12; second++) {
+    await slow.write("x").catch(() => {});
+    clock.by(1000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  assertEquals(await closed, ["", "", ""]);
+});
+
+Deno.test("connections: an idle one is closed after 75 s, and one that was told so after a second [43]", async () => {
+  using clock = clockAhead();
+  let told = false;
+  await using server = startServer(() =>
+    told
+      ? new Response("no", { status: 413, headers: { connection: "close" } })
+      : new Response("ok")
+  );
+  using idle = await dial(server.port);
+  await idle.write(ask("/"));
+  await idle.until("ok");
+  told = true;
+  using other = await dial(server.port);
+  await other.write(ask("/"));
+  await other.until("no");
+  clock.by(2000);
+  assertEquals(await other.rest(), "");
+  told = false;
+  clock.by(60_000);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  await idle.write(ask("/"));
+  assertMatch(await idle.until("ok"), /^HTTP\/1\.1 200/);
+  clock.by(76_000);
+  assertEquals(await idle.rest(), "");
+});
+
+Deno.test("connections: a second request at once, which only HTTP/2 can send, ends the connection [43]", async () => {
+  const { port, main } = await startMain();
+  await using _ended = main;
+  const args = ["--silent", "--http2-prior-knowledge", "--write-out", "%{http_code}"];
+  const { stdout } = await new Deno.Command("curl", {
+    args: [...args, `http://127.0.0.1:${port}/api/docs`],
+  }).output();
+  assertMatch(new TextDecoder().decode(stdout), /Host must be host\[:port\].*400$/s);
+});
+
+Deno.test({
+  name:
+    "connections: 400 that ask for the docs page's script and never read it cost less than 200 MB in all [43]",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const { port, main } = await startMain();
+    await using _ended = main;
+    {
+      using unread = await dialAll(400, port, ask("/api/docs/scalar.js"));
+      const heads = await Promise.all(unread.connections.map((one) => one.until(" ")));
+      assertEquals(heads.length, 400);
+      assertLess(await memoryOf(main), 200); // the issue's own limit
+      assertEquals(await live(port), 200);
+    }
+    // Whoever comes when they are gone gets all of it.
+    await until(async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/api/docs/scalar.js`);
+      const { length } = await response.text();
+      return response.status === 200 && length > 4_000_000;
+    });
+  },
+});
+
+Deno.test("connections: an answer that nobody takes is given up after 20 s, and its place is free [43]", async () => {
+  using clock = clockAhead();
+  const gone = Promise.withResolvers<void>();
+  let pieces = 0;
+  const body = () =>
+    new ReadableStream({
+      pull(controller) {
+        pieces++;
+        peer!.took!(false);
+        controller.enqueue(new Uint8Array(65_536));
+      },
+      cancel: () => gone.resolve(),
+    }, { highWaterMark: 0 });
+  let peer: Parameters<Parameters<typeof serve>[1]>[1] | undefined;
+  let port = 0;
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    warn() {},
+    onListen: (address) => void (port = address.port),
+  }, (_, from) => {
+    peer = from;
+    return new Response(body());
+  });
+  using unread = await dial(port);
+  await unread.write(ask("/"));
+  let before = -1;
+  await until(() => {
+    const still = pieces === before && pieces > 0;
+    before = pieces;
+    return Promise.resolve(still);
+  });
+  assert(pieces < 200, `${pieces} pieces were made for nobody`);
+  clock.by(21_000);
+  await gone.promise;
+  await server.shutdown();
+});

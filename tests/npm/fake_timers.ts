@@ -1,0 +1,1 @@
+export { default } from "npm:@sinonjs/fake-timers@15.5.0";
