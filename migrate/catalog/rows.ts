@@ -3,7 +3,7 @@ import { project } from "../project.ts";
 import { bookkeeping } from "./bookkeeping.ts";
 import { home } from "./home.ts";
 import { isLeftOut, leftOutTables } from "./left_out.ts";
-import { filters, identities, kept, owners, printed, role } from "./rows_shape.ts";
+import { filters, identities, kept, owners, printed, role, sources } from "./rows_shape.ts";
 
 /** One row of a catalog, with names in place of numbers. */
 export interface CatalogRow {
@@ -130,9 +130,9 @@ function compose(all: CatalogColumn[]): Query {
     ];
     selects.push(
       `select '${catalog}' as catalog, ${name} as name, ${owners[catalog] ?? "null"} as of, ` +
-        `jsonb_build_array(${values.join(",\n")}) as row\nfrom ${catalog} x\nwhere ${
-          conditions.join(" and ")
-        }`,
+        `jsonb_build_array(${values.join(",\n")}) as row\nfrom ${
+          sources[catalog] ?? catalog
+        } x\nwhere ${conditions.join(" and ")}`,
     );
   }
   return { text: new Statement([around(selects)], []), columns };

@@ -90,7 +90,7 @@ export const printed: Record<string, string> = {
   "pg_type.typdefaultbin": "pg_get_expr(x.typdefaultbin, 0)",
   "pg_user_mapping.umoptions":
     `(select string_agg(case when o ~* '^[^=]*(pass|secret|token|key)' then split_part(o, '=', 1) else o end, ', ' order by o)
-    from pg_user_mappings m, unnest(m.umoptions) o where m.umid = x.oid)`,
+    from unnest(x.umoptions) o)`,
   ...Object.fromEntries(
     ["conislocal", "coninhcount", "connoinherit"].map((column) => [
       `pg_constraint.${column}`,
@@ -184,6 +184,12 @@ export const filters: Record<string, string> = {
   pg_subscription: "x.subdbid = (select oid from pg_database where datname = current_database())",
   pg_type: `x.oid >= 16384 and x.typnamespace::regnamespace::text ${user}
     and not (x.typelem <> 0 and exists (select from pg_type e where e.typarray = x.oid))`,
+};
+
+/** What everybody may read, where that is not the table itself. */
+export const sources: Record<string, string> = {
+  pg_user_mapping:
+    "(select umid as oid, umuser, srvid as umserver, umoptions from pg_user_mappings)",
 };
 
 /** Values that are no column of the row. */
