@@ -78,18 +78,52 @@ interface Query {
   columns: Map<string, string[]>;
 }
 
-/** By the server's version: all servers of one have the same catalogs. */
-const queries = new Map<string, Query>();
+/** What servers of one version have in common. */
+interface Version {
+  catalogs: Map<string, CatalogColumn[]>;
+  /** Asks which catalogs have rows of users: most have none, and to plan them all takes longer. */
+  used: Statement;
+  /** By the catalogs that are used. */
+  queries: Map<string, Query>;
+}
 
-async function query(db: Database): Promise<Query> {
+const versions = new Map<string, Version>();
+const known = new WeakMap<Database, Version>();
+
+async function versionOf(db: Database): Promise<Version> {
   const [server] = await db.query<{ version: string }>(
     sql`select current_setting('server_version_num') as version`,
   );
-  const known = queries.get(server!.version);
-  if (known) return known;
-  const built = compose(await readColumns(db));
-  queries.set(server!.version, built);
-  return built;
+  let version = versions.get(server!.version);
+  if (!version) {
+    const columns = (await readColumns(db)).filter(({ catalog }) => !leftOutTables[catalog]);
+    const catalogs = Map.groupBy(columns, ({ catalog }) => catalog);
+    const used = [...catalogs].map(([catalog, fields]) =>
+      `select '${catalog}' as name where ${
+        filters[catalog] || !hasOid(fields) || sources[catalog]
+          ? "true"
+          : `exists (select from ${catalog} where oid >= 16384)`
+      }`
+    );
+    version = {
+      catalogs,
+      used: new Statement([used.join("\nunion all\n")], []),
+      queries: new Map(),
+    };
+    versions.set(server!.version, version);
+  }
+  known.set(db, version);
+  return version;
+}
+
+async function query(db: Database): Promise<Query> {
+  const { catalogs, used, queries } = known.get(db) ?? await versionOf(db);
+  const names = (await db.query<{ name: string }>(used)).map(({ name }) => name);
+  const key = names.join();
+  if (!queries.has(key)) {
+    queries.set(key, compose(new Map(names.map((name) => [name, catalogs.get(name)!]))));
+  }
+  return queries.get(key)!;
 }
 
 /** The columns of pg_catalog's tables, with what they point to. */
@@ -107,24 +141,26 @@ export async function readColumns(db: Database): Promise<CatalogColumn[]> {
   `);
 }
 
-function compose(all: CatalogColumn[]): Query {
+function hasOid(fields: CatalogColumn[]): boolean {
+  return fields.some(({ column }) => column === "oid");
+}
+
+function compose(catalogs: Map<string, CatalogColumn[]>): Query {
   const columns = new Map<string, string[]>();
   const selects: string[] = [];
-  const catalogs = Map.groupBy(all, ({ catalog }) => catalog);
   for (const [catalog, fields] of catalogs) {
-    if (leftOutTables[catalog]) continue;
     const compared = fields.filter(({ column }) => !isLeftOut(catalog, column));
     const more = Object.entries(kept[catalog] ?? {});
     columns.set(catalog, [...compared.map(({ column }) => column), ...more.map(([name]) => name)]);
     const values = [...compared.map(value), ...more.map(([, expression]) => expression)];
-    const hasOid = fields.some(({ column }) => column === "oid");
     const reference = fields.find(({ target }) => target !== null && target !== "pg_authid");
-    const own = hasOid ? "oid" : reference!.column;
-    const name = identities[catalog] ?? nameOf(hasOid ? catalog : reference!.target!, `x.${own}`);
+    const own = hasOid(fields) ? "oid" : reference!.column;
+    const name = identities[catalog] ??
+      nameOf(hasOid(fields) ? catalog : reference!.target!, `x.${own}`);
     const conditions = [
       filters[catalog] ?? `x.${own} >= 16384`,
-      ...hasOid ? [shown(`'${catalog}'::regclass`, "x.oid")] : [],
-      ...!hasOid && reference
+      ...hasOid(fields) ? [shown(`'${catalog}'::regclass`, "x.oid")] : [],
+      ...!hasOid(fields) && reference
         ? [shown(`'${reference.target}'::regclass`, `x.${reference.column}`)]
         : [],
     ];

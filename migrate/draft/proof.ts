@@ -59,24 +59,28 @@ export async function proveDraft(
       for (const migration of migrations) proof.effects.push(await probe(db, migration));
     };
     await fillTables(db, new Map(), counter, future, true);
-    const held = await readData(db);
-    if (!await succeeds(db, forward, proof.up, proof.upStops)) return;
+    let held = await readData(db);
+    const emptied = async () => {
+      await emptyTables(db);
+      held = await readData(db);
+    };
+    if (!await succeeds(forward, emptied, proof.up, proof.upStops)) return;
     proof.upLoses = lostData(held, await readData(db));
     proof.up.push(...left(await compareSettled(db, after.catalog, await readCatalog(db)), "up"));
     proof.up.push(...await behind(db, "up"));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
-    const grown = await readData(db);
+    held = await readData(db);
     const back = async () => {
       for (const migration of migrations.toReversed()) await replay(db, migration, "down");
     };
-    if (!await succeeds(db, back, proof.down, proof.downStops)) return;
-    proof.downLoses = lostData(grown, await readData(db));
+    if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
+    proof.downLoses = lostData(held, await readData(db));
     proof.down.push(
       ...left(await compareSettled(db, before.catalog, await readCatalog(db)), "down"),
     );
     proof.down.push(...await behind(db, "down"));
-    await succeeds(db, forward, proof.down, []);
+    await succeeds(forward, emptied, proof.down, []);
   });
   if (proof.up.length > 0 || proof.down.length > 0) return proof;
   const [from, to] = [before.catalog.definitions, after.catalog.definitions];
@@ -102,8 +106,8 @@ async function behind(db: Database, part: string): Promise<string[]> {
 
 /** Whether it runs, with the rows that are there or, where these stop it, without any. */
 async function succeeds(
-  db: Database,
   run: () => Promise<void>,
+  emptied: () => Promise<void>,
   faults: string[],
   stops: string[],
 ): Promise<boolean> {
@@ -114,7 +118,7 @@ async function succeeds(
     if (!isRefusal(error)) throw error;
     if (error instanceof ReplayFailure && stopsAtRows(error.cause)) {
       stops.push(told(error));
-      await emptyTables(db);
+      await emptied();
       return await runs(run, faults);
     }
     faults.push(told(error));
