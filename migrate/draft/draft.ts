@@ -4,7 +4,12 @@ import { type Catalog, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled } from "../catalog/settle.ts";
 import { difference } from "./delta.ts";
 import { written } from "./text.ts";
-import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
+import {
+  corrected,
+  inTransactions,
+  withoutReplacedColumns,
+  withoutReplacedTables,
+} from "./fixups.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
@@ -116,7 +121,8 @@ async function completed(db: Database, drafted: string[], target?: Catalog): Pro
 async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
   const raw = await withSession(to.settings, (other) => difference(db, other));
-  const kept = withoutReplacedColumns(raw, from.catalog.definitions, to.catalog.definitions);
+  const [a, b] = [from.catalog.definitions, to.catalog.definitions];
+  const kept = withoutReplacedColumns(withoutReplacedTables(raw, a, b), a, b);
   return corrected(kept, from.catalog, to.catalog, row!.role);
 }
 

@@ -81,6 +81,32 @@ function withVirtual(text: string, to: Catalog): string {
   return isVirtual ? text.replace(/ STORED(?=[^']*$)/, " VIRTUAL") : text;
 }
 
+/** A table that only gets or loses a parent would be dropped and made anew, with its rows. */
+export function withoutReplacedTables(
+  statements: DraftStatement[],
+  from: CatalogObject[],
+  to: CatalogObject[],
+): DraftStatement[] {
+  const alone = (ddl: string) => ddl.replace(/ inherits \([^)]*\)/, "");
+  const adopted = new Set(
+    from.filter((a) =>
+      a.kind === "table" &&
+      to.some((b) =>
+        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl && alone(b.ddl) === alone(a.ddl)
+      )
+    ).map(({ name }) => name),
+  );
+  const plain = (name: string) => name.replace(/"([a-z_][a-z0-9_]*)"/g, "$1");
+  return statements.filter(({ text }) => {
+    const [, table, column] =
+      /^(?:DROP TABLE|CREATE TABLE|ALTER TABLE) (\S+)(?: ADD COLUMN ("[^"]+"|\w+) .*| .*|)$/s
+        .exec(text) ?? [];
+    if (!table || !adopted.has(plain(table))) return true;
+    if (/^(DROP|CREATE) /.test(text)) return false;
+    return !column || columnOf(from, `${table}.${column}`) === undefined;
+  });
+}
+
 /** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */
 function withoutNotNullNames(text: string): string {
   return text
