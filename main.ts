@@ -1,6 +1,6 @@
 import { connect } from "./postgres/mod.ts";
 import { connectReplica } from "./postgres/replica.ts";
-import { traced } from "./postgres/trace.ts";
+import { observed } from "./postgres/telemetry.ts";
 import { lineWriter } from "./routes/_log.ts";
 import { createApp } from "./routes/mod.ts";
 import { serve, type Server } from "./server.ts";
@@ -25,17 +25,23 @@ if (settings.devKey) {
 const { database, host, port, poolSize, deadline } = settings;
 const log = lineWriter(Deno.stdout);
 const connected = connect(database, { size: poolSize, deadline });
-const db = Deno.env.get("OTEL_DENO") === "true" ? traced(connected) : connected;
+const telemetry = Deno.env.get("OTEL_DENO") === "true";
+const db = telemetry ? observed(connected, "primary") : connected;
 const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
 const replica = settings.replica &&
-  connectReplica(settings.replica, db, { size: poolSize, warn });
-const app = createApp({ ...settings, db, replica, log: log.write });
+  connectReplica(settings.replica, db, {
+    size: poolSize,
+    warn,
+    observe: telemetry ? (db) => observed(db, "replica") : undefined,
+  });
+const app = createApp({ ...settings, db, replica, telemetry, log: log.write });
 
 let server: Server;
 try {
   server = serve({
     hostname: host,
     port,
+    reusePort: settings.reusePort,
     managed: settings.managed,
     warn,
     onListen: ({ hostname, port }) =>

@@ -1,16 +1,16 @@
 /*
  * HTTP on a listener of our own. Deno.serve closes no connection, however silent, and ends when an
  * accept fails, as it does at the limit of open files. Deno's own function for a single connection
- * is as fast; around it stand a bound and a clock. It is no public part of Deno: where it is missing,
- * and where the platform has a listener of its own, Deno.serve serves.
+ * is as fast; this file bounds the connections in number and time. That function is not public:
+ * where it is missing, and where the platform has a listener of its own, Deno.serve serves.
  */
 
-/** Whom a request comes from. */
+/** The other end of a request's connection. */
 export interface Peer {
   remoteAddr: Deno.Addr;
-  /** A piece of a long answer was taken, or with `true` its last. */
-  took?(last: boolean): void;
-  /** What the request in hand does when its caller hangs up. */
+  /** The peer has read a piece of a long answer; `last`: its last one. */
+  pieceRead?(last: boolean): void;
+  /** Called when the caller hangs up while its request is in flight. */
   leave?: () => void;
 }
 
@@ -19,42 +19,43 @@ export type Handler = (request: Request, peer: Peer) => Response | Promise<Respo
 export interface ServeOptions {
   hostname: string;
   port: number;
+  /** Other processes may listen there as well, and the kernel deals the connections out. */
+  reusePort?: boolean;
   onListen(address: Deno.NetAddr): void;
   warn(message: string): void;
-  /** The platform has a listener of its own, and looks after its connections. */
+  /** The platform has a listener of its own, which bounds its connections. */
   managed?: boolean;
 }
 
 export interface Server {
-  /** Refuses what comes, lets the requests in hand finish, and closes every connection. */
+  /** Refuses new connections, lets the requests in flight finish, and closes every connection. */
   shutdown(): Promise<void>;
 }
 
-/** Milliseconds that a connection has */
-const patience = {
-  /** for its first request, head and all; */
-  first: 10_000,
-  /** for its next one: longer than a proxy keeps it, so that it is the proxy who closes; */
-  next: 75_000,
-  /** to take a piece of a long answer; */
+/** How long a connection may be idle, in milliseconds, before it is closed. */
+const idleMs = {
+  /** Until its first request has come, with its whole head. */
+  firstRequest: 10_000,
+  /** Until its next one: longer than a proxy keeps it, so that the proxy closes. */
+  nextRequest: 75_000,
+  /** Until it has read a piece of a long answer. */
   piece: 20_000,
-  /** after an answer that says `connection: close`; */
-  told: 1000,
-  /** after its last answer, while the server shuts down. */
+  /** After an answer that says `connection: close`. */
+  close: 1000,
+  /** After its last answer, while the server shuts down. */
   drain: 500,
 };
 
-/** How often the connections are looked after, in milliseconds. */
-const round = 250;
+/** How often idle connections are looked for. */
+const sweepMs = 250;
 
-/** How long a request is in hand before it is asked whether its caller still waits. */
-const watchAfter = 500;
+/** How long a request is in flight before we watch whether its caller still waits. */
+const watchAfterMs = 500;
 
-/** Connections at most. */
-const most = 4096;
+const mostConnections = 4096;
 
-/** Descriptors that are left to the database and to files where a process may open no more. */
-const spare = 32;
+/** Descriptors that are left to the database and to files when a process may open no more. */
+const spareDescriptors = 32;
 
 /** What Deno makes of one connection. */
 interface SingleServer {
@@ -84,8 +85,8 @@ class OwnServer implements Server {
   readonly #listener: Deno.Listener;
   readonly #connections = new Set<Connection>();
   readonly #accepting: Promise<void>;
-  readonly #timer = setInterval(() => this.#lookAfter(), round);
-  #bound = most;
+  readonly #timer = setInterval(() => this.#sweep(), sweepMs);
+  #bound = mostConnections;
   #closing = false;
 
   constructor(
@@ -94,8 +95,8 @@ class OwnServer implements Server {
     readonly serveConnection: ServeConnection,
   ) {
     now = performance.now();
-    const { hostname, port, onListen } = options;
-    const listener = Deno.listen({ hostname, port });
+    const { hostname, port, reusePort, onListen } = options;
+    const listener = Deno.listen({ hostname, port, reusePort });
     this.#listener = listener;
     this.#accepting = this.#accept();
     onListen(listener.addr);
@@ -107,14 +108,14 @@ class OwnServer implements Server {
         this.#open(await this.#listener.accept());
       } catch (error) {
         if (this.#closing) return;
-        // As a rule no descriptor is left. Who is connected goes on, and the quietest make room.
-        this.#bound = Math.max(1, this.#connections.size - spare);
+        // As a rule no descriptor is left. Open connections go on, and the idlest make room.
+        this.#bound = Math.max(1, this.#connections.size - spareDescriptors);
         this.#makeRoom();
         const text = `accept failed: ${
           (error as Error).message
         }; keeping ${this.#bound} connections`;
         this.options.warn(text);
-        await pause(round);
+        await pause(sweepMs);
       }
     }
   }
@@ -127,27 +128,27 @@ class OwnServer implements Server {
     one.ended.then(() => this.#connections.delete(one));
   }
 
-  /** At the bound those are closed that are quiet for longest, those that never asked first. */
+  /** At the bound the idlest connections are closed, first those without any request so far. */
   #makeRoom() {
     const over = this.#connections.size - this.#bound;
     if (over < 0) return;
-    const quiet = Array.from(this.#connections).filter(({ inHand }) => inHand === 0)
-      .sort((a, b) => Number(a.asked) - Number(b.asked) || a.since - b.since);
-    // Some more than one, so that a flood does not sort them for each that comes.
-    for (const one of quiet.slice(0, over + spare)) {
+    const idle = Array.from(this.#connections).filter(({ inFlight }) => inFlight === 0)
+      .sort((a, b) => Number(a.hadRequest) - Number(b.hadRequest) || a.since - b.since);
+    // More than one, so that a flood does not sort them for each new connection.
+    for (const one of idle.slice(0, over + spareDescriptors)) {
       one.close();
       this.#connections.delete(one);
     }
   }
 
-  #lookAfter() {
+  #sweep() {
     now = performance.now();
     for (const one of this.#connections) {
-      if (one.inHand > 0) {
-        if (now - one.since > watchAfter) one.watch();
-      } else if (now - one.since > one.patience) one.close();
+      if (one.inFlight > 0) {
+        if (now - one.since > watchAfterMs) one.watch();
+      } else if (now - one.since > one.idleLimit) one.close();
     }
-    if (this.#connections.size < this.#bound / 2) this.#bound = most;
+    if (this.#connections.size < this.#bound / 2) this.#bound = mostConnections;
   }
 
   async shutdown() {
@@ -155,14 +156,14 @@ class OwnServer implements Server {
     this.#listener.close();
     await this.#accepting;
     for (const one of this.#connections) one.drain();
-    // Whoever owes us the rest of a body that nobody will read does not end by himself.
-    const waits = (one: Connection) => one.inHand > 0 || now - one.since <= patience.drain;
+    // A peer that still owes the rest of a refused body does not close by itself.
+    const waits = (one: Connection) => one.inFlight > 0 || now - one.since <= idleMs.drain;
     while (this.#connections.values().some(waits)) await pause(20);
     clearInterval(this.#timer);
   }
 }
 
-/** What the clock said in the last round. To read it at each request would cost more than the rest. */
+/** The clock at the last sweep. To read it at each request would cost more than all the rest. */
 let now = performance.now();
 
 class Connection implements Peer {
@@ -170,12 +171,12 @@ class Connection implements Peer {
   readonly ended: Promise<void>;
   leave?: () => void;
   /** Requests that are not answered yet. */
-  inHand = 0;
+  inFlight = 0;
   /** Whether a whole request has come. */
-  asked = false;
-  /** When something happened last. */
+  hadRequest = false;
+  /** When it did something last. */
   since = now;
-  patience: number = patience.first;
+  idleLimit: number = idleMs.firstRequest;
   #request?: Request;
   #watched?: Request;
   #draining = false;
@@ -196,30 +197,30 @@ class Connection implements Peer {
   }
 
   #begin(request: Request) {
-    // Only HTTP/2 asks twice before it is answered. It is for proxies, which speak HTTP/1.1 to us.
-    if (++this.inHand > 1) this.close();
-    this.asked = true;
+    // Only HTTP/2 sends a second request before the answer. Proxies speak HTTP/1.1 to us.
+    if (++this.inFlight > 1) this.close();
+    this.hadRequest = true;
     this.since = now;
     this.#request = request;
   }
 
   #end(response: Response) {
-    this.inHand--;
+    this.inFlight--;
     this.leave = undefined;
     this.#request = undefined;
     this.since = now;
-    const told = response.status >= 400 && response.headers.get("connection") === "close";
-    this.patience = told ? patience.told : patience.next;
-    // Once this answer has been handed over: an end before it takes the request's body away.
+    const closes = response.status >= 400 && response.headers.get("connection") === "close";
+    this.idleLimit = closes ? idleMs.close : idleMs.nextRequest;
+    // After this answer has been handed over: an earlier end would take the request's body away.
     if (this.#draining) setTimeout(() => this.drain(), 0);
   }
 
-  took(last: boolean) {
+  pieceRead(last: boolean) {
     this.since = now;
-    this.patience = last ? patience.next : patience.piece;
+    this.idleLimit = last ? idleMs.nextRequest : idleMs.piece;
   }
 
-  /** From here on the request's leave() is called when the peer hangs up. */
+  /** From now on leave() is called when the peer hangs up. */
   watch() {
     const request = this.#request;
     if (!request || this.#watched === request) return;
@@ -233,10 +234,10 @@ class Connection implements Peer {
     this.#abort.abort();
   }
 
-  /** Closes as soon as nothing is in hand. */
+  /** Closes as soon as nothing is in flight. */
   drain() {
     this.#draining = true;
-    if (this.inHand === 0) this.#server.shutdown().catch(() => {});
+    if (this.inFlight === 0) this.#server.shutdown().catch(() => {});
   }
 }
 

@@ -9,6 +9,8 @@ import {
 export interface Settings {
   host: string;
   port: number;
+  /** Whether other processes may listen there as well: docs/operations.md. */
+  reusePort: boolean;
   /** The platform listens for us, as Deno Deploy does. */
   managed: boolean;
   database: DatabaseSettings;
@@ -29,6 +31,8 @@ export interface Settings {
   trustedProxyHeader?: string;
   /** Only in `deno task dev`: the key of requests that carry none. */
   devKey?: string;
+  /** Whether `/` is a page that shows what the API does; by default in `deno task dev`. */
+  demo: boolean;
 }
 
 /** Every fault of the environment, a line each. */
@@ -43,7 +47,16 @@ const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
 /** Every name of the environment that the process which serves looks at. */
 export const names = [
   ...databaseNames,
-  ...["DATABASE_REPLICA_URL", "HOST", "PORT", "POOL_SIZE", "REQUEST_DEADLINE_MS", "CORS_ORIGINS"],
+  ...[
+    "DATABASE_REPLICA_URL",
+    "HOST",
+    "PORT",
+    "REUSE_PORT",
+    "DEMO",
+    "POOL_SIZE",
+    "REQUEST_DEADLINE_MS",
+    "CORS_ORIGINS",
+  ],
   ...["RATE_LIMIT", "CONCURRENCY_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
   ...known,
 ];
@@ -97,6 +110,7 @@ export function readSettings(env: Environment): Settings {
     replica,
     host,
     port: whole("PORT", 8000, 0, 65535),
+    reusePort: whole("REUSE_PORT", 0, 0, 1) === 1,
     managed: Boolean(env.DENO_SERVE_ADDRESS),
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
     poolSize: whole("POOL_SIZE", 10, 1, 1000),
@@ -110,6 +124,7 @@ export function readSettings(env: Environment): Settings {
       "the name of a header",
     ),
     devKey: env.SLATE_DEV_KEY || undefined,
+    demo: whole("DEMO", env.SLATE_DEV_KEY ? 1 : 0, 0, 1) === 1,
   };
   if (settings.devKey && !isLocal(host)) {
     faults.push(

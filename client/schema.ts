@@ -234,7 +234,10 @@ export interface paths {
         get: operations["getUser"];
         put?: never;
         post?: never;
-        /** Delete a user */
+        /**
+         * Delete a user
+         * @description With it go all its todos, students and keys. That takes a key of the scope admin, also for one's own account.
+         */
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
@@ -274,7 +277,7 @@ export interface paths {
         put?: never;
         /**
          * Create a key
-         * @description The key is yours. Only an admin key creates an admin key.
+         * @description The key is yours. Only an admin key creates an admin key, and no key one that ends later than itself: `expires_at` says when.
          */
         post: operations["createKey"];
         delete?: never;
@@ -294,7 +297,7 @@ export interface paths {
         put?: never;
         /**
          * Replace a key
-         * @description The new key has the same name, scope and lifetime. The old one works until the overlap ends.
+         * @description The new key has the same name, scope and lifetime, and ends no later than the key that asks. The old one works until the overlap ends; it is replaced once.
          */
         post: operations["rotateKey"];
         delete?: never;
@@ -982,7 +985,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
                 /** @description Only todos of this student. */
                 student_id?: number;
@@ -1644,7 +1647,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either. */
+                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {
@@ -1762,6 +1765,8 @@ export interface operations {
                 cursor?: string;
                 /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
+                /** @description Words to search the names for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                q?: string;
             };
             header?: {
                 /** @description Lets a replica answer if it has this write: the `Slate-Written` of your last write, or `0` where any state will do. Without it the primary answers. */

@@ -65,7 +65,10 @@ export function listKeys(
     from caller, page`);
 }
 
-/** `hash` is the new secret's SHA-256 in hexadecimal. Only an admin key makes admin keys. */
+/**
+ * `hash` is the new secret's SHA-256 in hexadecimal. Only an admin key makes admin keys, and none
+ * makes one that outlives it.
+ */
 export function createKey(
   db: Database,
   credential: Credential,
@@ -82,17 +85,18 @@ export function createKey(
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${credential.ownerId}::bigint, ${key.name}, ${key.scope}, decode(${hash}, 'hex'),
-        ${key.expires_at}::timestamptz
-      from caller
-      where caller.allowed and not exists (select from remembered)
+        least(${key.expires_at}::timestamptz, maker.expires_at, maker.replaced_at)
+      from caller, keys maker
+      where maker.owner_id = ${credential.ownerId} and maker.id = ${credential.keyId}
+        and caller.allowed and not exists (select from remembered)
       returning t.id, ${json(keyColumns)} as body, t.version
     )
     ${answer}`);
 }
 
 /**
- * A successor with the same name, scope and lifetime. The old key goes on for `overlap` seconds, so
- * that a fleet can change over; an earlier end that it had stays.
+ * A successor with the same name, scope and lifetime, which does not outlive the key that asks. The
+ * old key goes on for `overlap` seconds, so that a fleet can change over. Each key has one successor.
  */
 export function rotateKey(
   db: Database,
@@ -102,25 +106,25 @@ export function rotateKey(
   hash: string,
   idempotency?: Idempotency,
 ): Promise<Created[]> {
-  const { ownerId } = credential;
+  const { ownerId, keyId } = credential;
   return once(db, credential, idempotency, ({ remembered, answer }) =>
     sql`
     with ${caller(credential, "write")},
     ${remembered},
     old as (
       update keys t
-      set replaced_at = least(t.replaced_at, now() + make_interval(secs => ${overlap}))
+      set replaced_at = now() + make_interval(secs => ${overlap})
       where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
-        and not exists (select from remembered)
+        and t.replaced_at is null and not exists (select from remembered)
       returning t.*
     ),
     created as (
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${ownerId}::bigint, old.name, old.scope, decode(${hash}, 'hex'),
-        now() + (old.expires_at - old.created_at)
-      from caller, old
-      where caller.allowed
+        least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+      from caller, old, keys maker
+      where maker.owner_id = ${ownerId} and maker.id = ${keyId} and caller.allowed
       returning t.id, ${json(keyColumns)} as body, t.version
     )
     ${answer}`);

@@ -1,6 +1,8 @@
 -- The schema as people read it: what the migrations build, proven equal to them. Written by
 -- `deno task db schema`; or edit it, and `deno task db diff <name>` drafts the migration.
 
+set check_function_bodies = off;
+
 create function touch_row()
   returns trigger
   language plpgsql
@@ -90,6 +92,43 @@ comment on column keys.expires_at is 'Null: never.';
 comment on column keys.replaced_at is 'From when on only its successor counts. Null: it has none.';
 comment on column keys.version is 'Grows by one with every change; the ETag.';
 
+create function plain_words(said text)
+  returns text[]
+  language sql
+  immutable parallel safe strict
+as $$
+  -- Accents are characters of their own in NFKD. What parts words is the punctuation of ASCII and
+  -- of Unicode by its code points, because the classes of a regular expression change with the locale.
+  select array_remove(
+    regexp_split_to_array(
+      lower(regexp_replace(normalize(said, nfkd), U&'[\0300-\036F]', '', 'g')),
+      U&'[\0001-\002F\003A-\0040\005B-\0060\007B-\00BF\2000-\206F\3000-\303F]+'
+    ),
+    ''
+  )
+$$;
+
+comment on function plain_words(pg_catalog.text) is 'The words of a text, as search compares them.';
+
+create function search_terms(owner bigint, words text[])
+  returns tsvector
+  language plpgsql
+  immutable parallel safe strict
+as $$
+begin
+  -- The owner alone as well, so that a search for what is not there stays among the owner's. Cut,
+  -- because a word may be no longer than 2046 bytes.
+  return (
+    select format('''%s''', owner) || coalesce(
+      string_agg(format(' ''%s:%s'':%s', owner, left(word, 100), least(n, 16383)), ''), ''
+    )
+    from unnest(words) with ordinality listed (word, n)
+  )::tsvector;
+end
+$$;
+
+comment on function search_terms(bigint,pg_catalog.text[]) is 'The words of an owner''s text, each with its owner, for an index.';
+
 create table students (
   id bigint generated always as identity,
   first_name text not null,
@@ -109,6 +148,9 @@ create table students (
 );
 
 create index students_last_name_idx on students (owner_id, last_name, id);
+
+create index students_search_terms_idx
+  on students using gin (search_terms(owner_id, plain_words((first_name || ' '::text) || last_name))) with (fastupdate=off);
 
 create trigger students_touch before update on students
   for each row when (old.* is distinct from new.*)
@@ -149,7 +191,8 @@ create index todos_due_date_idx
 
 create index todos_open_idx on todos (owner_id, id) where not completed;
 
-create index todos_search_idx on todos using gin (to_tsvector('simple'::regconfig, description));
+create index todos_search_terms_idx
+  on todos using gin (search_terms(owner_id, plain_words(description))) with (fastupdate=off);
 
 create index todos_student_id_idx
   on todos (owner_id, student_id, id)
@@ -166,3 +209,49 @@ comment on column todos.due_date is 'Null: no date is set.';
 comment on column todos.version is 'Grows by one with every change; the ETag.';
 comment on column todos.owner_id is 'The user whose todo it is. Never on the wire.';
 comment on column todos.student_id is 'To whom it is assigned; a student of the same owner.';
+
+create function search_query(owner bigint, said text)
+  returns tsquery
+  language plpgsql
+  immutable parallel safe strict
+as $$
+begin
+  -- A word holds neither a quote nor a backslash, whatever was typed.
+  return (
+    with typed as (
+      select
+        n, piece[1] = '-' as excluded, piece[2] as phrase, piece[3] as plain,
+        count(*) filter (where lower(piece[3]) = 'or') over (order by n) as alternative,
+        n = max(n) over () and piece[1] = '' and piece[2] is null as unfinished
+      from regexp_matches(said, '(-?)(?:"([^"]*)"|([^"[:space:]]+))', 'g') with ordinality m (piece, n)
+    ),
+    terms as (
+      select
+        alternative, n, excluded,
+        (
+          select string_agg(
+            format(
+              '''%s:%s''%s', owner, left(word, 100),
+              case when unfinished and i = cardinality(words) then ':*' end
+            ),
+            case when phrase is null then ' & ' else ' <-> ' end
+            order by i
+          )
+          from unnest(words) with ordinality listed (word, i)
+        ) as term
+      from typed, public.plain_words(coalesce(phrase, plain)) words
+      where lower(plain) is distinct from 'or'
+    ),
+    alternatives as (
+      select string_agg(format('%s(%s)', case when excluded then '!' end, term), ' & ' order by n) as all_of
+      from terms
+      where term is not null
+      group by alternative
+    )
+    select string_agg(format('(''%s'' & %s)', owner, all_of), ' | ')
+    from alternatives
+  )::tsquery;
+end
+$$;
+
+comment on function search_query(bigint,pg_catalog.text) is 'What a person typed: all words, "a phrase", -without, this or that; the last word by its beginning. Null where there is no word.';

@@ -17,12 +17,15 @@ order by version;
 --   $3: SHA-256 of its secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 )
 select caller.id as caller_id, caller.allowed
 from caller;
@@ -36,12 +39,15 @@ from caller;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -77,12 +83,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -118,12 +127,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -154,8 +166,8 @@ from caller, page;
 -- db/keys.ts: createKey
 
 -- POST /api/keys
---   $1, $4: the caller's id
---   $2: the id of the caller's key
+--   $1, $4, $9: the caller's id
+--   $2, $10: the id of the caller's key
 --   $3: SHA-256 of its secret
 --   $5: name
 --   $6: scope
@@ -163,21 +175,25 @@ from caller, page;
 --   $8: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $4::bigint, $5, $6, decode($7, 'hex'),
-    $8::timestamptz
-  from caller
-  where caller.allowed and not exists (select from remembered)
+    least($8::timestamptz, maker.expires_at, maker.replaced_at)
+  from caller, keys maker
+  where maker.owner_id = $9 and maker.id = $10
+    and caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -192,24 +208,27 @@ select
 from caller left join created on true;
 
 -- POST /api/keys, idempotency-key
---   $1, $5, $8, $11, $14, $15, $20: the caller's id
---   $2: the id of the caller's key
+--   $1, $5, $8, $11, $14, $15, $20, $22: the caller's id
+--   $2, $21: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $23: SHA-256 of the body
---   $6, $9, $12, $21: the operation
---   $7, $10, $13, $22: idempotency-key
+--   $4, $25: SHA-256 of the body
+--   $6, $9, $12, $23: the operation
+--   $7, $10, $13, $24: idempotency-key
 --   $16: name
 --   $17: scope
 --   $18: SHA-256 of the new secret
 --   $19: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -240,9 +259,10 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $15::bigint, $16, $17, decode($18, 'hex'),
-    $19::timestamptz
-  from caller
-  where caller.allowed and not exists (select from remembered)
+    least($19::timestamptz, maker.expires_at, maker.replaced_at)
+  from caller, keys maker
+  where maker.owner_id = $20 and maker.id = $21
+    and caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -255,7 +275,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $20::bigint, $21, $22, decode($23, 'hex'),
+    $22::bigint, $23, $24, decode($25, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -272,36 +292,39 @@ from caller left join created on true left join remembered on true;
 -- db/keys.ts: rotateKey
 
 -- POST /api/keys/{id}/rotate
---   $1, $5, $7: the caller's id
---   $2: the id of the caller's key
+--   $1, $5, $7, $9: the caller's id
+--   $2, $10: the id of the caller's key
 --   $3: SHA-256 of its secret
 --   $4: overlap_seconds
 --   $6: the row's id
 --   $8: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 old as (
   update keys t
-  set replaced_at = least(t.replaced_at, now() + make_interval(secs => $4))
+  set replaced_at = now() + make_interval(secs => $4)
   where t.owner_id = $5 and (select allowed from caller) and t.id = $6 and (t.scope <> 'admin' or (select admin from caller))
-    and not exists (select from remembered)
+    and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $7::bigint, old.name, old.scope, decode($8, 'hex'),
-    now() + (old.expires_at - old.created_at)
-  from caller, old
-  where caller.allowed
+    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+  from caller, old, keys maker
+  where maker.owner_id = $9 and maker.id = $10 and caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -316,23 +339,26 @@ select
 from caller left join created on true;
 
 -- POST /api/keys/{id}/rotate, idempotency-key
---   $1, $5, $8, $11, $14, $16, $18, $20: the caller's id
---   $2: the id of the caller's key
+--   $1, $5, $8, $11, $14, $16, $18, $20, $22: the caller's id
+--   $2, $21: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $23: SHA-256 of the body
---   $6, $9, $12, $21: the operation and the row's id
---   $7, $10, $13, $22: idempotency-key
+--   $4, $25: SHA-256 of the body
+--   $6, $9, $12, $23: the operation and the row's id
+--   $7, $10, $13, $24: idempotency-key
 --   $15: overlap_seconds
 --   $17: the row's id
 --   $19: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -361,18 +387,18 @@ swept as (
 ),
 old as (
   update keys t
-  set replaced_at = least(t.replaced_at, now() + make_interval(secs => $15))
+  set replaced_at = now() + make_interval(secs => $15)
   where t.owner_id = $16 and (select allowed from caller) and t.id = $17 and (t.scope <> 'admin' or (select admin from caller))
-    and not exists (select from remembered)
+    and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $18::bigint, old.name, old.scope, decode($19, 'hex'),
-    now() + (old.expires_at - old.created_at)
-  from caller, old
-  where caller.allowed
+    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+  from caller, old, keys maker
+  where maker.owner_id = $20 and maker.id = $21 and caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -385,7 +411,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $20::bigint, $21, $22, decode($23, 'hex'),
+    $22::bigint, $23, $24, decode($25, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -408,12 +434,15 @@ from caller left join created on true left join remembered on true;
 --   $5, $7: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from keys t
@@ -438,12 +467,15 @@ from caller left join deleted on true;
 --   $6: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from keys t
@@ -494,12 +526,15 @@ returning owner_id, id;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -526,6 +561,55 @@ page as (
 select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
 from caller, page;
 
+-- GET /api/students, q=sample
+--   $1, $4, $5, $7: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $6: q
+--   $8, $9: limit
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+rows as (
+  select (select row_to_json(item) from (select
+    t.id, t.first_name, t.last_name, t.age,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body, t.id, null::text as sort_value
+  from (
+    select t.*
+    from students t
+    where t.owner_id = $4 and (select allowed from caller)
+      and search_terms(t.owner_id, plain_words(t.first_name || ' ' || t.last_name))
+        @@ search_query($5, $6)
+    offset 0
+  ) t
+  where t.owner_id = $7 and (select allowed from caller) and true
+  order by t.id
+),
+page as (
+  select
+    '[' || coalesce(string_agg(body, ',' order by n) filter (where n <= most), '') || ']' as data,
+    case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
+    case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
+  from (
+    select rows.*, row_number() over () as n, $8::bigint as most
+    from rows
+    limit $9 + 1
+  ) numbered
+)
+select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
+from caller, page;
+
 -- GET /api/students, sort=id, cursor
 --   $1, $4: the caller's id
 --   $2: the id of the caller's key
@@ -534,12 +618,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -574,12 +661,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -615,12 +705,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -656,12 +749,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -697,12 +793,15 @@ from caller, page;
 --   $5: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -727,12 +826,15 @@ from caller left join found on true;
 --   $7: age
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
@@ -765,12 +867,15 @@ from caller left join created on true;
 --   $18: age
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -840,12 +945,15 @@ from caller left join created on true left join remembered on true;
 --   $8, $10: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update students t
@@ -876,12 +984,15 @@ from caller left join changed on true;
 --   $9: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update students t
@@ -910,12 +1021,15 @@ from caller left join changed on true;
 --   $5, $7: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from students t
@@ -938,12 +1052,15 @@ from caller left join deleted on true;
 --   $6: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from students t
@@ -967,12 +1084,15 @@ from caller left join deleted on true;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1009,12 +1129,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1052,12 +1175,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1096,12 +1222,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1139,12 +1268,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1181,12 +1313,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1225,12 +1360,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1261,19 +1399,22 @@ select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.las
 from caller, page;
 
 -- GET /api/todos, q=sample
---   $1, $4, $6: the caller's id
+--   $1, $4, $5, $7: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $5: q
---   $7, $8: limit
+--   $6: q
+--   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1286,10 +1427,11 @@ rows as (
     select t.*
     from todos t
     where t.owner_id = $4 and (select allowed from caller)
-      and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', $5)
+      and search_terms(t.owner_id, plain_words(t.description))
+        @@ search_query($5, $6)
     offset 0
   ) t
-  where t.owner_id = $6 and (select allowed from caller)
+  where t.owner_id = $7 and (select allowed from caller)
     and true
     and true
   order by t.id
@@ -1300,9 +1442,9 @@ page as (
     case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
     case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
   from (
-    select rows.*, row_number() over () as n, $7::bigint as most
+    select rows.*, row_number() over () as n, $8::bigint as most
     from rows
-    limit $8 + 1
+    limit $9 + 1
   ) numbered
 )
 select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
@@ -1316,12 +1458,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1360,12 +1505,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1403,12 +1551,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1447,12 +1598,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1491,12 +1645,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1535,12 +1692,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1579,12 +1739,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1624,12 +1787,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1673,12 +1839,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1723,12 +1892,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1774,12 +1946,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1824,12 +1999,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1873,12 +2051,15 @@ from caller, page;
 --   $6, $7: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1924,12 +2105,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1966,20 +2150,23 @@ select
 from caller, page;
 
 -- GET /api/students/{id}/todos, q=sample
---   $1, $4, $6, $10: the caller's id
+--   $1, $4, $5, $7, $11: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $5: q
---   $7, $11: the row's id
---   $8, $9: limit
+--   $6: q
+--   $8, $12: the row's id
+--   $9, $10: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -1992,11 +2179,12 @@ rows as (
     select t.*
     from todos t
     where t.owner_id = $4 and (select allowed from caller)
-      and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', $5)
+      and search_terms(t.owner_id, plain_words(t.description))
+        @@ search_query($5, $6)
     offset 0
   ) t
-  where t.owner_id = $6 and (select allowed from caller)
-    and t.student_id = $7
+  where t.owner_id = $7 and (select allowed from caller)
+    and t.student_id = $8
     and true
     and true
   order by t.id
@@ -2007,15 +2195,15 @@ page as (
     case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
     case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
   from (
-    select rows.*, row_number() over () as n, $8::bigint as most
+    select rows.*, row_number() over () as n, $9::bigint as most
     from rows
-    limit $9 + 1
+    limit $10 + 1
   ) numbered
 )
 select
   caller.id as caller_id, caller.allowed,
   exists (
-    select from students s where s.owner_id = $10 and (select allowed from caller) and s.id = $11
+    select from students s where s.owner_id = $11 and (select allowed from caller) and s.id = $12
   ) as present,
   page.data, page.last_id, page.last_value
 from caller, page;
@@ -2029,12 +2217,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2079,12 +2270,15 @@ from caller, page;
 --   $7, $8: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2130,12 +2324,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2181,12 +2378,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2232,12 +2432,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2283,12 +2486,15 @@ from caller, page;
 --   $8, $9: limit
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2333,12 +2539,15 @@ from caller, page;
 --   $5: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -2365,12 +2574,15 @@ from caller left join found on true;
 --   $8: student_id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
@@ -2406,12 +2618,15 @@ from caller left join created on true;
 --   $19: student_id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -2484,12 +2699,15 @@ from caller left join created on true left join remembered on true;
 --   $9, $11: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update todos t
@@ -2524,12 +2742,15 @@ from caller left join changed on true;
 --   $10: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update todos t
@@ -2561,12 +2782,15 @@ from caller left join changed on true;
 --   $5, $7: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from todos t
@@ -2589,12 +2813,15 @@ from caller left join deleted on true;
 --   $6: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from todos t
@@ -2618,12 +2845,15 @@ from caller left join deleted on true;
 --   $4, $5: limit
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2658,12 +2888,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2698,12 +2931,15 @@ from caller, page;
 --   $5, $6: limit
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 rows as (
   select (select row_to_json(item) from (select
@@ -2739,12 +2975,15 @@ from caller, page;
 --   $4, $5: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -2766,12 +3005,15 @@ from caller left join found on true;
 --   $3: SHA-256 of its secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 found as (
   select (select row_to_json(item) from (select
@@ -2796,12 +3038,15 @@ from caller left join found on true;
 --   $6: years_old
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
 created as (
@@ -2833,12 +3078,15 @@ from caller left join created on true;
 --   $17: years_old
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (
   select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
@@ -2907,12 +3155,15 @@ from caller left join created on true left join remembered on true;
 --   $7, $8, $9, $10: the row's id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update users t
@@ -2945,12 +3196,15 @@ from caller left join changed on true;
 --   $9: if-match
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 changed as (
   update users t
@@ -2980,13 +3234,16 @@ from caller left join changed on true;
 --   $3: SHA-256 of its secret
 --   $4, $5, $6, $7: the row's id
 with caller as materialized (
-  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from users t
@@ -3010,13 +3267,16 @@ from caller left join deleted on true;
 --   $4, $5, $7, $8: the row's id
 --   $6: if-match
 with caller as materialized (
-  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
-  from keys k, (select uuid_send(gen_random_uuid()) as nonce) blind
-  where k.owner_id = $1
-    and k.id = $2
-    and sha256(k.secret_hash || blind.nonce) = sha256(decode($3, 'hex') || blind.nonce)
-    and (k.expires_at is null or k.expires_at > now())
-    and (k.replaced_at is null or k.replaced_at > now())
+  select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 deleted as (
   delete from users t

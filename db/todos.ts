@@ -48,7 +48,7 @@ export interface TodoFilter {
   due?: "none";
   student_id?: string;
   updated_since?: string;
-  /** Words to search the descriptions for, as a person types them. */
+  /** Words to search the descriptions for, as a person types them; without one it is no filter. */
   q?: string;
 }
 
@@ -68,7 +68,7 @@ function filtered(filter: TodoFilter, descending: boolean): Statement {
 
 /** Whether to read in order, or to gather the few that match and sort them, the values decide. */
 function selective({ due_before, due_after, updated_since, q }: TodoFilter): boolean {
-  return (due_before ?? due_after ?? updated_since ?? q) !== undefined;
+  return (due_before ?? due_after ?? updated_since ?? (q || undefined)) !== undefined;
 }
 
 /**
@@ -81,7 +81,8 @@ function searched({ ownerId }: Credential, words: string): Statement {
         select t.*
         from todos t
         where t.owner_id = ${ownerId} and ${allowed}
-          and to_tsvector('simple', t.description) @@ websearch_to_tsquery('simple', ${words})
+          and search_terms(t.owner_id, plain_words(t.description))
+            @@ search_query(${ownerId}, ${words})
         offset 0
       ) t`;
 }
@@ -98,7 +99,7 @@ export function listTodos(
     with ${caller(credential, "read")},
     rows as (
       select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
-      from ${q === undefined ? sql`todos t` : searched(credential, q)}
+      from ${q ? searched(credential, q) : sql`todos t`}
       where t.owner_id = ${credential.ownerId} and ${allowed}
         and ${filtered(filter, request.descending)}
         and ${order.after}
@@ -129,7 +130,7 @@ export function listStudentTodos(
     with ${caller(credential, "read")},
     rows as (
       select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
-      from ${q === undefined ? sql`todos t` : searched(credential, q)}
+      from ${q ? searched(credential, q) : sql`todos t`}
       where t.owner_id = ${ownerId} and ${allowed}
         and t.student_id = ${studentId}
         and ${filtered(filter, request.descending)}

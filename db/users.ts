@@ -119,7 +119,7 @@ export function updateUser(
     from caller left join changed on true`);
 }
 
-/** With one go all that the user owns: todos, students, keys and remembered answers. */
+/** With one go all that the user owns: todos, students, keys and remembered answers. For an admin. */
 export function deleteUser(
   db: Database,
   credential: Credential,
@@ -127,7 +127,7 @@ export function deleteUser(
   versions?: Versions,
 ): Promise<Changed[]> {
   return db.query(sql`
-    with ${caller(credential, "write")},
+    with ${caller(credential, "admin")},
     deleted as (
       delete from users t
       where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)

@@ -11,7 +11,7 @@ export function versionsTable(): { schema?: string; name: string } {
 /** The same as SQL has to have it. */
 export function versionsTableName(): string {
   const { schema, name } = versionsTable();
-  const quote = (part: string) => `"${part.replaceAll('"', '""')}"`;
+  const quote = (part: string) => /^[a-z_]+$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
   return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
 }
 

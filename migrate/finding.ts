@@ -11,9 +11,12 @@ export interface Finding {
   remedy: string;
 }
 
-/** The finding as a line of a message. */
+/** The finding as a line of a message; what a message lists stands on lines of its own below. */
 export function formatFinding({ path, line, rule, message, remedy }: Finding): string {
-  return `${path}${line > 0 ? `:${line}` : ""}: ${message} [${rule}]; ${remedy}`;
+  const [first, ...list] = message.split("\n");
+  const said = list.length > 0 ? first!.replace(/:$/, "") : first;
+  const head = `${path}${line > 0 ? `:${line}` : ""}: ${said} [${rule}]; ${remedy}`;
+  return [head, ...list].join("\n");
 }
 
 /** `one finding`, `2 findings`. */

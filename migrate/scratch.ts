@@ -5,7 +5,7 @@ import { versionsTable } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
-import { rolesOf, schemasOf } from "./files/surroundings.ts";
+import { type Roles, rolesOf, schemasOf } from "./files/surroundings.ts";
 import { environment, project } from "./project.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
@@ -15,6 +15,8 @@ export interface Scratch extends AsyncDisposable {
    * one on the same server.
    */
   create(template?: DatabaseSettings): Promise<DatabaseSettings>;
+  /** Drops a database and what its migrations made of roles, and creates an empty one. */
+  renew(old: DatabaseSettings): Promise<DatabaseSettings>;
 }
 
 export interface ScratchOptions {
@@ -34,7 +36,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
   const db = connect(server, { session: true, deadline: 300_000 });
   const created: string[] = [];
-  let roles: string[] = [];
+  let roles: Roles = { made: [], named: [] };
   const searchPath = options.searchPath ?? searchPathOf(environment().DATABASE_URL);
   let strategy: string | undefined;
   const create = async (template: string) => {
@@ -52,12 +54,14 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     if (searchPath) await db.script(`alter database ${database} set search_path = ${searchPath}`);
     return database;
   };
+  const drop = async (databases: string[], roles: string[]) => {
+    for (const name of databases) await db.script(`drop database if exists ${name} with (force)`);
+    for (const name of roles) await db.script(`drop role if exists ${quoteName(name)}`);
+  };
   const dispose = async () => {
     try {
       // The embedded one goes away as a whole.
-      if (own) return;
-      for (const name of created) await db.script(`drop database if exists ${name} with (force)`);
-      for (const name of roles) await db.script(`drop role if exists ${quoteName(name)}`);
+      if (!own) await drop(created, [...roles.made, ...roles.named]);
     } finally {
       await db.close();
       await own?.stop();
@@ -72,6 +76,10 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
         ...server,
         database: await create(template?.database ?? base),
       }),
+      async renew({ database }) {
+        await drop([database], roles.made);
+        return { ...server, database: await create(base) };
+      },
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
@@ -123,17 +131,17 @@ async function runPreparation(db: Database) {
 }
 
 /**
- * Makes the roles that migrations expect and the server lacks. Returns all that have to go again,
- * those included that the migrations make themselves. Until then nobody else has a scratch server
+ * Makes the roles that migrations expect and the server lacks. Returns those that have to go again,
+ * the ones that the migrations make themselves among them. Until then nobody else has a scratch server
  * with roles here: their names belong to the server as a whole.
  */
 async function makeRoles(
   db: Database,
   server: DatabaseSettings,
   migrations: Migration[],
-): Promise<string[]> {
+): Promise<Roles> {
   const { made, named } = await rolesOf(migrations);
-  if (made.length + named.length === 0) return [];
+  if (made.length + named.length === 0) return { made, named };
   await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
   const wanted = JSON.stringify([...made, ...named]);
   const there = await db.query<{ rolname: string }>(sql`
@@ -143,7 +151,8 @@ async function makeRoles(
   for (const name of named.filter((name) => !known.has(name))) {
     await allowed(server, "createrole", () => db.script(`create role ${quoteName(name)}`));
   }
-  return [...named, ...made].filter((name) => !known.has(name));
+  const ours = (names: string[]) => names.filter((name) => !known.has(name));
+  return { made: ours(made), named: ours(named) };
 }
 
 async function allowed<Result>(

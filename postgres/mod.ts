@@ -11,7 +11,8 @@ export { DatabaseError, DeadlinePassed, sql, Statement, Unreachable };
 export interface Database {
   /**
    * Runs one statement, which is one unit of work and, on a warm connection, one round trip.
-   * A serialization failure or a deadlock (40001, 40P01) is tried again, since nothing was done.
+   * A serialization failure or a deadlock (40001, 40P01) is tried again after a random pause, a few
+   * times, since nothing was done.
    * Throws DatabaseError, Unreachable or DeadlinePassed.
    */
   query<Row>(statement: Statement): Promise<Row[]>;
@@ -22,8 +23,21 @@ export interface Database {
    * leaves open ends with it: its connection is not used again, but for a `session`.
    */
   script(text: string): Promise<void>;
+  /** What the pool is at, for the metrics. */
+  stats(): PoolStats;
   /** Lets the work in hand finish, refuses what waits and what comes, closes every connection. */
   close(): Promise<void>;
+}
+
+export interface PoolStats {
+  /** Connections at most. */
+  size: number;
+  /** Connections that are open, and those of them that are at work. */
+  open: number;
+  busy: number;
+  /** Statements that wait for a connection, and those that were sent and are not answered. */
+  waiting: number;
+  underWay: number;
 }
 
 export interface Description {
@@ -50,7 +64,12 @@ export interface ConnectOptions {
 
 type Work<Raw> = (sql: postgres.Sql) => PromiseLike<Raw>;
 
-const attemptsOnConflict = 3;
+const attemptsOnConflict = 5;
+
+/** A moment of random length, longer each time: what met once must not meet again. */
+function pauseAfter(attempt: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
+}
 
 /**
  * The only place that opens connections; none is opened before the first statement.
@@ -148,6 +167,9 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
           client.broken ||= once && !session;
           release(client);
         }
+        // The connection is somebody else's by now: a deadline that passes must not cut it off.
+        deadline.otherwise(() => {});
+        await pauseAfter(attempt);
       }
     } finally {
       deadlines.end(deadline);
@@ -166,6 +188,13 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
         ({ types, columns }) => ({ types, columns: columns as unknown as Description["columns"] }),
       ),
     script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, true),
+    stats: () => ({
+      size,
+      open,
+      busy: open - idle.length,
+      waiting: waiting.size,
+      underWay: inHand - waiting.size,
+    }),
     async close() {
       closing = true;
       for (const { reject } of waiting) reject(new Unreachable("the database is closing"));

@@ -30,9 +30,15 @@ interface Seen {
 export function connectReplica(
   settings: DatabaseSettings,
   primary: Database,
-  options: { size: number; warn: (text: string) => void },
+  options: {
+    size: number;
+    warn: (text: string) => void;
+    /** Makes of the connection to the replica one that is measured. */
+    observe?: (db: Database) => Database;
+  },
 ): Replica {
-  const db = connect(settings, { size: options.size, deadline: patience });
+  const { observe = (db) => db } = options;
+  const db = observe(connect(settings, { size: options.size, deadline: patience }));
   let resting = 0;
   let warned = false;
 

@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 
 /**
- * Who is at the other end. Of a header that our own proxy adds to, only the last element is the
- * proxy's word. Addresses of IPv6 count by the /64, which is what one customer has. Undefined where
- * there is no network in between.
+ * The address of the caller. Of the header that our own proxy adds to, only the last element was
+ * written by the proxy. IPv6 addresses count by their /64, which is what one customer has. Undefined
+ * where there is no network in between.
  */
 export function addressOf(c: Context, trustedProxyHeader: string | undefined): string | undefined {
   const connection: { remoteAddr?: { hostname?: string } } | undefined = c.env;
@@ -12,7 +12,7 @@ export function addressOf(c: Context, trustedProxyHeader: string | undefined): s
   return address?.includes(":") ? networkOf(address) : address;
 }
 
-/** Some proxies add the port, which is another at each connection of the same address. */
+/** Without the port, which some proxies add, and which differs for each connection. */
 function lastOf(header: string): string {
   const last = header.split(",").at(-1)!.trim().slice(0, 64);
   return /^\[([^\]]*)\](?::\d+)?$/.exec(last)?.[1] ?? /^([\d.]+):\d+$/.exec(last)?.[1] ?? last;

@@ -10,10 +10,10 @@ import { errorResponse, Problem, problemResponse, unauthorized } from "./_proble
 import type { Step, Variables } from "./_step.ts";
 
 /**
- * Takes the caller's key out of the request. Whether it is valid is not asked here: the handler's
- * one statement proves it. A request that fails before that statement, on a bad parameter for
- * instance, is proven here afterwards, so that nobody without a key learns anything but 401. So
- * what the handler throws becomes an answer here already.
+ * Takes the credential out of the request. It is not checked here: the handler's one statement does
+ * that. The caller of a request that fails before that statement, on a bad parameter for instance,
+ * is proven here afterwards, so that nobody without a key gets anything but 401. That is why what
+ * the handler throws becomes an answer here already.
  */
 export function authentication(
   { db, environment, devKey, limits }: {
@@ -36,8 +36,8 @@ export function authentication(
       credential,
       async () => (await proveCaller(db, credential!, scope))[0]?.caller_id,
     );
-    // Without a promise where there is nothing to wait for, which is nearly always.
-    const settle = admitted instanceof Promise ? await admitted : admitted;
+    // Nearly always there is nothing to wait for, and no promise.
+    const finish = admitted instanceof Promise ? await admitted : admitted;
     let answer;
     if (credential) {
       c.set("credential", credential);
@@ -55,12 +55,12 @@ export function authentication(
     } else {
       answer = problemResponse(c, unauthorized());
     }
-    settle(answer, c.get("callerId"));
+    finish(answer, c.get("callerId"));
     return answer;
   };
 }
 
-/** Checks what a statement says of the caller. Throws the 401 or the 403. */
+/** The one row of a statement, if its caller is proven and allowed. Throws 401 or 403. */
 export function permit<Row extends Authorization>(
   c: Context<{ Variables: Variables }>,
   rows: Row[],

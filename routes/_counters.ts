@@ -1,7 +1,7 @@
-/** Milliseconds. All counters start again together, which needs neither times nor timers for each. */
+/** All counters start again together, which needs neither a time nor a timer for each. */
 export const windowMs = 60_000;
 
-/** Entries at most. A flood of new names pushes the oldest out instead of filling the memory. */
+/** The most entries. A flood of new names pushes the oldest out instead of filling the memory. */
 const most = 100_000;
 
 /** A table that does not grow beyond its limit. */
@@ -24,7 +24,7 @@ export class Bounded<Value> {
   }
 }
 
-/** One that is empty again every minute. */
+/** A table that is emptied every minute. */
 export class Windowed<Value> extends Bounded<Value> {
   #end = 0;
 
@@ -33,7 +33,7 @@ export class Windowed<Value> extends Bounded<Value> {
     return super.get(name);
   }
 
-  /** Whole seconds until it is empty again, at least 1. */
+  /** Whole seconds until it is emptied, at least 1. */
   secondsLeft(): number {
     const now = Date.now();
     // A clock that was set back must not make a minute of hours.

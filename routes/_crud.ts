@@ -152,9 +152,9 @@ export function changing<Body extends z.ZodType, Row extends z.ZodType>(
 }
 
 /** The deletion of a row; answered by deletedReply(). */
-export function deletion(deps: Deps) {
+export function deletion(deps: Deps, { scope = "write" }: Kind = {}) {
   return {
-    ...secured(deps, "write", { problems: ["not_found", "precondition_failed"] }),
+    ...secured(deps, scope, { problems: ["not_found", "precondition_failed"] }),
     method: "delete" as const,
     request: { params: ItemParams, query: NoQuery, headers: Preconditions },
     responses: { 204: { description: "Gone.", headers: written } },

@@ -26,6 +26,10 @@ export function words(most: number) {
     .openapi({ maxLength: most });
 }
 
+/** How a search reads what was typed, for the document. */
+export const search =
+  'All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`.';
+
 /** An address, as far as that can be known without sending to it. */
 export const email = pattern(
   String.raw`^(?=${character}{3,120}$)[^\s@\u0000\ud800-\udfff]+@[^\s@\u0000\ud800-\udfff]+$`,

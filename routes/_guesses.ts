@@ -1,27 +1,27 @@
 import { Windowed } from "./_counters.ts";
 import { tooMany } from "./_problem.ts";
 
-/** Failed authentications in a minute and from one address. */
+/** Failed authentications a minute and address. */
 const failureLimit = 20;
 
-/** The same with keys that were not tried here before: a good one among them may be anybody's. */
+/** The same for keys that were not tried here before, since each may be a good one. */
 const trialLimit = 120;
 
-/** What came from one address in this minute. */
+/** The attempts of one address in this minute. */
 interface Address {
   failed: number;
-  /** Keys that are being tried: each has its place before it is known to be wrong. */
+  /** Keys that are being tried. Each takes its place before it is known to be wrong. */
   pending: number;
   waiting: (() => void)[];
 }
 
-/** How often one may guess a key. */
+/** How many keys an address may guess. */
 export class Guesses {
   readonly #addresses = new Windowed<Address>();
   /** Keys that were wrong in this minute. */
   readonly #wrong = new Windowed<true>();
 
-  /** A key that cannot be one is a failure at once. Throws 429. */
+  /** Counts a key that cannot be one as a failure. Throws 429. */
   malformed(from: string) {
     const address = this.#addressOf(from);
     if (address.failed >= failureLimit) throw this.#refusal();
@@ -30,8 +30,7 @@ export class Guesses {
 
   /**
    * Takes a place for a key that is not known to be good, and returns what gives it back. Waits while
-   * keys are tried that may turn out to be good: after a start behind a proxy there are many at once.
-   * Throws 429.
+   * other such keys are tried: behind a proxy there are many right after a start. Throws 429.
    */
   async enter(from: string, key: string): Promise<(failed: boolean) => void> {
     const address = this.#addressOf(from);

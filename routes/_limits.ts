@@ -7,9 +7,9 @@ import { tooMany, unauthorized } from "./_problem.ts";
 import { Shares } from "./_share.ts";
 
 /*
- * How often one may ask, and how much at once. Counted in this instance's memory: the one statement
- * of a request has no room for a shared counter, so behind n instances the limits are up to n times
- * as high.
+ * How many requests a caller may send, a minute and at a time. Counted in this instance's memory: the
+ * one statement of a request has no room for a shared counter, so behind n instances the limits are
+ * up to n times as high.
  *
  * Written here because no library of npm speaks the current draft of the headers
  * (draft-ietf-httpapi-ratelimit-headers, 08 and later): hono-rate-limiter 0.5 stops at draft 7 and
@@ -19,39 +19,39 @@ import { Shares } from "./_share.ts";
 export interface LimitOptions {
   /** Requests a minute and caller; 0 turns the limit off. */
   rateLimit: number;
-  /** Requests in hand for one caller; 0, or none, turns the limit off. */
+  /** Requests in flight for one caller; 0, or none, turns the limit off. */
   concurrencyLimit?: number;
-  /** Connections to the database, half of which one caller's first requests may have. */
+  /** Connections to the database; a caller's first requests may have half of them. */
   poolSize?: number;
   trustedProxyHeader?: string;
 }
 
 export interface Limits {
   /**
-   * Takes a place for a request before its statement, so that of many at once none passes uncounted.
-   * Whose key it is, is known from its first proof on: all keys of a user are counted together. Throws
-   * 429, and 401 where `prove` was needed and said no. Returns what to do when it is answered.
+   * Counts a request before its statement, so that of many at once none passes uncounted. All keys of
+   * a user are counted together, from the first proof of each on. Returns what to call with the
+   * answer. Throws 429, and 401 where `prove` was needed and found no caller.
    */
   admit(
     c: Context,
     credential: Credential | undefined,
     prove: () => Promise<string | undefined>,
-  ): Settle | Promise<Settle>;
+  ): Finish | Promise<Finish>;
 }
 
-/** What came of it: whose key it was, or that the answer is 401. Sets the headers. */
-type Settle = (answer: Response, callerId: string | undefined) => void;
+/** Called with the answer, and with the caller if one was proven. Sets the headers. */
+type Finish = (answer: Response, callerId: string | undefined) => void;
 
 export function createLimits(options: LimitOptions): Limits {
   const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader } = options;
   const counts = new Counters();
   const shares = new Shares(concurrencyLimit, Math.max(1, Math.floor(poolSize / 2)));
   const guesses = new Guesses();
-  /** Whose each key is that was proven, until it fails. */
+  /** The user of each key that was proven, until it fails. */
   const owners = new Bounded<string>();
-  /** The users one of whose keys is being tried for the first time by a request of its own. */
+  /** The users with a key that is being proven by the statement of its first request. */
   const trying = new Set<string>();
-  /** Keys that are being proven, for all who show them meanwhile. */
+  /** Keys that are being proven by a statement of its own, for all requests with them meanwhile. */
   const proofs = new Map<string, Promise<string | undefined>>();
   const policy = `"caller";q=${rateLimit};w=${windowMs / 1000}`;
 
@@ -63,40 +63,41 @@ export function createLimits(options: LimitOptions): Limits {
     };
   }
 
-  function told(answer: Response, used: number) {
+  function setHeaders(answer: Response, used: number) {
     const { "ratelimit-policy": policy, ratelimit } = headers(used);
     answer.headers.set("ratelimit-policy", policy!);
     answer.headers.set("ratelimit", ratelimit!);
   }
 
   /** A request with a key that was proven before. */
-  function admitKnown(c: Context, name: string, owner: string): Settle | Promise<Settle> {
+  function admitKnown(c: Context, name: string, owner: string): Finish | Promise<Finish> {
     if (rateLimit > 0) {
-      const used = counts.increment(owner);
+      // The request that proves the user's first key is counted when it is answered.
+      const used = counts.increment(owner) + (trying.has(owner) ? 1 : 0);
       if (used > rateLimit) {
         throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
       }
     }
-    const settle = (leave?: () => void): Settle => (answer) => {
+    const finish = (leave?: () => void): Finish => (answer) => {
       leave?.();
       if (answer.status === 401) {
         owners.delete(name);
         const address = addressOf(c, trustedProxyHeader);
         if (address !== undefined) guesses.enter(address, name).then((end) => end(true), () => {});
-      } else if (rateLimit > 0) told(answer, counts.get(owner) ?? 0);
+      } else if (rateLimit > 0) setHeaders(answer, counts.get(owner) ?? 0);
     };
-    if (concurrencyLimit === 0) return settle();
+    if (concurrencyLimit === 0) return finish();
     const place = shares.enter(owner);
-    return place instanceof Promise ? place.then(settle) : settle(place);
+    return place instanceof Promise ? place.then(finish) : finish(place);
   }
 
-  /** One with a key that this instance has not seen, or that was wrong when it did. */
+  /** A request with a key that this instance has not seen, or has seen fail. */
   async function admitUnknown(
     c: Context,
     name: string,
     { ownerId }: Credential,
     prove: () => Promise<string | undefined>,
-  ): Promise<Settle> {
+  ): Promise<Finish> {
     const address = addressOf(c, trustedProxyHeader);
     const end = address === undefined ? undefined : await guesses.enter(address, name);
     const known = owners.get(name);
@@ -123,14 +124,14 @@ export function createLimits(options: LimitOptions): Limits {
       end?.(answer.status === 401);
       if (answer.status === 401 || callerId === undefined) return;
       owners.set(name, callerId);
-      if (rateLimit > 0) told(answer, counts.increment(callerId));
+      if (rateLimit > 0) setHeaders(answer, counts.increment(callerId));
     };
   }
 
   return {
     admit(c, credential, prove) {
       if (!credential) {
-        // No key is no guess: whoever has none cannot keep out those who have one.
+        // A missing key is no guess: otherwise those without one could lock out those with one.
         const address = c.req.header("authorization") && addressOf(c, trustedProxyHeader);
         if (address) guesses.malformed(address);
         return () => {};
@@ -144,7 +145,7 @@ export function createLimits(options: LimitOptions): Limits {
   };
 }
 
-/** Never the ids alone: they are no secret, and anybody could use up another's requests. */
+/** Never the ids alone: they are no secret, so anybody could use up another's requests. */
 function nameOf({ ownerId, keyId, hash }: Credential): string {
   return `${ownerId}:${keyId}:${hash}`;
 }

@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { DatabaseError } from "../postgres/mod.ts";
+import type { Outcome } from "./_metrics.ts";
 import { Problem, problemResponse } from "./_problem.ts";
 import type { Variables } from "./_step.ts";
 
@@ -25,6 +26,7 @@ function isOnItsPath(c: Context): boolean {
  */
 export function requestLog(
   log: (line: string) => void,
+  measure?: (outcome: Outcome) => void,
 ): MiddlewareHandler<{ Variables: Variables }> {
   return async (c, next) => {
     const start = performance.now();
@@ -39,16 +41,20 @@ export function requestLog(
     headers.set("x-content-type-options", "nosniff");
     // What an answer to a key says is nobody else's, not even after the key is gone.
     if (c.get("credential") || status === 401) headers.set("cache-control", "no-store");
-    const route = routePath(c, -1);
+    // The pattern, never the address. There is none where only a middleware matched.
+    const pattern = routePath(c, -1);
+    const route = pattern.endsWith("*") ? undefined : pattern;
+    const { method } = c.req;
+    const ms = performance.now() - start;
+    measure?.({ method, route, status, ms, problem: c.get("problem") });
     const line: Record<string, unknown> = {
       time: new Date().toISOString(),
       level: status >= 500 ? "error" : "info",
       request_id: requestId,
-      method: c.req.method,
-      // The pattern, never the address. There is none where only a middleware matched.
-      route: route.endsWith("*") ? undefined : route,
+      method,
+      route,
       status,
-      ms: Math.round((performance.now() - start) * 100) / 100,
+      ms: Math.round(ms * 100) / 100,
       caller_id: c.get("callerId"),
     };
     if (status >= 500 && c.error) line.error = describe(c.error);

@@ -21,6 +21,8 @@ export interface Deps {
   limits: Limits;
   /** One line of JSON a request. */
   log(line: string): void;
+  /** Whether what is done is measured, by Deno's OpenTelemetry. */
+  telemetry?: boolean;
 }
 
 /** What a route has beside what OpenAPI knows of it; see secured(). */

@@ -43,12 +43,13 @@ interface PageQuery {
 }
 
 /**
- * Reads the parameters of a page. The cursor carries a digest of the sort and the filters that it
- * belongs to, which can be long, and the last row's place in them. It is opaque, not secret: whoever
+ * Reads the parameters of a page. The cursor carries a digest of the path, the sort and the filters
+ * that it belongs to, which can be long, and the last row's place in them. It is opaque, not secret: whoever
  * makes one up only starts somewhere else in rows that are theirs. Throws 400 for one that is
  * malformed or of another list.
  */
 export function pageRequest<Sort extends string, Query extends PageQuery = PageQuery>(
+  path: string,
   query: Query,
   sorts: Record<Sort, SortKey>,
 ): {
@@ -60,7 +61,8 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
   const { limit = "20", cursor, sort = Object.keys(sorts)[0]!, ...filter } = query;
   const descending = sort.startsWith("-");
   const name = (descending ? sort.slice(1) : sort) as Sort;
-  const context = digest(JSON.stringify([sort, ...Object.entries(filter).sort()])).slice(0, 32);
+  const list = [path, sort, ...Object.entries(filter).sort()];
+  const context = digest(JSON.stringify(list)).slice(0, 32);
   const after = cursor === undefined ? undefined : decode(cursor, context, sorts[name]);
   return {
     request: { sort: name, descending, after, limit: Number(limit) },

@@ -152,6 +152,7 @@ export function errorResponse(error: Error, c: Context): Response {
 
 export function problemResponse(c: Context, problem: Problem): Response {
   const { code, status, title, message, extra } = problem;
+  c.set("problem", code);
   return c.body(
     JSON.stringify({
       type: `urn:slate:problem:${code}`,

@@ -1,31 +1,31 @@
 import { tooMany } from "./_problem.ts";
 
-/** A request that is answered sooner earns its caller another at the same time, a later one costs. */
+/** A quick request lets its caller run one more at a time; a slow one halves that number. */
 const quickMs = 150;
 const slowMs = 300;
 
-/** How long a request may wait for its caller's others, in milliseconds. */
-const patienceMs = 10_000;
+/** How long a request may wait for the other requests of its caller. */
+const maxWaitMs = 10_000;
 
 interface Caller {
   running: number;
-  /** How many may run at once: it grows with each quick one, and slow ones make it small. */
+  /** How many may run at once. Grows with each quick request, and halves with a slow one. */
   window: number;
   waiting: Set<() => void>;
 }
 
 /**
- * How much of the database one caller has at a time, so that others find room in it. At most `most`
- * requests are in hand, 0 for any number, and 429 is for those beyond. Of them as many run as the
- * caller's own have been quick, at first `window`: a hundred reads of a row hold up nobody, a dozen
- * slow searches would.
+ * How much of the database one caller has at a time, so that there is room for the others. A caller
+ * has at most `most` requests in flight; one more is 429. Of these `window` run at first: more while
+ * the caller's requests are quick, fewer while they are slow. A hundred reads of a row hold up
+ * nobody, a dozen slow searches would.
  */
 export class Shares {
   readonly #callers = new Map<string, Caller>();
 
   constructor(readonly most: number, readonly window: number) {}
 
-  /** Takes a place, and returns what gives it back; waits where the caller's own are slow. */
+  /** Takes a place and returns what gives it back. Waits where the caller has no window left. Throws 429. */
   enter(name: string): (() => void) | Promise<() => void> {
     let caller = this.#callers.get(name);
     if (!caller) {
@@ -46,7 +46,7 @@ export class Shares {
     const timer = setTimeout(() => {
       caller.waiting.delete(resolve);
       reject(tooMany("Your other requests take too long.", 1));
-    }, patienceMs);
+    }, maxWaitMs);
     try {
       await promise;
     } finally {
@@ -55,7 +55,7 @@ export class Shares {
     return this.#placeOf(name, caller);
   }
 
-  /** Gives a place that was taken back, or on to those who wait. */
+  /** What gives a place back, or on to a request that waits. */
   #placeOf(name: string, caller: Caller): () => void {
     const start = performance.now();
     return () => {

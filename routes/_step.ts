@@ -8,6 +8,8 @@ export interface Variables {
   callerId?: string;
   body?: Uint8Array;
   json?: unknown;
+  /** The code of the problem that is answered. */
+  problem?: string;
 }
 
 export type Handler = (c: Context<{ Variables: Variables }>) => Response | Promise<Response>;

@@ -9,6 +9,7 @@ import {
   problemResponses,
   router,
 } from "./_operation.ts";
+import { pendingMigrations } from "./_metrics.ts";
 import { Problem } from "./_problem.ts";
 
 const Welcome = z.strictObject({
@@ -46,7 +47,8 @@ function notReady(error: unknown): unknown {
 /** Milliseconds for which an answer is given again: anybody may ask, as often as he likes. */
 const kept = 1000;
 
-export function healthRoutes({ db }: Deps) {
+export function healthRoutes({ db, telemetry }: Deps) {
+  const measure = telemetry ? pendingMigrations() : undefined;
   let expected: Promise<string[]> | undefined;
 
   /** The problem that the database has, if any. */
@@ -58,6 +60,7 @@ export function healthRoutes({ db }: Deps) {
         throw notReady(error);
       });
       const missing = new Set(await expected).difference(new Set(applied.map((a) => a.version)));
+      measure?.(missing.size);
       if (missing.size === 0) return undefined;
       const first = [...missing].sort()[0];
       const detail = `The database lacks ${missing.size} migrations, the first is ${first}.`;

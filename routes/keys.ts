@@ -69,7 +69,7 @@ export function keyRoutes(deps: Deps) {
         summary: "List your keys",
       }),
       async (c) => {
-        const { request, asked } = pageRequest(c.req.valid("query"), keySorts);
+        const { request, asked } = pageRequest(c.req.path, c.req.valid("query"), keySorts);
         const from = chooseDatabase(c, deps);
         return pageReply(c, await listKeys(from, c.get("credential"), request), asked);
       },
@@ -81,7 +81,8 @@ export function keyRoutes(deps: Deps) {
         path: "/api/keys",
         operationId: "createKey",
         summary: "Create a key",
-        description: "The key is yours. Only an admin key creates an admin key.",
+        description:
+          "The key is yours. Only an admin key creates an admin key, and no key one that ends later than itself: `expires_at` says when.",
       }),
       async (c) => {
         const credential = c.get("credential");
@@ -100,7 +101,7 @@ export function keyRoutes(deps: Deps) {
         operationId: "rotateKey",
         summary: "Replace a key",
         description:
-          "The new key has the same name, scope and lifetime. The old one works until the overlap ends.",
+          "The new key has the same name, scope and lifetime, and ends no later than the key that asks. The old one works until the overlap ends; it is replaced once.",
       }),
       async (c) => {
         const credential = c.get("credential");

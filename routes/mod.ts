@@ -2,9 +2,11 @@ import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { createLimits, type LimitOptions } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
+import { requestMetrics } from "./_metrics.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
 import { errorResponse, Problem, problemResponse } from "./_problem.ts";
+import { demoRoutes } from "./demo.ts";
 import { docsPageRoutes, docsRoutes } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
@@ -12,7 +14,10 @@ import { studentRoutes } from "./students.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
-export type AppOptions = Omit<Deps, "limits"> & LimitOptions;
+export interface AppOptions extends Omit<Deps, "limits">, LimitOptions {
+  /** Whether `/` is a page that shows what the API does. */
+  demo?: boolean;
+}
 
 /** The whole API. The order of the middleware is the order in which a request passes it. */
 export function createApp(options: AppOptions) {
@@ -39,7 +44,7 @@ export function createApp(options: AppOptions) {
     return c.res;
   });
 
-  app.use(requestLog(deps.log));
+  app.use(requestLog(deps.log, deps.telemetry ? requestMetrics() : undefined));
   if (deps.corsOrigins.length > 0) {
     app.use(cors({
       origin: deps.corsOrigins,
@@ -57,6 +62,8 @@ export function createApp(options: AppOptions) {
       ],
     }));
   }
+  // Before the docs, whose `/` only leads to them.
+  if (options.demo) app.route("/", demoRoutes());
   app.route("/", docsPageRoutes());
   app.use("/api/*", negotiate(["application/json"]));
 

@@ -8,7 +8,7 @@ import {
   updateStudent,
 } from "../db/students.ts";
 import { changing, creation, deletion, listing, reading } from "./_crud.ts";
-import { age, schemas, text } from "./_fields.ts";
+import { age, schemas, search, text, words } from "./_fields.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import {
@@ -34,16 +34,28 @@ export function studentRoutes(deps: Deps) {
   return router()
     .openapi(
       createRoute({
-        ...listing(deps, { query: pageQuery(studentSorts), page: student.page }),
+        ...listing(deps, {
+          query: {
+            ...pageQuery(studentSorts),
+            q: words(1000).optional().openapi({
+              description: `Words to search the names for. ${search}`,
+            }),
+          },
+          page: student.page,
+        }),
         tags,
         path: "/api/students",
         operationId: "listStudents",
         summary: "List students",
       }),
       async (c) => {
-        const { request, asked } = pageRequest(c.req.valid("query"), studentSorts);
+        const { request, filter, asked } = pageRequest(
+          c.req.path,
+          c.req.valid("query"),
+          studentSorts,
+        );
         const from = chooseDatabase(c, deps);
-        return pageReply(c, await listStudents(from, c.get("credential"), request), asked);
+        return pageReply(c, await listStudents(from, c.get("credential"), request, filter), asked);
       },
     )
     .openapi(

@@ -15,6 +15,7 @@ import {
   instant,
   instantParameter,
   schemas,
+  search,
   text,
   timestamp,
   words,
@@ -62,10 +63,8 @@ const query = {
   }),
   updated_since: instantParameter.optional()
     .openapi({ description: "Only todos that changed at this time or later." }),
-  q: words(1000).optional().openapi({
-    description:
-      "Words of the description. Quotes make a phrase, `-` excludes a word, `or` is either.",
-  }),
+  q: words(1000).optional()
+    .openapi({ description: `Words to search the descriptions for. ${search}` }),
 };
 
 export function todoRoutes(deps: Deps) {
@@ -90,7 +89,7 @@ export function todoRoutes(deps: Deps) {
         summary: "List todos",
       }),
       async (c) => {
-        const { request, filter, asked } = pageRequest(c.req.valid("query"), todoSorts);
+        const { request, filter, asked } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
         const from = chooseDatabase(c, deps);
         return pageReply(c, await listTodos(from, c.get("credential"), request, filter), asked);
       },
@@ -165,7 +164,7 @@ export function todoRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        const { request, filter, asked } = pageRequest(c.req.valid("query"), todoSorts);
+        const { request, filter, asked } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
         const from = chooseDatabase(c, deps);
         const rows = await listStudentTodos(from, c.get("credential"), id, request, filter);
         return pageReply(c, rows, asked);

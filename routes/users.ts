@@ -43,7 +43,7 @@ export function userRoutes(deps: Deps) {
         summary: "List users",
       }),
       async (c) => {
-        const { request, asked } = pageRequest(c.req.valid("query"), userSorts);
+        const { request, asked } = pageRequest(c.req.path, c.req.valid("query"), userSorts);
         const from = chooseDatabase(c, deps);
         return pageReply(c, await listUsers(from, c.get("credential"), request), asked);
       },
@@ -97,11 +97,13 @@ export function userRoutes(deps: Deps) {
     )
     .openapi(
       createRoute({
-        ...deletion(deps),
+        ...deletion(deps, { scope: "admin" }),
         tags,
         path: "/api/users/{id}",
         operationId: "deleteUser",
         summary: "Delete a user",
+        description: "With it go all its todos, students and keys. That takes a key of the scope " +
+          "admin, also for one's own account.",
       }),
       async (c) => {
         const { id } = c.req.valid("param");

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
-import { project } from "../project.ts";
+import { environment, project } from "../project.ts";
 
 const version = "2.36.0";
 
@@ -41,6 +41,7 @@ export async function dbmateCommand(
     ...options,
     env: {
       DBMATE_MIGRATIONS_DIR: join(project.root, "db", "migrations"),
+      DBMATE_MIGRATIONS_TABLE: environment().DBMATE_MIGRATIONS_TABLE || "schema_migrations",
       // A lock that is not to be had soon must not stop every reader behind us.
       PGOPTIONS: "-c lock_timeout=5s",
       ...options.env,

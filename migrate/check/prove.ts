@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { connect } from "../../postgres/mod.ts";
 import type { Context } from "../command.ts";
 import { counted, type Finding } from "../finding.ts";
 import { type Migration, migrationsDir } from "../files/migrations.ts";
@@ -95,11 +94,9 @@ async function openServers(all: Migration[]): Promise<Servers> {
     on,
     onStage: (history, migrations, work) =>
       on(async (scratch) => {
-        const open = async () =>
-          connect(await scratch.create(), { session: true, deadline: 120_000 });
         let stage;
         try {
-          stage = await openStage(open, history);
+          stage = await openStage(scratch, history);
         } catch (error) {
           const unproven = `; nothing is proven, ${counted(migrations.length, "migration")}`;
           return [brokenHistory(history, error, unproven)];

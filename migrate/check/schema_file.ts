@@ -28,9 +28,11 @@ export async function checkSchemaFile(
   migrations: Migration[],
 ): Promise<Finding[]> {
   const path = shownPath(schemaFile());
-  const remedy = `run \`${project.command} schema\`; or, if the file is what you want, ` +
-    `\`${project.command} diff <name>\` drafts the migration to it`;
   const text = await readSchemaFile();
+  const dumped = text !== undefined && /^-- PostgreSQL database dump/m.test(text);
+  const written = dumped ? "`dbmate up` dumps it again" : `run \`${project.command} schema\``;
+  const remedy = `${written}; or, if the file is what you want, ` +
+    `\`${project.command} diff <name>\` drafts the migration to it`;
   try {
     if (text === undefined) {
       const message = "is not there";

@@ -23,6 +23,8 @@ export async function buildWhole(
       await replay(db, migration, "up");
     }
     const versions = migrations.map(({ version }) => `('${version}')`).join(", ");
+    // A migration may have left another search_path to the session.
+    await db.script("reset all");
     if (versions) await db.script(`insert into ${versionsTableName()} values ${versions}`);
     return withGone(await readShapes(db), shapes);
   } catch (error) {

@@ -53,7 +53,7 @@ async function checkBlock(
     return [finding(error.line, { rule: "syntax", message: error.message, remedy })];
   }
   const findings: Finding[] = [];
-  const empty = emptiness(migration, statements, kind);
+  const empty = emptiness(migration, block, statements, kind);
   if (empty) findings.push(finding(block.line, empty));
   for (const [i, statement] of statements.entries()) {
     const others = { before: statements.slice(0, i), after: statements.slice(i + 1) };
@@ -80,10 +80,12 @@ async function checkBlock(
 
 function emptiness(
   migration: Migration,
+  block: Block,
   statements: ParsedStatement[],
   kind: "up" | "down",
 ): Fault | undefined {
-  if (statements.length === 0) {
+  // Where there is no block at all, that is what is said.
+  if (statements.length === 0 && block.line > 0) {
     return {
       rule: kind === "up" ? "empty-up" : "empty-down",
       message: `the ${kind} block has no statement, and dbmate would record it as done`,

@@ -28,6 +28,8 @@ export class GrammarError extends Error {
 export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): Promise<
   ParsedStatement[]
 > {
+  // The parser refuses a text that is empty.
+  if (text === "") return [];
   // Positions are in bytes.
   const bytes = new TextEncoder().encode(text);
   const slice = (from: number, to?: number) => new TextDecoder().decode(bytes.subarray(from, to));

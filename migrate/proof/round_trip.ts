@@ -132,7 +132,7 @@ export async function roundTrip(
 }
 
 /** Whether a block has no statement. */
-async function isEmpty(block: Block): Promise<boolean> {
+export async function isEmpty(block: Block): Promise<boolean> {
   const { GrammarError, parseBlock } = await import("../files/grammar.ts");
   try {
     return (await parseBlock(block)).length === 0;

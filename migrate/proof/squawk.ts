@@ -51,7 +51,7 @@ async function onOwnTables({ up }: Migration): Promise<{ from: number; to: numbe
       const relation = fields.relation ?? fields.into?.rel;
       const name = relation && `${relation.schemaname ?? ""}.${relation.relname}`;
       if (kind === "CreateStmt" || kind === "CreateTableAsStmt") made.add(name);
-      else if (name && made.has(name)) {
+      else if (name && made.has(name) || dropped(fields).some((table) => made.has(table))) {
         places.push({ from: line, to: line + text.split("\n").length - 1 });
       }
     }
@@ -60,6 +60,18 @@ async function onOwnTables({ up }: Migration): Promise<{ from: number; to: numbe
     if (!(error instanceof GrammarError)) throw error;
   }
   return places;
+}
+
+/** The relations that a `drop` names. */
+function dropped(fields: { objects?: { List?: { items: Name[] } }[] }): string[] {
+  return (fields.objects ?? []).map(({ List }) => {
+    const parts = (List?.items ?? []).map(({ String: part }) => part?.sval ?? "");
+    return `${parts.length > 1 ? parts.at(-2) : ""}.${parts.at(-1)}`;
+  });
+}
+
+interface Name {
+  String?: { sval: string };
 }
 
 /** Our own comments decide, so that squawk must not act on one of its own. */

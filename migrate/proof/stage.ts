@@ -1,5 +1,6 @@
-import type { Database } from "../../postgres/mod.ts";
+import { connect, type Database } from "../../postgres/mod.ts";
 import type { Migration } from "../files/migrations.ts";
+import type { Scratch } from "../scratch.ts";
 import { build } from "./replay.ts";
 
 /** A scratch session on which migrations run one after another. */
@@ -12,19 +13,19 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** Opens one with the history built. `open` gives a session on an empty database each time. */
-export async function openStage(
-  open: () => Promise<Database>,
-  history: Migration[],
-): Promise<Stage> {
-  let db = await open();
+/** Opens one with the history built. Throws a ReplayFailure. */
+export async function openStage(scratch: Scratch, history: Migration[]): Promise<Stage> {
+  let settings = await scratch.create();
+  const open = () => connect(settings, { session: true, deadline: 120_000 });
+  let db = open();
   const stage = {
     get db() {
       return db;
     },
     async restart(done: Migration[]) {
       await db.close();
-      db = await open();
+      settings = await scratch.renew(settings);
+      db = open();
       await build(db, done);
     },
     open,

@@ -5,7 +5,7 @@ import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, locks, probe } from "./probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
-import { failed, refuses } from "./round_trip.ts";
+import { failed, isEmpty, refuses } from "./round_trip.ts";
 import { failingSequences } from "./sequences.ts";
 import { fillTables, type Unfilled } from "./rows.ts";
 import type { TableShape } from "./rows_query.ts";
@@ -117,6 +117,7 @@ async function proveOne(
       await refuses(db, migration);
       return;
     }
+    if (await isEmpty(down)) return;
     await fill();
     held = await readData(db);
     rule = "down-fails-with-rows";

@@ -1,5 +1,6 @@
 import type { Database } from "../../postgres/mod.ts";
-import { versionsTableName } from "../bookkeeping.ts";
+import { versionsTable, versionsTableName } from "../bookkeeping.ts";
+import { quoteName } from "../databases.ts";
 
 /** A schema file without psql's own commands, which pg_dump writes; lines stay where they are. */
 export function withoutPsql(text: string): string {
@@ -9,6 +10,8 @@ export function withoutPsql(text: string): string {
 /** Loads a schema file, which may bring dbmate's table and the schema `public` along. */
 export async function loadSchema(db: Database, text: string) {
   await db.script(`drop table if exists ${versionsTableName()}`);
+  const { schema } = versionsTable();
+  if (schema) await db.script(`drop schema if exists ${quoteName(schema)}`);
   if (/^create schema public;/im.test(text)) await db.script("drop schema public cascade");
   await db.script(text);
 }

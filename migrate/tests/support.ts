@@ -37,7 +37,7 @@ export async function createForeign(
         args: ["run", "-A", "--config", join(root, "deno.json"), main, ...args],
         cwd: path,
         stdin: "null",
-        env: { NO_COLOR: "1", HOME: path, ...env },
+        env: { NO_COLOR: "1", HOME: path, DENO_DIR: denoDir, ...env },
       });
       return outcome(await command.output());
     },
@@ -47,6 +47,13 @@ export async function createForeign(
 }
 
 const main = join(root, "migrate", "main.ts");
+
+/** Deno's own folder, which would be looked for in the project's home. */
+export const denoDir: string = JSON.parse(
+  outcome(
+    await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output(),
+  ).stdout,
+).denoDir;
 
 /** The environment that names a database. */
 export function named(settings: DatabaseSettings): Record<string, string> {

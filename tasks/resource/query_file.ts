@@ -50,8 +50,7 @@ ${fields.map(({ name, type }) => `  ${name}: ${type};`).join("\n")}
 }
 
 /** What ${article(words)} shows, of \`${t} t\`. */
-export const ${one}Columns = sql\`
-  ${wrapped(listed, "  ")}\`;
+export const ${one}Columns = sql\`${wrapped(listed, "        ")}\`;
 
 /** The ways to sort a list of ${names.manyWords}, the default first. */
 export const ${one}Sorts = { ${["id: byId", ...sorts].join(", ")} };
@@ -134,7 +133,7 @@ export function delete${One}(
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      deleted.version is not null or exists (
         select from ${t} t where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id}
       ) as present,
       null as body, deleted.version, \${written}
@@ -169,7 +168,7 @@ ${fields.map(({ name }) => `    ${name} = sql\`t.${name}\`,`).join("\n")}
     )
     select
       caller.id as caller_id, caller.allowed,
-      exists (
+      changed.version is not null or exists (
         select from ${table} t where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id}
       ) as present,
       changed.body, changed.version, \${written}

@@ -44,8 +44,8 @@ export function routeFile(
     "createdReply",
     "deletedReply",
     "idempotency",
-    "precondition",
     "itemReply",
+    "precondition",
   ];
   return `import { createRoute${zod ? ", z" : ""} } from "@hono/zod-openapi";
 import { ${queries.join(", ")} } from "../db/${names.table}.ts";
@@ -85,7 +85,7 @@ export function ${one}Routes(deps: Deps) {
       async (c) => {
         const { request, ${
     filter ? "filter, " : ""
-  }asked } = pageRequest(c.req.valid("query"), ${one}Sorts);
+  }asked } = pageRequest(c.req.path, c.req.valid("query"), ${one}Sorts);
         const from = chooseDatabase(c, deps);
         return pageReply(c, await list${Many}(from, c.get("credential"), request${
     filter ? ", filter" : ""

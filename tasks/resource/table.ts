@@ -120,7 +120,8 @@ function readConstraints(db: Database, table: string): Promise<RawConstraint[]> 
   return db.query(sql`
     select
       conname as name, contype as type,
-      (select array_to_json(array_agg(attname order by n))
+      -- A check's columns in the order of the table, not in that of its text.
+      (select array_to_json(array_agg(attname order by case when contype = 'c' then number else n end))
        from unnest(conkey) with ordinality k (number, n)
        join pg_attribute on attrelid = conrelid and attnum = number) as columns,
       pg_get_constraintdef(oid) as definition,

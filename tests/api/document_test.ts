@@ -85,7 +85,7 @@ Deno.test("what If-Match and If-None-Match may be is a pattern in the document [
   await using api = await createApi();
   const { paths }: Json = openapiDocument(api.app);
   const patternOf = (method: string, header: string) => {
-    const { parameters } = paths["/api/todos/{id}"][method];
+    const { parameters } = paths["/api/users/{id}"][method];
     return new RegExp(parameters.find(({ name }: Json) => name === header).schema.pattern, "u");
   };
   for (const pattern of [patternOf("patch", "if-match"), patternOf("get", "if-none-match")]) {

@@ -118,6 +118,42 @@ Deno.test("Idempotency-Key: forgotten after 24 hours and not before; the same ke
   assertEquals(await count(api, sql`idempotency_keys`), 1);
 });
 
+Deno.test("Idempotency-Key: an exclusion constraint is as a unique one: equal requests at once are one, another is 409 [22]", async () => {
+  await using api = await openApi();
+  await api.database.db.script(`
+    drop index users_email_key;
+    alter table users add constraint users_email_key exclude using btree (lower(email) with =);`);
+  for (let round = 0; round < 5; round++) {
+    const body = another(round);
+    const headers = { "idempotency-key": `round-${round}` };
+    const answers = await Promise.all([1, 2, 3].map(() => api.create(body, { headers })));
+    assertEquals(answers.map(({ status }) => status), [201, 201, 201]);
+    const other = await api.create(body, { headers: {} });
+    assertEquals([other.status, other.json.code], [409, "email_taken"]);
+    assertEquals(other.json.errors[0].code, "taken");
+  }
+  assertEquals(await count(api), 5);
+});
+
+Deno.test("20 rows at once of which only one may be are one, and 19 times 409: those that block each other pause [17]", async () => {
+  await using api = await openApi();
+  await api.database.db.script(`
+    drop index users_email_key;
+    alter table users add constraint users_email_key
+      exclude using gist (int4range(years_old, years_old + 50) with &&)
+      where (years_old is not null);`);
+  for (let round = 0; round < 3; round++) {
+    const bodies = Array.from({ length: 20 }, (_, i) => ({ ...another(i), years_old: i }));
+    const keyed = (i: number) => ({ "idempotency-key": `${round}-${i}` });
+    const answers = await Promise.all(
+      bodies.map((body, i) => api.create(body, { headers: i % 2 ? keyed(i) : {} })),
+    );
+    const made = answers.filter(({ status }) => status === 201);
+    assertEquals([made.length, answers.filter(({ status }) => status === 409).length], [1, 19]);
+    await api.call(`DELETE /api/users/${made[0]!.json.id}`, { key: api.admin });
+  }
+});
+
 Deno.test("Idempotency-Key: expired ones go in passing, a few with each request, and nobody else's [22]", async () => {
   await using api = await openApi();
   const bob = await api.key("bob@example.com", "admin");

@@ -198,7 +198,7 @@ function lifetime(key: { expires_at: string; created_at: string }): number {
   return Math.round((Date.parse(key.expires_at) - Date.parse(key.created_at)) / 1000);
 }
 
-Deno.test("a key that was replaced can be replaced again: the lifetime is the one it was made with [32]", async () => {
+Deno.test("a successor can be replaced as well: the lifetime is the one that the first was made with [32]", async () => {
   await using api = await createApi();
   const year = 365 * 24 * 60 * 60 * 1000;
   const body = {
@@ -207,9 +207,51 @@ Deno.test("a key that was replaced can be replaced again: the lifetime is the on
     expires_at: new Date(Date.now() + year).toISOString(),
   };
   const { json: old } = await api.call("POST /api/keys", { body });
+  let { id } = old;
   for (let i = 0; i < 2; i++) {
-    const { json } = await api.call(`POST /api/keys/${old.id}/rotate`);
+    const { json } = await api.call(`POST /api/keys/${id}/rotate`);
     assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
     assertEquals(lifetime(json), lifetime(old));
+    id = json.id;
   }
+});
+
+Deno.test("a key ends no later than the one that made it, or that asked for its successor [46]", async () => {
+  await using api = await createApi();
+  const soon = new Date(Date.now() + 60_000).toISOString();
+  const later = new Date(Date.now() + 120_000).toISOString();
+  const make = async (expires_at: string | null, key?: string) => {
+    const body = { name: "ci", scope: "write", expires_at };
+    return (await api.call("POST /api/keys", { body, key })).json;
+  };
+  const short = await make(soon);
+  for (const wanted of [null, later]) {
+    assertEquals((await make(wanted, short.key)).expires_at, short.expires_at);
+  }
+  const early = new Date(Date.now() + 1000).toISOString();
+  assert((await make(early, short.key)).expires_at < short.expires_at);
+  // Its own successor, and that of a key that never ends.
+  for (const { id } of [await make(null), short]) {
+    const { json } = await api.call(`POST /api/keys/${id}/rotate`, {
+      body: { overlap_seconds: 30 },
+      key: short.key,
+    });
+    assert(json.expires_at <= short.expires_at && json.expires_at !== null, json.expires_at);
+  }
+  // Replaced, it ends with its overlap, and so does what it makes.
+  const made = await make(null, short.key);
+  assert(Date.parse(made.expires_at) <= Date.now() + 31_000);
+});
+
+Deno.test("a key is replaced once, also by itself in its overlap, and by one of two at once [46]", async () => {
+  await using api = await createApi();
+  const { old, successor } = await rotated(api, 3600);
+  assertEquals((await api.call(`POST /api/keys/${old.id}/rotate`)).status, 404);
+  const { json: own } = await api.call("POST /api/keys", { body: { name: "x", scope: "write" } });
+  const again = () =>
+    api.call(`POST /api/keys/${own.id}/rotate`, { body: { overlap_seconds: 60 }, key: own.key });
+  const answers = await Promise.all([again(), again(), again()]);
+  assertEquals(answers.map(({ status }) => status).sort(), [201, 404, 404]);
+  assertEquals((await again()).status, 404);
+  assertEquals((await api.call(`POST /api/keys/${successor.id}/rotate`)).status, 201);
 });

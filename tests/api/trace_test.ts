@@ -1,24 +1,13 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { asApplication, createDatabase } from "../support/database.ts";
+import { startCollector } from "../support/collector.ts";
 import { createWriters } from "../support/writers.ts";
 import { freePort, startProcess } from "../support/process.ts";
 
-// deno-lint-ignore no-explicit-any -- OTLP's JSON, whose parts are compared below
-type Span = any;
-
 Deno.test("with OTEL_DENO=true each request's trace holds a span for its statement, without values [41]", async () => {
-  const spans: Span[] = [];
-  await using collector = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    async (request) => {
-      const { resourceSpans = [] } = await request.json();
-      for (const { scopeSpans } of resourceSpans) {
-        for (const scope of scopeSpans) spans.push(...scope.spans);
-      }
-      return Response.json({});
-    },
-  );
+  await using collector = startCollector();
+  const { spans } = collector;
   await using database = await createDatabase();
   const port = freePort();
   await using child = startProcess(
@@ -26,9 +15,7 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
     {
       DATABASE_URL: databaseUrl(await asApplication(database)),
       PORT: String(port),
-      OTEL_DENO: "true",
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.addr.port}`,
+      ...collector.env,
     },
   );
   await child.says(/"listening"/);

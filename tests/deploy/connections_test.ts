@@ -156,7 +156,7 @@ Deno.test("connections: an answer that nobody takes is given up after 20 s, and 
     new ReadableStream({
       pull(controller) {
         pieces++;
-        peer!.took!(false);
+        peer!.pieceRead!(false);
         controller.enqueue(new Uint8Array(65_536));
       },
       cancel: () => gone.resolve(),

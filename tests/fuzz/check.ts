@@ -111,6 +111,10 @@ export class Checker implements AsyncDisposable {
     for (const parameter of spec.parameters ?? []) {
       if (parameter.in === "path" && !this.#matches(parameter.schema, id)) faults.push(400);
     }
+    const missing = (spec.parameters ?? []).filter((p: Json) =>
+      p.in === "query" && p.required && !request.query.some(([name]) => name === p.name)
+    );
+    if (missing.length > 0) faults.push(400);
     for (const [name, value] of request.query) {
       const parameter = spec.parameters.find((p: Json) => p.in === "query" && p.name === name);
       if (seen.has(name) || !this.#matches(parameter.schema, value)) faults.push(400);

@@ -72,9 +72,9 @@ const goodHeaders: Record<string, string[]> = {
 export function requests({ spec }: Operation, document: Json): fc.Arbitrary<Generated> {
   const parameters: Json[] = spec.parameters ?? [];
   const inQuery = parameters.filter((parameter) => parameter.in === "query");
-  const query = fc.tuple(...inQuery.map(({ name, schema }) =>
+  const query = fc.tuple(...inQuery.map(({ name, schema, required }) =>
     fc.oneof(
-      { weight: name === "cursor" ? 99 : 15, arbitrary: fc.constant([]) },
+      { weight: name === "cursor" ? 99 : required ? 1 : 15, arbitrary: fc.constant([]) },
       {
         weight: name === "cursor" ? 1 : 8,
         arbitrary: valid(schema, document, `${spec.operationId}.${name}`).map((

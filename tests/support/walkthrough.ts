@@ -42,15 +42,28 @@ export async function blocksOf(path: string): Promise<Block[]> {
   );
 }
 
+/** The resources that the texts know; a copy with others has outgrown them. */
+const published = ["health", "keys", "students", "todos", "users"];
+
+/**
+ * Whether the tests of the texts that change the project can run: not where a resource was added or
+ * taken out, as they do themselves. Their room, tests/docs/, is what a changed copy leaves out.
+ */
+export function asPublished(): boolean {
+  const resources = Array.from(Deno.readDirSync(join(root, "db")), ({ name }) => name)
+    .filter((name) => /^[a-z]\w*\.ts$/.test(name)).map((name) => name.slice(0, -3));
+  return resources.toSorted().join() === published.join();
+}
+
 /** A copy of the project, in which a text is run. Disposing ends what it started and removes it. */
 export class Walkthrough implements AsyncDisposable {
   readonly #port = freePort();
   #dev: Process | undefined;
 
-  private constructor(readonly folder: string) {}
+  private constructor(readonly folder: string, readonly env: Record<string, string>) {}
 
   /** With the files that a clone would have, uncommitted changes included. */
-  static async open(): Promise<Walkthrough> {
+  static async open(env: Record<string, string> = {}): Promise<Walkthrough> {
     const folder = await Deno.makeTempDir({ prefix: "slate walk " });
     const script = "git ls-files -z --cached --others --exclude-standard | " +
       'tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$1"';
@@ -60,7 +73,7 @@ export class Walkthrough implements AsyncDisposable {
       stderr: "null",
     }).output();
     assert(success);
-    return new Walkthrough(folder);
+    return new Walkthrough(folder, env);
   }
 
   async [Symbol.asyncDispose]() {
@@ -146,6 +159,7 @@ export class Walkthrough implements AsyncDisposable {
       TEST_DATABASE_URL: "",
       // Nearly all of its operations are tried outside of the copy as well.
       FUZZ_RUNS: "20",
+      ...this.env,
     };
   }
 

@@ -1,0 +1,108 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Page } from "playwright-core";
+import { createApi } from "../support/api.ts";
+import { listen } from "../support/socket.ts";
+import { visit } from "./browser.ts";
+
+/** Where a picture of the page goes; by default there is none. */
+const screenshot = Deno.env.get("SCREENSHOT");
+
+Deno.test({
+  name: "the demo page shows, adds, ticks off and deletes by keyboard alone, under its policy",
+  // The browser is another process, whose pipes the driver lets go in its own time.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using api = await createApi({ demo: true });
+    const key = await api.key("ada@example.com");
+    const pat = { first_name: "Pat", last_name: "Marsh" };
+    await api.call("POST /api/students", { key, body: pat });
+    await api.call("POST /api/todos", { key, body: { description: "Mark the essays" } });
+    await using server = listen(api.app);
+    await using browser = await visit(server.origin);
+    const { page, errors, strangers } = browser;
+
+    await page.goto(server.origin);
+    // Nobody is let in without a key, and the page asks for it.
+    const field = page.getByLabel("API key");
+    await field.waitFor();
+    assertEquals(await page.locator("#secret:focus").count(), 1);
+    errors.length = 0;
+    await page.keyboard.type(key);
+    await page.keyboard.press("Enter");
+    const essays = page.getByRole("checkbox", { name: "Mark the essays" });
+    await essays.waitFor();
+
+    await page.getByLabel("New todo").focus();
+    await page.keyboard.type("Water the plants");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("Pat");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByRole("checkbox", { name: "Water the plants (Pat Marsh)" }).waitFor();
+    assertEquals(await said(page), "Added.");
+
+    await essays.focus();
+    await page.keyboard.press("Space");
+    await page.getByText("Done.").waitFor();
+    // Somebody else changes it meanwhile: what he wrote is not overwritten.
+    const { json } = await api.call("GET /api/todos?completed=true", { key });
+    await api.call(`PATCH /api/todos/${json.data[0].id}`, { key, body: { completed: true } });
+    await api.call(`PATCH /api/todos/${json.data[0].id}`, { key, body: { description: "Marked" } });
+    await essays.press("Space");
+    await page.getByText(/The row has changed/).waitFor();
+    assertEquals(await essays.isChecked(), true);
+    // It is the browser that reports a 412 there.
+    errors.length = 0;
+
+    await page.getByRole("button", { name: "Delete Water the plants" }).press("Enter");
+    await page.getByText("Deleted.").waitFor();
+    await page.getByLabel("First name").fill("Kim");
+    await page.getByLabel("Last name").fill("Reed");
+    await page.keyboard.press("Enter");
+    await page.getByRole("listitem").filter({ hasText: "Kim Reed" }).waitFor();
+    const names = await api.call("GET /api/students", { key });
+    assertEquals(names.json.data.map((row: typeof pat) => row.first_name), ["Pat", "Kim"]);
+
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      assert(await leastContrast(page) >= 4.5, `${colorScheme} is hard to read`);
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    if (screenshot) await page.screenshot({ path: screenshot });
+    // Everything that is filled in or pressed has a name.
+    assertEquals(await page.locator("input:not([id]), select:not([id])").count(), 0);
+    for (const id of await ids(page)) {
+      assertEquals(await page.locator(`label[for="${id}"]`).count(), 1, id);
+    }
+    assertEquals(strangers, []);
+    assertEquals(errors, []);
+  },
+});
+
+const said = (page: Page) => page.getByRole("status").innerText();
+
+const ids = (page: Page) =>
+  page.locator("input, select").evaluateAll((nodes) => nodes.map(({ id }) => id));
+
+/** Of each text and what is behind it, as WCAG counts it; the page draws no background of its own. */
+function leastContrast(page: Page): Promise<number> {
+  return page.evaluate(`(() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const luminance = (color) => {
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      const [r, g, b] = Array.from(canvas.getImageData(0, 0, 1, 1).data, (value) =>
+        value <= 10 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const paper = matchMedia("(prefers-color-scheme: dark)").matches ? "#121212" : "#ffffff";
+    const ratios = Array.from(document.querySelectorAll("h1, h2, p, a, label, li, button"), (node) => {
+      const { color, backgroundColor } = getComputedStyle(node);
+      const behind = backgroundColor === "rgba(0, 0, 0, 0)" ? paper : backgroundColor;
+      const two = [luminance(color), luminance(behind)];
+      return (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
+    });
+    return Math.min(...ratios);
+  })()`);
+}

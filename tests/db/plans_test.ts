@@ -1,0 +1,133 @@
+/**
+ * How PostgreSQL runs each statement on filled tables, as it does from the sixth time on: by a plan
+ * that is kept, whatever the values. A page reads an index in the page's order.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { connect, type Database, Statement } from "../../postgres/mod.ts";
+import type { Json } from "../support/api.ts";
+import { createDatabase } from "../support/database.ts";
+import { type Request, sendEveryQuery } from "../support/every_request.ts";
+import { findQueries, type Sent } from "../support/queries.ts";
+
+/** 2,000 users, of whom 50 have 400 todos each, 100 students and so on. */
+const fill = `
+  set session_replication_role = replica;
+  insert into users (name, email)
+    select 'x', 'user' || n || '@example.com' from generate_series(1, 2000) n;
+  insert into students (owner_id, first_name, last_name)
+    select u.id, 'x', md5(n::text) from generate_series(1, 100) n, (select id from users order by id limit 50) u;
+  insert into todos (owner_id, description, completed, due_date, student_id, updated_at)
+    select
+      u.id, 'todo ' || n, n % 3 = 0,
+      case when n % 2 = 0 then timestamptz '2030-01-01Z' + n * interval '1 hour' end,
+      case when n % 4 = 0 then s.id end, now() - n * interval '1 minute'
+    from generate_series(1, 400) n, (select id from users order by id limit 50) u
+      join lateral (select min(id) as id from students where owner_id = u.id) s on true;
+  insert into keys (owner_id, name, scope, secret_hash)
+    select u.id, 'x', 'read', sha256(n::text::bytea) from generate_series(1, 100) n, (select id from users order by id limit 50) u;
+  insert into idempotency_keys (owner_id, route, key, request_hash, row_id, row_version, body, expires_at)
+    select u.id, 'createTodo', 'key ' || n, sha256('x'), 1, 1, '{}', now() + (n - 50) * interval '1 minute'
+    from generate_series(1, 100) n, (select id from users order by id limit 50) u;
+  analyze;`;
+
+interface Plan {
+  "Node Type": string;
+  "Relation Name"?: string;
+  "Index Cond"?: string;
+  "Sort Key"?: string[];
+  Plans?: Plan[];
+}
+
+/** A plan's nodes. */
+function nodesOf(plan: Plan): Plan[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+}
+
+/** The plan that PostgreSQL keeps for a statement. */
+async function planOf(db: Database, { text, values }: Statement): Promise<Plan> {
+  await db.script(`prepare kept as ${text}`);
+  const given = values.map((value) =>
+    value === null ? "null" : `'${String(value).replaceAll("'", "''")}'`
+  );
+  const execute = `execute kept${given.length > 0 ? ` (${given.join(", ")})` : ""}`;
+  const [row] = await db.query<Json>(new Statement([`explain (format json) ${execute}`], []));
+  await db.script("deallocate kept");
+  const explained = row["QUERY PLAN"];
+  return (typeof explained === "string" ? JSON.parse(explained) : explained)[0].Plan;
+}
+
+/** What costs the more the more rows a user has. */
+function faultsOf(plan: Plan): string[] {
+  const nodes = nodesOf(plan);
+  const scans = nodes.filter((node) => node["Node Type"] === "Seq Scan" && node["Relation Name"]);
+  const sorts = nodes.filter((node) =>
+    /Sort$/.test(node["Node Type"]) && node["Sort Key"]!.join() !== pageRow && !isNarrow(node)
+  );
+  return [
+    ...scans.map((node) => `reads all of ${node["Relation Name"]}`),
+    ...sorts.map((node) => `sorts by ${node["Sort Key"]!.join(", ")}`),
+  ];
+}
+
+/** The few rows of a page, put together in their order. */
+const pageRow = "numbered.n";
+
+/** Whether what is sorted was chosen by more than its owner, such as by a student or by words. */
+function isNarrow(sort: Plan): boolean {
+  return nodesOf(sort).some((node) =>
+    node["Index Cond"]?.split(" AND ").some((condition) => !condition.includes("owner_id ="))
+  );
+}
+
+async function observe() {
+  const database = await createDatabase();
+  const sent = await sendEveryQuery(database.db);
+  const db = connect(database.settings, { session: true, deadline: 60_000 });
+  await db.script(fill);
+  await db.script("reset session_replication_role");
+  await db.script("set plan_cache_mode = force_generic_plan");
+  return { database, db, sent };
+}
+
+Deno.test("each statement: no table is read as a whole, and a page reads an index in its own order [24]", async (t) => {
+  const { database, db, sent } = await observe();
+  try {
+    for (const { file, name } of await findQueries()) {
+      // All of it is asked for.
+      if (name === "listAppliedVersions") continue;
+      const own = new Map<string, Sent<Request>>();
+      for (const one of sent) if (one.name === name) own.set(one.statement.text, one);
+      await t.step(`${file}: ${name}`, async () => {
+        assert(own.size > 0);
+        for (const { statement, cause } of own.values()) {
+          const faults = faultsOf(await planOf(db, statement));
+          assertEquals(faults, [], `${file}: ${name}: ${cause.target}: ${statement.text}`);
+        }
+      });
+    }
+  } finally {
+    await db.close();
+    await database[Symbol.asyncDispose]();
+  }
+});
+
+Deno.test("a page without the index of its order is found, and so is a filter without one [24]", async () => {
+  const { database, db, sent } = await observe();
+  try {
+    await db.script(`
+      drop index todos_updated_at_idx; drop index students_last_name_idx;
+      alter table students drop constraint students_pkey cascade;`);
+    const faults = async (query: string, order?: string) => {
+      const { statement } = sent.find(({ name, cause }) =>
+        name === query && cause.query.sort === order
+      )!;
+      return faultsOf(await planOf(db, statement));
+    };
+    assertEquals(await faults("listTodos", "updated_at"), ["sorts by t.updated_at, t.id"]);
+    assertEquals(await faults("listTodos", "due_date"), []);
+    assertEquals(await faults("getStudent"), ["reads all of students"]);
+  } finally {
+    await db.close();
+    await database[Symbol.asyncDispose]();
+  }
+});

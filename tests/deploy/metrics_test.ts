@@ -1,0 +1,172 @@
+/** What a collector is told, and that each alarm of docs/operations/alarms.yaml has what it watches. */
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { connect } from "../../postgres/mod.ts";
+import { databaseUrl } from "../../postgres/settings.ts";
+import { startCollector } from "../support/collector.ts";
+import { administer, asApplication, createDatabase } from "../support/database.ts";
+import { freePort, startProcess } from "../support/process.ts";
+import { root } from "../support/root.ts";
+import { createWriters } from "../support/writers.ts";
+
+const folder = join(root, "docs", "operations");
+const requests = "slate.request.duration";
+const problem = (code: string) => ({ "error.type": code });
+const statement = (name: string) => ({ "db.query.summary": name });
+
+/** As Prometheus spells what OTLP tells. */
+function spelled(metric: string, attributes: Record<string, string | number>) {
+  const name = metric.replaceAll(".", "_") + (metric.endsWith(".duration") ? "_seconds" : "");
+  const labels = Object.entries(attributes).map(([key, value]) =>
+    `${key.replaceAll(".", "_")}="${value}"`
+  );
+  return { name, labels };
+}
+
+/** The app with a collector, on a database of its own; one connection, and little patience. */
+async function observedApp() {
+  const stack = new AsyncDisposableStack();
+  const collector = stack.use(startCollector());
+  const database = stack.use(await createDatabase());
+  const port = freePort();
+  const app = stack.use(startProcess(
+    ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
+    {
+      ...collector.env,
+      DATABASE_URL: databaseUrl(await asApplication(database)),
+      PORT: String(port),
+      POOL_SIZE: "1",
+      REQUEST_DEADLINE_MS: "2000",
+      RATE_LIMIT: "40",
+    },
+  ));
+  await app.says(/"listening"/);
+  const [ada, bob] = await createWriters(database.db, 2);
+  const call = async (method: string, path: string, token = ada!.token, body?: unknown) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  return {
+    collector,
+    database,
+    app,
+    call,
+    bob: bob!,
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+Deno.test("with OTEL_DENO=true a collector is told requests by route and status, and statements by name, with their time [41]", async () => {
+  await using place = await observedApp();
+  const { collector, call } = place;
+  assertEquals(await call("POST", "/api/todos", undefined, { description: "s3cret" }), 201);
+  for (let n = 0; n < 3; n++) assertEquals(await call("GET", "/api/todos/1"), 200);
+  assertEquals(await call("GET", "/api/todos/77"), 404);
+  const route = { "http.route": "/api/todos/:id", "http.request.method": "GET" };
+  const told = { ...route, "http.response.status_code": 200 };
+  await collector.until(requests, told, ([point]) => point?.count === 3 && point.sum > 0);
+  await collector.until(requests, { ...route, ...problem("not_found") }, ([p]) => p?.count === 1);
+  const duration = "db.client.operation.duration";
+  await collector.until(duration, statement("insert todos"), ([p]) => p?.count === 1 && p.sum > 0);
+  await collector.until(duration, statement("select todos"), ([point]) => point?.count === 4);
+  for (const [name, value] of [["size", 1], ["open", 1], ["busy", 0], ["waiting", 0]] as const) {
+    await collector.until(`slate.pool.${name}`, {}, ([point]) => point?.value === value);
+  }
+  assertEquals(await call("GET", "/api/health/ready"), 200);
+  await collector.until("slate.migrations.pending", {}, ([point]) => point?.value === 0);
+  assertEquals(JSON.stringify([...collector.spans]).includes("s3cret"), false);
+
+  // The dashboard shows no metric that nobody tells.
+  const dashboard = await Deno.readTextFile(join(folder, "dashboard.json"));
+  const names = Array.from(
+    dashboard.matchAll(/\b((?:slate|db_client_operation)_\w+?)(?:_bucket|_count)?[[{)]/g),
+    ([, name]) => name!,
+  );
+  const known = collector.names().map((name) => spelled(name, {}).name);
+  assert(names.length > 8);
+  assertEquals(names.filter((name) => !known.includes(name)), []);
+});
+
+Deno.test("each alarm is caused once, by what it watches", async () => {
+  const text = await Deno.readTextFile(join(folder, "alarms.yaml"));
+  const alarms = new Map(
+    Array.from(text.matchAll(/- alert: (\w+)\n\s+expr: (.+)/g), ([, name, expr]) => [name!, expr!]),
+  );
+  await using place = await observedApp();
+  const { collector, call, database, bob } = place;
+  const { db } = database;
+
+  /** That the alarm's expression reads this metric, and that the metric is as the alarm wants it. */
+  async function fires(
+    alarm: string,
+    metric: string,
+    attributes: Record<string, string | number> = {},
+    holds: (sum: number, point: { sum: number; count: number }) => boolean = (value) => value > 0,
+  ) {
+    const expr = alarms.get(alarm)!;
+    const { name, labels } = spelled(metric, attributes);
+    for (const part of [name, ...labels]) assert(expr.includes(part), `${alarm} reads no ${part}`);
+    await collector.until(
+      metric,
+      attributes,
+      (points) => points.some((point) => holds(point.value || point.count || 0, point)),
+    );
+    alarms.delete(alarm);
+  }
+
+  // Somebody locks the table: the only connection is busy, others wait, and none gets its answer.
+  const other = connect(database.settings, { session: true });
+  await other.script("begin; lock table todos in access exclusive mode");
+  const waiting = Array.from({ length: 5 }, () => call("GET", "/api/todos"));
+  await fires("SlatePoolFull", "slate.pool.waiting");
+  assertEquals(collector.points("slate.pool.busy")[0]?.value, 1);
+  assertEquals(new Set(await Promise.all(waiting)), new Set([504]));
+  await other.close();
+  await fires("SlateDeadlines", requests, problem("deadline_exceeded"), (count) => count === 5);
+  const slow = { "http.route": "/api/todos" };
+  alarms.set(
+    "SlateSlow",
+    alarms.get("SlateSlow")!.replace("http_route", 'http_route="/api/todos"'),
+  );
+  await fires("SlateSlow", requests, slow, (_, { sum, count }) => sum / count > 1);
+
+  // A constraint that the code does not know.
+  await db.script("alter table todos add constraint odd check (description <> 'odd')");
+  assertEquals(await call("POST", "/api/todos", undefined, { description: "odd" }), 500);
+  await fires("SlateBug", requests, problem("internal_error"));
+
+  await db.script(
+    "delete from schema_migrations where version = (select max(version) from schema_migrations)",
+  );
+  assertEquals(await call("GET", "/api/health/ready"), 503);
+  await fires("SlateMigrationsPending", "slate.migrations.pending");
+
+  for (let n = 0; n < 40; n++) await call("GET", "/api/me", bob.token);
+  assertEquals(await call("GET", "/api/me", bob.token), 429);
+  await fires("SlateRefusing", requests, problem("rate_limited"));
+
+  assertEquals(await call("GET", "/api/me", bob.token.slice(0, -1) + "x"), 401);
+  await fires("SlateGuessing", requests, { "http.response.status_code": 401 });
+
+  // The server lets nobody in.
+  const { database: name } = database.settings;
+  await administer(
+    { ...database.settings, database: "postgres" },
+    `alter database ${name} allow_connections false;
+     select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
+  );
+  assertEquals(await call("GET", "/api/me"), 503);
+  await fires("SlateDatabaseAway", requests, problem("unavailable"));
+
+  // Nothing is told any more by a process that is gone.
+  place.app.interrupt("SIGKILL");
+  await place.app.ended;
+  assert(alarms.get("SlateSilent")!.includes("absent(slate_pool_size)"));
+  alarms.delete("SlateSilent");
+  assertEquals([...alarms.keys()], []);
+});
