@@ -28,7 +28,9 @@ export async function openStage(scratch: Scratch, history: Migration[]): Promise
       db = open();
       await build(db, done);
     },
-    open,
+    async open() {
+      return connect(await scratch.create(), { session: true, deadline: 120_000 });
+    },
     close: () => db.close(),
   };
   try {
