@@ -1,16 +1,11 @@
 import type { Database } from "../../postgres/mod.ts";
-import { type CatalogObject, readDefinitions } from "./definitions.ts";
+import { readDefinitions } from "./definitions.ts";
+import type { Catalog } from "./compare.ts";
 import type { Writing } from "./query.ts";
-import { type CatalogRow, readRows } from "./rows.ts";
+import { readRows } from "./rows.ts";
 
 export { type CatalogObject } from "./definitions.ts";
-export { compareCatalogs, describeDifferences, type Difference } from "./compare.ts";
-
-/** What a database has: the rows decide whether two are equal, the definitions tell it to people. */
-export interface Catalog {
-  definitions: CatalogObject[];
-  rows: CatalogRow[];
-}
+export { type Catalog, compareCatalogs, describeDifferences, type Difference } from "./compare.ts";
 
 /**
  * Everything that PostgreSQL keeps about a schema. Equal schemas give equal catalogs, on each

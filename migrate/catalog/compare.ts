@@ -1,6 +1,11 @@
-import type { Catalog } from "./catalog.ts";
 import type { CatalogObject } from "./definitions.ts";
 import type { CatalogRow } from "./rows.ts";
+
+/** What a database has: the rows decide whether two are equal, the definitions tell it to people. */
+export interface Catalog {
+  definitions: CatalogObject[];
+  rows: CatalogRow[];
+}
 
 export interface Difference {
   /** As a definition's, else the catalog that has it: `pg_operator`. */

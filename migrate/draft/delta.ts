@@ -2,6 +2,7 @@ import { extract } from "@supabase/pg-delta/extract";
 import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
 import { Failure } from "../command.ts";
+import { bookkeeping } from "../catalog/bookkeeping.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -36,11 +37,21 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
         "give the steps that are missing as a migration with --hint <file>",
     );
   }
-  return actions.map(({ sql: text, transactionality }) => ({
+  return actions.filter(({ sql: text }) => !isBookkeeping(text)).map((
+    { sql: text, transactionality },
+  ) => ({
     text: text.trim().replace(/;$/, ""),
     endsTransaction: transactionality === "commitBoundaryAfter",
     outside: transactionality === "nonTransactional",
   }));
+}
+
+/** What is about the record of migrations, which is no part of the schema. */
+function isBookkeeping(text: string): boolean {
+  const tables = bookkeeping.map((name) => `"?${RegExp.escape(name)}"?`).join("|");
+  return new RegExp(
+    `^(?:(?:CREATE|DROP|ALTER|COMMENT ON) TABLE|(?:GRANT|REVOKE) [^"]* ON(?: TABLE)?) (?:"?\\w+"?\\.)?(?:${tables})(?!\\w)`,
+  ).test(text);
 }
 
 type Pool = Parameters<typeof extract>[0];

@@ -10,7 +10,6 @@ import { compareSettled } from "../catalog/settle.ts";
 import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
-import { formatFinding } from "../finding.ts";
 import { GrammarError, lineAt, parseBlock } from "../files/grammar.ts";
 import { waiting } from "../files/form.ts";
 import { decode, shownPath } from "../files/migrations.ts";
@@ -71,8 +70,8 @@ async function loadFile(path: string, db: Database) {
     );
   }
   const refuse = (line: number, message: string, remedy: string) => {
-    const finding = { path: shownPath(path), line, rule: "schema-file", message, remedy };
-    throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
+    const place = line > 0 ? `${shownPath(path)}:${line}` : shownPath(path);
+    throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);
   };
   const text = decode(bytes, refuse)!;
   if (text.startsWith("\ufeff")) {
