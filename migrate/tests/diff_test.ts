@@ -84,6 +84,8 @@ drop table notes;
 `,
   );
   await runDb(["schema"], { folder: folder.path });
+  // Nobody but a person knows why.
+  await Deno.writeTextFile(path, text.replace("say it here", "notes of users"));
   const checked = await runDb(["check"], { folder: folder.path });
   assertEquals(checked.code, 0, checked.stderr);
 });

@@ -109,11 +109,12 @@ Deno.test("each kind of thing that PostgreSQL keeps is seen when it changes, by 
   assertEquals(blind, []);
 });
 
-Deno.test("what pg_dump, which shares no code with it, shows of a change is seen; its dump restored is equal", async () => {
+Deno.test("a fourth of the kinds: what pg_dump, which shares no code with it, writes of one is equal when it is restored", async () => {
   if (!await dumps()) return;
   const kinds = await readKinds(15);
   const wrong: string[] = [];
   for (const { name, before, change } of kinds.filter((_, i) => i % 4 === 0)) {
+    if (name in notDumped) continue;
     await using one = await createDatabase({ empty: true });
     await using other = await createDatabase({ empty: true });
     await one.db.script(`${before}\n${change}`);
@@ -122,9 +123,7 @@ Deno.test("what pg_dump, which shares no code with it, shows of a change is seen
     await withSession(other.settings, async (db) => {
       const found = await readCatalog(db);
       const left = await compareSettled(db, await readCatalog(one.db), found);
-      if (left.length > 0 && !(name in notDumped)) {
-        wrong.push(`${name}:\n${describeDifferences(left)}`);
-      }
+      if (left.length > 0) wrong.push(`${name}:\n${describeDifferences(left)}`);
       assert(found.rows.length > 0);
     });
   }
@@ -136,6 +135,8 @@ const notDumped: Record<string, string> = {
   "index's invalidity": "a restored index is valid",
   "internal triggers disabled": "it dumps no internal trigger",
   "language": "it takes the language for an extension",
+  "grant on a language": "it takes the language for an extension",
+  "subscription": "its database could not be dropped",
 };
 
 Deno.test("schema.sql says each kind, so that it loads and is equal, or its proof names what it cannot say", async () => {
