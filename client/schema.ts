@@ -7,7 +7,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find the docs page */
+        /** Redirect to the docs page */
         get: operations["getRoot"];
         put?: never;
         post?: never;
@@ -58,7 +58,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say that the API is up */
+        /** Check that the API is up */
         get: operations["getWelcome"];
         put?: never;
         post?: never;
@@ -76,7 +76,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that the process answers
+         * Check that the process is alive
          * @description Never touches the database: its outage is no reason to restart the API.
          */
         get: operations["getLiveness"];
@@ -96,7 +96,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that requests can be served
+         * Check that requests can be served
          * @description The database answers and has every migration that this build expects.
          */
         get: operations["getReadiness"];
@@ -353,7 +353,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
+            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "forbidden" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
             request_id: string;
             errors?: {
                 /** @description A JSON Pointer into the body. */
@@ -621,7 +621,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description See /api/docs. */
+            /** @description To /api/docs. */
             302: {
                 headers: {
                     /** @description /api/docs */
@@ -789,7 +789,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Up. */
+            /** @description The API is up. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -845,7 +845,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Live. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -901,7 +901,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ready. */
+            /** @description Requests can be served. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -985,7 +985,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                /** @description Words of the description. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
                 /** @description Only todos of this student. */
                 student_id?: number;
@@ -1028,7 +1028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1135,7 +1135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1282,7 +1282,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1391,7 +1391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1518,7 +1518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1647,7 +1647,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                /** @description Words of the description. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {
@@ -1691,7 +1691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1765,7 +1765,7 @@ export interface operations {
                 cursor?: string;
                 /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
-                /** @description Words to search the names for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                /** @description Words of the names. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {
@@ -1806,7 +1806,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1913,7 +1913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2060,7 +2060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2169,7 +2169,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2296,7 +2296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2454,7 +2454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2561,7 +2561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2717,7 +2717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2826,7 +2826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2953,7 +2953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3124,7 +3124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3228,7 +3228,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3335,7 +3335,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3481,7 +3481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3626,7 +3626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -117,15 +117,18 @@ export function updateStudent(
       update students t
       set first_name = ${first_name}, last_name = ${last_name}, age = ${age}
       where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${matches(versions)}
-      returning ${json(studentColumns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select ${json(studentColumns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
-      changed.version is not null or exists (
+      shown.version is not null or exists (
         select from students t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
-      changed.body, changed.version, ${written}
-    from caller left join changed on true`);
+      shown.body, shown.version, ${written}
+    from caller left join shown on true`);
 }
 
 /** The student's todos stay, assigned to nobody. */

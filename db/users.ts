@@ -10,6 +10,7 @@ import {
   type Versions,
   written,
 } from "./_row.ts";
+import { proveCaller } from "./keys.ts";
 import { type Database, sql } from "../postgres/mod.ts";
 
 export interface UserFields {
@@ -58,8 +59,10 @@ export function getUser(db: Database, credential: Credential, id: string): Promi
     from caller left join found on true`);
 }
 
-export function getMe(db: Database, credential: Credential): Promise<Found[]> {
-  return db.query(sql`
+/** A statement does not see the account that it makes itself, so a new person's is made before it. */
+export async function getMe(db: Database, credential: Credential): Promise<Found[]> {
+  if (typeof credential.ownerId !== "string") await proveCaller(db, credential, "read");
+  return await db.query(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version
@@ -107,16 +110,19 @@ export function updateUser(
       set name = ${name}, email = ${email}, years_old = ${years_old}
       where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
         and ${matches(versions)}
-      returning ${json(userColumns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select ${json(userColumns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
-      changed.version is not null or exists (
-        select from users t
+      shown.version is not null or exists (
+        select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
-      changed.body, changed.version, ${written}
-    from caller left join changed on true`);
+      shown.body, shown.version, ${written}
+    from caller left join shown on true`);
 }
 
 /** With one go all that the user owns: todos, students, keys and remembered answers. For an admin. */
@@ -137,7 +143,7 @@ export function deleteUser(
     select
       caller.id as caller_id, caller.allowed,
       deleted.version is not null or exists (
-        select from users t
+        select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
       null as body, deleted.version, ${written}

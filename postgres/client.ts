@@ -3,7 +3,7 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import postgres from "postgres";
 import type { Deadline } from "./deadlines.ts";
-import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import { DatabaseError, DeadlinePassed, fieldsOf, Unreachable } from "./errors.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 
 /** What the driver says when the program handed it nonsense: a mistake, not a broken connection. */
@@ -114,8 +114,8 @@ export class Client {
       this.#ready = true;
       // The primary that it was has become a replica: the next connection may find the new one.
       if (error.code === readOnly) this.broken = true;
-      const fields = error as unknown as Record<string, string>;
-      return new DatabaseError(error.message, error.code, error.constraint_name, fields);
+      const fields = fieldsOf(error);
+      return new DatabaseError(error.message, error.code, fields.constraint_name, fields);
     }
     this.broken = true;
     if (error instanceof DeadlinePassed || mistakes.has(error.code ?? "")) return error;

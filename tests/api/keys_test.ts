@@ -27,7 +27,7 @@ Deno.test("secrets are 256 random bits and no two are alike [32]", () => {
   }
 });
 
-Deno.test("a key of another environment, or malformed, is none", () => {
+Deno.test("a key of another environment, or a malformed one, is not parsed", () => {
   const { secret, hash } = newSecret();
   assertEquals(parseKey(`slate_test_3_7_${secret}`, "test"), { ownerId: "3", keyId: "7", hash });
   for (
@@ -48,7 +48,7 @@ Deno.test("a key of another environment, or malformed, is none", () => {
   ) assertEquals(parseKey(text, "test"), undefined, text);
 });
 
-Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in every byte [33]", async () => {
+Deno.test("a missing, unknown, wrong, expired or revoked key is one 401, equal in every byte [33]", async () => {
   await using api = await createApi();
   const own = await api.key("bob@example.com");
   const [, , owner, id] = own.split("_") as [string, string, string, string];
@@ -102,14 +102,14 @@ Deno.test("a bad key learns nothing, not even that its body was malformed [33]",
   }
 });
 
-Deno.test("a narrower scope is told 403 before its mistakes are [34]", async () => {
+Deno.test("too narrow a scope is 403, whatever else is wrong with the request [34]", async () => {
   await using api = await createApi();
   const reader = await api.key("ada@example.com", "read");
   const answer = await api.call("POST /api/keys", { body: { nonsense: true }, key: reader });
   assertEquals([answer.status, answer.json.code], [403, "insufficient_scope"]);
 });
 
-Deno.test("a revoked key fails at once [32]", async () => {
+Deno.test("a revoked key is refused immediately [32]", async () => {
   await using api = await createApi();
   const { json } = await api.call("POST /api/keys", { body: { name: "x", scope: "write" } });
   assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
@@ -118,7 +118,7 @@ Deno.test("a revoked key fails at once [32]", async () => {
   assertEquals((await api.call(`DELETE /api/keys/${json.id}`)).status, 404);
 });
 
-Deno.test("no key makes a mightier one, touches a mightier one, or another user's [32][34]", async () => {
+Deno.test("a key creates, rotates and revokes no key of a wider scope, and none of another user [32][34]", async () => {
   await using api = await createApi();
   const admin = await api.key("ada@example.com", "admin");
   const adminId = admin.split("_")[3];
@@ -161,7 +161,7 @@ Deno.test("POST /api/keys/{id}/rotate: the old key works until the overlap ends 
   assertEquals(await statusOf(api, old.key), 401);
 });
 
-Deno.test("POST /api/keys/{id}/rotate: without an overlap the old key ends at once [32]", async () => {
+Deno.test("POST /api/keys/{id}/rotate: without an overlap the old key ends immediately [32]", async () => {
   await using api = await createApi();
   const { old } = await rotated(api);
   assertEquals(await statusOf(api, old.key), 401);
@@ -191,6 +191,74 @@ Deno.test("a caller without a key is the development key's user where there is o
   // A web page that makes its own name point at this machine is a stranger all the same.
   const rebound = await open.app.request("http://evil.example/api/me");
   assertEquals([rebound.status, (await rebound.json()).code], [401, "unauthorized"]);
+});
+
+Deno.test("in dev a page of another origin is refused without a key, and let in with one [38]", async () => {
+  await using api = await createApi();
+  const devKey = await api.key("dev@example.com", "admin");
+  await using open = await createApi({
+    devKey,
+    db: api.database.db,
+    corsOrigins: ["http://localhost:3000"],
+  });
+  const { json: spare } = await open.call("POST /api/keys", {
+    key: null,
+    body: { name: "x", scope: "read" },
+  });
+  const status = async (headers: Record<string, string>, key: string | null = null) => {
+    const read = await open.call("GET /api/me", { key, headers });
+    const body = { overlap_seconds: -1 };
+    const write = await open.call(`POST /api/keys/${spare.id}/rotate`, { key, headers, body });
+    assertEquals(write.status, read.status === 200 ? 422 : read.status, JSON.stringify(headers));
+    if (read.status === 403) assertEquals(write.json.code, "forbidden");
+    return read.status;
+  };
+  for (
+    const foreign of [
+      { origin: "https://evil.example" },
+      { origin: "http://localhost:1" },
+      { origin: "null" },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "same-origin", origin: "https://evil.example" },
+    ] as Record<string, string>[]
+  ) {
+    assertEquals(await status(foreign), 403, JSON.stringify(foreign));
+    assertEquals(await status(foreign, devKey), 200);
+  }
+  for (
+    const own of [
+      {},
+      { origin: "http://localhost" },
+      { origin: "http://localhost:3000", "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "same-origin" },
+      { "sec-fetch-site": "none" },
+    ] as Record<string, string>[]
+  ) {
+    assertEquals(await status(own), 200, JSON.stringify(own));
+  }
+});
+
+Deno.test("in dev the key of those who have none is neither deleted nor replaced, nor its user deleted [38]", async () => {
+  await using api = await createApi();
+  const devKey = await api.key("dev@example.com", "admin");
+  await using open = await createApi({ devKey, db: api.database.db });
+  const [, , owner, id] = devKey.split("_");
+  for (
+    const request of [
+      `DELETE /api/keys/${id}`,
+      `POST /api/keys/${id}/rotate`,
+      `DELETE /api/users/${owner}`,
+    ]
+  ) {
+    for (const key of [null, devKey]) {
+      const answer = await open.call(request, { key });
+      assertEquals([answer.status, answer.json.code], [403, "forbidden"], request);
+    }
+  }
+  assertEquals((await open.call("GET /api/me", { key: null })).status, 200);
+  // Where it is not what lets in everybody, it is a key as every other.
+  assertEquals((await api.call(`DELETE /api/keys/${id}`, { key: devKey })).status, 204);
 });
 
 /** In whole seconds: a JavaScript Date has no microseconds. */
@@ -243,7 +311,7 @@ Deno.test("a key ends no later than the one that made it, or that asked for its 
   assert(Date.parse(made.expires_at) <= Date.now() + 31_000);
 });
 
-Deno.test("a key is replaced once, also by itself in its overlap, and by one of two at once [46]", async () => {
+Deno.test("a key is replaced once, also during its overlap, and by one of two requests at once [46]", async () => {
   await using api = await createApi();
   const { old, successor } = await rotated(api, 3600);
   assertEquals((await api.call(`POST /api/keys/${old.id}/rotate`)).status, 404);

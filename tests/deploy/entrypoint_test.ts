@@ -73,7 +73,7 @@ Deno.test({
   },
 });
 
-Deno.test("container: each base is pinned, and no file says a password", async () => {
+Deno.test("container: each base image is pinned, and no file contains a password", async () => {
   const dockerfile = await Deno.readTextFile(`${root}/Dockerfile`);
   const compose = await Deno.readTextFile(`${root}/compose.yaml`);
   const images = [...dockerfile.matchAll(/^FROM (\S+)/gm), ...compose.matchAll(/image: (\S+)/g)];
@@ -81,6 +81,10 @@ Deno.test("container: each base is pinned, and no file says a password", async (
   for (const [, image] of images) assertMatch(image!, /^(docker\.io|ghcr\.io)\/\S+:\d+\.\d+\S*$/);
   assertMatch(dockerfile, /^USER deno$/m);
   assertNotMatch(compose, /PASSWORD: |:\/\/\w+:\w+@/);
+  // What serves may change rows only; what migrates does so before it.
+  assertMatch(compose, /PGUSER: slate_app\n/);
+  assertMatch(compose, /MIGRATION_DATABASE_URL="postgres:\/\/slate_migrator:/);
+  assertMatch(compose, /db\/roles\.sql:\/docker-entrypoint-initdb\.d\//);
 });
 
 Deno.test("container: the image leaves out the packages that neither the app nor its tools import", async () => {

@@ -5,7 +5,7 @@ import { root } from "../support/root.ts";
 const folder = `${root}/.github/workflows`;
 const names = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
-Deno.test("the gates stand in one list, which the machine's run and the workflow call", async () => {
+Deno.test("the gates are in one list, which .ci/run and ci.yml call", async () => {
   for (const caller of [".ci/run", ".github/workflows/ci.yml"]) {
     const text = await Deno.readTextFile(`${root}/${caller}`);
     assertMatch(text, /\.ci\/gates$/m, caller);
@@ -26,6 +26,12 @@ for (const name of names) {
   Deno.test(`${name}: every action is pinned to a commit, and the token may only read but for a stated reason`, () => {
     for (const [line] of text.matchAll(/^.*\buses: (?!\.\/).*$/gm)) {
       assertMatch(line, /uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    }
+    // What is installed beside a secret comes by a lock, and runs nothing of its own.
+    if (/secrets\./.test(text)) {
+      for (const [line] of text.matchAll(/^.*\b(npm (ci|i|install|exec)|npx)\b.*$/gm)) {
+        assertMatch(line, /npm ci --ignore-scripts --prefix \.github\/tools$/);
+      }
     }
     const [whole, ...jobs] = text.match(/^ *permissions:\n( +\w+: .*\n)+/gm) ?? [];
     assertEquals(whole, "permissions:\n  contents: read\n");
