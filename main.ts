@@ -34,7 +34,7 @@ const replica = settings.replica &&
     warn,
     observe: telemetry ? (db) => observed(db, "replica") : undefined,
   });
-const app = createApp({ ...settings, db, replica, telemetry, log: log.write });
+const app = createApp({ ...settings, db, replica, telemetry, log: log.write, warn });
 
 let server: Server;
 try {

@@ -1,3 +1,4 @@
+import { spawnLeashed } from "../embedded/leash.ts";
 import { environment } from "./data.ts";
 
 /** Something that serves the todos. */
@@ -113,8 +114,7 @@ export async function start({ command, cwd, name }: Contender, url: string): Pro
   const port = freePort();
   const [program, ...args] = command.map((part) => part.replace("$PORT", `${port}`));
   const began = performance.now();
-  const child = new Deno.Command(program!, {
-    args,
+  const child = spawnLeashed(program!, args, {
     cwd,
     env: {
       DATABASE_URL: url,
@@ -123,10 +123,9 @@ export async function start({ command, cwd, name }: Contender, url: string): Pro
       // Counted, and never reached.
       RATE_LIMIT: "1000000000",
     },
-    stdin: "null",
     stdout: "null",
     stderr: "inherit",
-  }).spawn();
+  });
   const origin = `http://127.0.0.1:${port}`;
   let ended = false;
   child.status.then(() => ended = true);

@@ -13,9 +13,10 @@ export interface Database {
    * Runs one statement, which is one unit of work and, on a warm connection, one round trip.
    * A serialization failure or a deadlock (40001, 40P01) is tried again after a random pause, a few
    * times, since nothing was done.
-   * Throws DatabaseError, Unreachable or DeadlinePassed.
+   * Throws DatabaseError, Unreachable or DeadlinePassed. `hold` is given at once what stops it before
+   * its time, as its deadline would: for a caller who may leave.
    */
-  query<Row>(statement: Statement): Promise<Row[]>;
+  query<Row>(statement: Statement, hold?: (stop: () => void) => void): Promise<Row[]>;
   /** The parameters' and the columns' types of a statement, which is parsed and not run. */
   describe(statement: Statement): Promise<Description>;
   /**
@@ -148,10 +149,14 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   async function unit<Raw, Result>(
     work: Work<Raw>,
     finish: (raw: Raw) => Result,
-    once = false,
+    { once = false, hold }: { once?: boolean; hold?: (stop: () => void) => void } = {},
   ): Promise<Result> {
     if (closing) throw new Unreachable("the database is closed");
     const deadline = deadlines.start();
+    hold?.(() => {
+      deadlines.end(deadline);
+      deadline.pass();
+    });
     inHand++;
     try {
       for (let attempt = 1;; attempt++) {
@@ -179,15 +184,15 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   }
 
   return {
-    query: <Row>(statement: Statement) =>
+    query: <Row>(statement: Statement, hold?: (stop: () => void) => void) =>
       // A plain array: the driver's own drags the statement and its columns along.
-      unit((sql) => driven(sql, statement), (rows) => rows.slice() as Row[]),
+      unit((sql) => driven(sql, statement), (rows) => rows.slice() as Row[], { hold }),
     describe: (statement) =>
       unit(
         (sql) => driven(sql, statement).describe(),
         ({ types, columns }) => ({ types, columns: columns as unknown as Description["columns"] }),
       ),
-    script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, true),
+    script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, { once: true }),
     stats: () => ({
       size,
       open,

@@ -69,8 +69,8 @@ export function connectReplica(
   return {
     after: (written) => ({
       ...primary,
-      async query<Row>(statement: Statement) {
-        if (performance.now() < resting) return await primary.query<Row>(statement);
+      async query<Row>(statement: Statement, hold?: (stop: () => void) => void) {
+        if (performance.now() < resting) return await primary.query<Row>(statement, hold);
         const rows = await read<Row>(statement, written).catch(() => {
           resting = performance.now() + rest;
           return undefined;

@@ -27,14 +27,14 @@ export function observed(db: Database, pool: string): Database {
   const sampler = samplePool(meter, pool, () => db.stats());
   return {
     ...db,
-    async query<Row>(statement: Statement) {
+    async query<Row>(statement: Statement, hold?: (stop: () => void) => void) {
       const name = nameOf(statement);
       const attributes: Record<string, string> = { "db.system.name": "postgresql" };
       const span = tracer.startSpan(name, { kind: client, attributes });
       attributes["db.query.summary"] = name;
       const start = performance.now();
       try {
-        const rows = await db.query<Row>(statement);
+        const rows = await db.query<Row>(statement, hold);
         span.setAttribute("db.response.returned_rows", rows.length);
         return rows;
       } catch (error) {

@@ -7,7 +7,9 @@
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
+import { spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
 import { startEmbedded } from "../embedded/mod.ts";
+import { removeInTheEnd } from "../embedded/server.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
@@ -22,6 +24,9 @@ const jobs = 2 * navigator.hardwareConcurrency;
 
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
+// Whoever is killed in the middle of a test leaves what it has there.
+const removeFolder = removeInTheEnd(folder, folder);
+await Deno.chmod(folder, 0o711);
 const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
 const workers = given ? await workersOf(server) : [];
@@ -41,7 +46,7 @@ try {
 } finally {
   await dropTemplate();
   await embedded?.stop();
-  await Deno.remove(folder, { recursive: true });
+  await removeFolder();
 }
 Deno.exit(code);
 
@@ -84,19 +89,20 @@ async function run(server: DatabaseSettings): Promise<number> {
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...options, ...Deno.args, ...which],
+  const child = spawnLeashed(Deno.execPath(), ["test", ...options, ...Deno.args, ...which], {
     cwd: root,
     clearEnv: true,
     env: {
       DENO_JOBS: `${jobs}`,
+      TMPDIR: folder,
       ...withoutDatabase(Deno.env.toObject()),
       TEST_SERVER: databaseUrl(server),
       TEST_WORKERS: workers.map(databaseUrl).join(" "),
       TEST_APP_PASSWORD: appPassword,
       SCRATCH_DATABASE_URL: databaseUrl(server),
     },
-  }).spawn();
+  });
+  whenTaskIsGone(() => child.kill("SIGKILL"));
   const { code } = await child.status;
   // A module that does not even load leaves no report.
   const cases = (await Deno.readTextFile(report).catch(() => "")).split("<testcase").slice(1);

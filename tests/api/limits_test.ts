@@ -202,6 +202,22 @@ Deno.test("ten new keys of one user, used at once, share the user's limit [36][4
   assertEquals(count(answers, 200) + count(answers, 429), 100);
 });
 
+Deno.test("whoever is behind a proxy without TRUSTED_PROXY_HEADER is warned of it, once [43]", async () => {
+  const told: string[] = [];
+  const warn = (message: string) => void told.push(message);
+  await using api = await createApi({ warn });
+  await using trusting = await createApi({ warn, trustedProxyHeader: "X-Forwarded-For" });
+  for (const one of [trusting, api, api]) {
+    await one.call("GET /api/me", {
+      address: "192.0.2.1",
+      key: await one.key("new@example.com"),
+      headers: { "x-forwarded-for": "198.51.100.1" },
+    });
+  }
+  assertEquals(told.length, 1);
+  assertMatch(told[0]!, /TRUSTED_PROXY_HEADER is not set/);
+});
+
 Deno.test("an address in a forwarded header is the same with a port [36]", async () => {
   await using api = await createApi({ trustedProxyHeader: "X-Forwarded-For" });
   const call = (forwarded: string) =>

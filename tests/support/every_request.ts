@@ -6,7 +6,7 @@
  */
 import document from "../../openapi.json" with { type: "json" };
 import { digest, formatKey, newSecret } from "../../db/_secret.ts";
-import { installKey } from "../../db/keys.ts";
+import { findAccount, installKey } from "../../db/keys.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "./api.ts";
@@ -54,6 +54,10 @@ export async function sendEveryQuery(database: Database): Promise<Sent<Request>[
   await during(
     byHand("installKey", { ...first, "the part before the @": "ada" }),
     () => installKey(db, first),
+  ).catch(() => {});
+  await during(
+    byHand("findAccount", { email: first.email }),
+    () => findAccount(db, first.email),
   ).catch(() => {});
   const key = formatKey("test", { ownerId: callerId, id: keyId, secret });
   const caller: [unknown, string][] = [
