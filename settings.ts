@@ -29,6 +29,8 @@ export interface Settings {
   concurrencyLimit: number;
   /** The header that our own proxy sets to the client's address; none is trusted by default. */
   trustedProxyHeader?: string;
+  /** The OpenID Connect issuer whose access tokens are taken beside API keys. */
+  auth?: { issuer: string; audiences: string[]; jwksUrl?: string };
   /** Only in `deno task dev`: the key of requests that carry none. */
   devKey?: string;
   /** Whether `/` is a page that shows what the API does; by default in `deno task dev`. */
@@ -58,6 +60,7 @@ export const names = [
     "CORS_ORIGINS",
   ],
   ...["RATE_LIMIT", "CONCURRENCY_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
+  ...["AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL"],
   ...known,
 ];
 
@@ -107,6 +110,7 @@ export function readSettings(env: Environment): Settings {
     }
   }
   const settings = {
+    auth: authOf(env, faults),
     replica,
     host,
     port: whole("PORT", 8000, 0, 65535),
@@ -140,6 +144,28 @@ export function readSettings(env: Environment): Settings {
     throw new SettingsError(faults.map((fault) => `- ${fault}`).join("\n"));
   }
   return { ...settings, database };
+}
+
+/** The issuer of access tokens, where one is named. */
+function authOf(env: Environment, faults: string[]): Settings["auth"] {
+  const { AUTH_ISSUER: issuer, AUTH_JWKS_URL: jwksUrl } = env;
+  const audiences = (env.AUTH_AUDIENCE ?? "").split(",").map((a) => a.trim()).filter(Boolean);
+  if (!issuer) {
+    if (audiences.length > 0 || jwksUrl) faults.push("AUTH_ISSUER is missing: name the issuer too");
+    return undefined;
+  }
+  for (const [name, text] of Object.entries({ AUTH_ISSUER: issuer, AUTH_JWKS_URL: jwksUrl })) {
+    if (!text) continue;
+    const url = URL.parse(text);
+    if (url?.protocol === "https:" || url?.protocol === "http:" && isLocal(url.hostname)) continue;
+    faults.push(
+      `${name} is "${text}": it must be an https address, such as https://id.example.com`,
+    );
+  }
+  if (audiences.length === 0) {
+    faults.push("AUTH_AUDIENCE is missing: without it every token of the issuer would be taken");
+  }
+  return { issuer, audiences, jwksUrl: jwksUrl || undefined };
 }
 
 function replicaOf(

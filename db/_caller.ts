@@ -1,11 +1,15 @@
+import { identified, type Identity } from "./_identity.ts";
 import { sql, type Statement } from "../postgres/mod.ts";
 
 /** Each scope includes the ones before it. */
 export const scopes = ["read", "write", "admin"] as const;
 export type Scope = typeof scopes[number];
 
-/** What a caller sends: the key's owner and id, as the key says, and the digest of its secret. */
-export interface Credential {
+/** What a caller sends: an API key, or who they are to an issuer that was asked for it. */
+export type Credential = KeyCredential | Identity;
+
+/** The key's owner and id, as the key says, and the digest of its secret. */
+export interface KeyCredential {
   ownerId: string;
   keyId: string;
   /** SHA-256 of the secret in hexadecimal. */
@@ -21,13 +25,15 @@ const holders = {
 /**
  * The CTE `caller`: one row if the credential is good, else none. Every statement begins with it, so
  * that one round trip proves the caller and does the work. `id` is the user, `allowed` whether the
- * key's scope includes the one that the statement needs.
+ * credential's scope includes the one that the statement needs.
  *
  * Both digests are hashed again with a nonce, so that the time that their comparison takes says
  * nothing about the stored one (double-HMAC verification). For a key that is unknown or has ended, the
  * nonce takes the place of the digest and equals none: it is the same work, in the same time.
  */
-export function caller({ ownerId, keyId, hash }: Credential, scope: Scope): Statement {
+export function caller(credential: Credential, scope: Scope): Statement {
+  if ("issuer" in credential) return identified(credential, scope);
+  const { ownerId, keyId, hash } = credential;
   return sql`caller as materialized (
       select k.owner_id as id, ${holders[scope]} as allowed, k.scope = 'admin' as admin
       from keys k

@@ -7,6 +7,7 @@ import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
 
@@ -19,6 +20,8 @@ export interface Deps {
   devKey?: string;
   corsOrigins: string[];
   limits: Limits;
+  /** Who signs in by an OpenID Connect issuer, where one is set. */
+  tokens?: Tokens;
   /** One line of JSON a request. */
   log(line: string): void;
   /** Whether what is done is measured, by Deno's OpenTelemetry. */
@@ -130,7 +133,8 @@ export function jsonReply<Schema extends z.ZodType>(description: string, schema:
  */
 export function chooseDatabase(c: Context, { db, replica }: Deps): Database {
   const written = c.req.header("slate-written");
-  if (written === undefined) return db;
+  // A person who is new here gets their account by this statement, which a replica cannot make.
+  if (written === undefined || typeof c.get("credential")?.ownerId === "object") return db;
   if (/^\d{1,19}$/.test(written)) return replica?.after(written) ?? db;
   throw new Problem("invalid_parameter", "Slate-Written is not valid.", {
     errors: [{

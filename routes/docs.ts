@@ -40,7 +40,8 @@ export function openapiDocument(app: App) {
         apiKey: {
           type: "http",
           scheme: "bearer",
-          description: "An API key, `slate_<environment>_<owner>_<id>_<secret>`.",
+          description:
+            "An API key, `slate_<environment>_<owner>_<id>_<secret>`, or where the installation names an OpenID Connect issuer, an access token of it with the scope slate:read, slate:write or slate:admin.",
         },
       },
     },
