@@ -14,18 +14,18 @@ export interface Settings {
   /** The platform listens for us, as Deno Deploy does. */
   managed: boolean;
   database: DatabaseSettings;
-  /** A streaming replica of it, for reads that say they may be a moment behind. */
+  /** A streaming replica of it, for reads that allow one. */
   replica?: DatabaseSettings;
-  /** The middle of every API key, `slate_<environment>_...`: a key of another one is refused. */
+  /** Part of every API key, `slate_<environment>_...`. A key of another environment is refused. */
   environment: string;
-  /** Connections to the database at most. */
+  /** The most connections to the database. */
   poolSize: number;
-  /** Milliseconds until a request is answered 504 and its statement stopped. */
-  deadline: number;
+  /** Until a request is answered 504 and its statement stopped. */
+  deadlineMs: number;
   corsOrigins: string[];
   /** Requests a minute and caller; 0 turns the limit off. */
   rateLimit: number;
-  /** Requests in hand for one caller; 0 turns the limit off. */
+  /** Requests in flight for one caller; 0 turns the limit off. */
   concurrencyLimit: number;
   /** The header that our own proxy sets to the client's address; none is trusted by default. */
   trustedProxyHeader?: string;
@@ -44,7 +44,7 @@ type Environment = Record<string, string | undefined>;
 
 const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
 
-/** Every name of the environment that the process which serves looks at. */
+/** Every name of the environment that the process which serves reads. */
 export const names = [
   ...databaseNames,
   ...[
@@ -114,7 +114,7 @@ export function readSettings(env: Environment): Settings {
     managed: Boolean(env.DENO_SERVE_ADDRESS),
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
     poolSize: whole("POOL_SIZE", 10, 1, 1000),
-    deadline: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
+    deadlineMs: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
     corsOrigins,
     rateLimit: whole("RATE_LIMIT", 6000, 0, 1_000_000_000),
     concurrencyLimit: whole("CONCURRENCY_LIMIT", 64, 0, 1_000_000),

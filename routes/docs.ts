@@ -57,10 +57,10 @@ export function docsPageRoutes() {
         method: "get",
         path: "/",
         operationId: "getRoot",
-        summary: "Find the docs page",
+        summary: "Redirect to the docs page",
         responses: {
           302: {
-            description: "See /api/docs.",
+            description: "To /api/docs.",
             headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
           },
           ...openProblems,

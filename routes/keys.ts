@@ -69,9 +69,9 @@ export function keyRoutes(deps: Deps) {
         summary: "List your keys",
       }),
       async (c) => {
-        const { request, asked } = pageRequest(c.req.path, c.req.valid("query"), keySorts);
+        const { request, list } = pageRequest(c.req.path, c.req.valid("query"), keySorts);
         const from = chooseDatabase(c, deps);
-        return pageReply(c, await listKeys(from, c.get("credential"), request), asked);
+        return pageReply(c, await listKeys(from, c.get("credential"), request), list);
       },
     )
     .openapi(

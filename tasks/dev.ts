@@ -35,7 +35,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
   }
 }
 
-/** Runs the app until it ends or we are told to stop. Returns its exit code. */
+/** Runs the app until it ends or a signal stops us. Returns its exit code. */
 async function serve(settings: Record<string, string>, where?: string): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -53,7 +53,7 @@ async function serve(settings: Record<string, string>, where?: string): Promise<
     stdout: "piped",
   }).spawn();
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
-  // SIGTERM that ends the app inside it, so it is told by SIGINT.
+  // SIGTERM that ends the app inside it, so it gets SIGINT.
   let stopping = false;
   const stop = () => {
     if (stopping) return;
