@@ -52,7 +52,7 @@ export function proveCaller(
   credential: Credential,
   scope: Scope,
 ): Promise<Authorization[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, scope)}
     select caller.id as caller_id, caller.allowed
     from caller`);
@@ -64,7 +64,7 @@ export function listKeys(
   request: PageRequest<keyof typeof keySorts>,
 ): Promise<Page[]> {
   const order = keySorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(keyColumns)} as body, t.id, ${order.value} as sort_value

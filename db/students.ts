@@ -50,7 +50,7 @@ export function listStudents(
   { q }: StudentFilter,
 ): Promise<Page[]> {
   const order = studentSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(studentColumns)} as body, t.id, ${order.value} as sort_value
@@ -65,7 +65,7 @@ export function listStudents(
 }
 
 export function getStudent(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(studentColumns)} as body, t.version

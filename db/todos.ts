@@ -95,7 +95,7 @@ export function listTodos(
 ): Promise<Page[]> {
   const { q } = filter;
   const order = todoSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
@@ -126,7 +126,7 @@ export function listStudentTodos(
   const { ownerId } = credential;
   const { q } = filter;
   const order = todoSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
@@ -149,7 +149,7 @@ export function listStudentTodos(
 }
 
 export function getTodo(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(todoColumns)} as body, t.version

@@ -33,7 +33,7 @@ export function listUsers(
   request: PageRequest<keyof typeof userSorts>,
 ): Promise<Page[]> {
   const order = userSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "admin")},
     rows as (
       select ${json(userColumns)} as body, t.id, ${order.value} as sort_value
@@ -48,7 +48,7 @@ export function listUsers(
 }
 
 export function getUser(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version
@@ -62,7 +62,7 @@ export function getUser(db: Database, credential: Credential, id: string): Promi
 /** A statement does not see the account that it makes itself, so a new person's is made before it. */
 export async function getMe(db: Database, credential: Credential): Promise<Found[]> {
   if (typeof credential.ownerId !== "string") await proveCaller(db, credential, "read");
-  return await db.query(sql`
+  return await db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version

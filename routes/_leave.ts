@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import type { Database } from "../postgres/mod.ts";
+import type { Database, Statement } from "../postgres/mod.ts";
 import type { Handler } from "./_step.ts";
 
 /** Whom a request comes from, as server.ts hands it over. */
@@ -25,11 +25,9 @@ export function leavable(handler: Handler): Handler {
 
 /** The database as such a handler asks it. */
 export function heedingCallers(db: Database): Database {
-  return {
-    ...db,
-    query<Row>(statement: Parameters<Database["query"]>[0]) {
-      const peer = current;
-      return db.query<Row>(statement, peer && ((stop) => peer.leave = stop));
-    },
+  const heeding = (run: Database["query"]) => <Row>(statement: Statement) => {
+    const peer = current;
+    return run<Row>(statement, peer && ((stop) => peer.leave = stop));
   };
+  return { ...db, query: heeding(db.query), read: heeding(db.read) };
 }

@@ -28,9 +28,9 @@ Deno.test("ready asks the database once for all requests within a second [43]", 
   let asked = 0;
   const db: typeof database.db = {
     ...database.db,
-    query(statement) {
+    read(statement) {
       asked++;
-      return database.db.query(statement);
+      return database.db.read(statement);
     },
   };
   await using api = await createApi({ db });
