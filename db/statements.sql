@@ -190,10 +190,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $4::bigint, $5, $6, decode($7, 'hex'),
-    least($8::timestamptz, maker.expires_at, maker.replaced_at)
-  from caller, keys maker
-  where maker.owner_id = $9 and maker.id = $10
-    and caller.allowed and not exists (select from remembered)
+    least($8::timestamptz, (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
+    ))
+  from caller
+  where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -261,10 +263,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $13::bigint, $14, $15, decode($16, 'hex'),
-    least($17::timestamptz, maker.expires_at, maker.replaced_at)
-  from caller, keys maker
-  where maker.owner_id = $18 and maker.id = $19
-    and caller.allowed and not exists (select from remembered)
+    least($17::timestamptz, (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $18 and (select allowed from caller) and m.id = $19
+    ))
+  from caller
+  where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -324,9 +328,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $7::bigint, old.name, old.scope, decode($8, 'hex'),
-    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
-  from caller, old, keys maker
-  where maker.owner_id = $9 and maker.id = $10 and caller.allowed
+    least(now() + (old.expires_at - old.created_at), (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
+    ))
+  from caller, old
+  where caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -400,9 +407,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $16::bigint, old.name, old.scope, decode($17, 'hex'),
-    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
-  from caller, old, keys maker
-  where maker.owner_id = $18 and maker.id = $19 and caller.allowed
+    least(now() + (old.expires_at - old.created_at), (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $18 and (select allowed from caller) and m.id = $19
+    ))
+  from caller, old
+  where caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -495,6 +505,14 @@ select
   ) as present,
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
 from caller left join deleted on true;
+
+-- db/keys.ts: findAccount
+
+-- findAccount
+--   $1: email
+select id
+from users
+where lower(email) = lower($1);
 
 -- db/keys.ts: installKey
 

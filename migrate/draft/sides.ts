@@ -70,7 +70,7 @@ async function loadFile(path: string, db: Database) {
     );
   }
   const refuse = (line: number, message: string, remedy: string) => {
-    const place = `${shownPath(path)}${line > 0 ? `:${line}` : ""}`;
+    const place = line > 0 ? `${shownPath(path)}:${line}` : shownPath(path);
     throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);
   };
   const text = decode(bytes, refuse)!;
