@@ -1,5 +1,4 @@
 import type postgres from "postgres";
-import type { Client } from "./client.ts";
 import type { Timed } from "./deadlines.ts";
 import type { Statement } from "./sql.ts";
 
@@ -11,11 +10,20 @@ export type Query = PromiseLike<unknown> & {
   retried?: { code: string };
 };
 
+/** The connection on which units are under way, as far as it matters to the pool. */
+export interface Connection {
+  readonly underWay: Set<Unit>;
+  /** When the last answer came, on the clock of performance.now(). */
+  heardAt: number;
+  /** Stops what is under way and closes it. */
+  giveUp(): void;
+}
+
 /** One unit of work on its way: what is asked, and what became of it so far. */
 export class Unit<Result = unknown> implements Timed {
   deadlineAt = 0;
   /** The connection on which it is under way. */
-  client: Client | undefined;
+  client: Connection | undefined;
   query: Query | undefined;
   sentAt = 0;
   /** Its caller was told: a result, an error, or that it takes too long. */
