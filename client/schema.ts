@@ -353,7 +353,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
+            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "forbidden" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
             request_id: string;
             errors?: {
                 /** @description A JSON Pointer into the body. */
@@ -1028,7 +1028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1135,7 +1135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1282,7 +1282,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1391,7 +1391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1518,7 +1518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1691,7 +1691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1806,7 +1806,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1913,7 +1913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2060,7 +2060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2169,7 +2169,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2296,7 +2296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2454,7 +2454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2561,7 +2561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2717,7 +2717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2826,7 +2826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2953,7 +2953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3124,7 +3124,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3228,7 +3228,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3335,7 +3335,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3481,7 +3481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3626,7 +3626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -190,12 +190,10 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $4::bigint, $5, $6, decode($7, 'hex'),
-    least($8::timestamptz, (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
-    ))
-  from caller
-  where caller.allowed and not exists (select from remembered)
+    least($8::timestamptz, maker.expires_at, maker.replaced_at)
+  from caller, keys maker
+  where maker.owner_id = $9 and maker.id = $10
+    and caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -210,16 +208,16 @@ select
 from caller left join created on true;
 
 -- POST /api/keys, idempotency-key
---   $1, $5, $8, $11, $14, $15, $20, $22: the caller's id
---   $2, $21: the id of the caller's key
+--   $1, $5, $8, $11, $12, $13, $18, $20: the caller's id
+--   $2, $19: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $25: SHA-256 of the body
---   $6, $9, $12, $23: the operation
---   $7, $10, $13, $24: idempotency-key
---   $16: name
---   $17: scope
---   $18: SHA-256 of the new secret
---   $19: expires_at
+--   $4, $23: SHA-256 of the body
+--   $6, $9, $21: the operation
+--   $7, $10, $22: idempotency-key
+--   $14: name
+--   $15: scope
+--   $16: SHA-256 of the new secret
+--   $17: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -240,33 +238,33 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $15::bigint, $16, $17, decode($18, 'hex'),
-    least($19::timestamptz, (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $20 and (select allowed from caller) and m.id = $21
-    ))
-  from caller
-  where caller.allowed and not exists (select from remembered)
+    $13::bigint, $14, $15, decode($16, 'hex'),
+    least($17::timestamptz, maker.expires_at, maker.replaced_at)
+  from caller, keys maker
+  where maker.owner_id = $18 and maker.id = $19
+    and caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -279,7 +277,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $22::bigint, $23, $24, decode($25, 'hex'),
+    $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -326,12 +324,9 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $7::bigint, old.name, old.scope, decode($8, 'hex'),
-    least(now() + (old.expires_at - old.created_at), (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
-    ))
-  from caller, old
-  where caller.allowed
+    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+  from caller, old, keys maker
+  where maker.owner_id = $9 and maker.id = $10 and caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -346,15 +341,15 @@ select
 from caller left join created on true;
 
 -- POST /api/keys/{id}/rotate, idempotency-key
---   $1, $5, $8, $11, $14, $16, $18, $20, $22: the caller's id
---   $2, $21: the id of the caller's key
+--   $1, $5, $8, $11, $12, $14, $16, $18, $20: the caller's id
+--   $2, $19: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $25: SHA-256 of the body
---   $6, $9, $12, $23: the operation and the row's id
---   $7, $10, $13, $24: idempotency-key
---   $15: overlap_seconds
---   $17: the row's id
---   $19: SHA-256 of the new secret
+--   $4, $23: SHA-256 of the body
+--   $6, $9, $21: the operation and the row's id
+--   $7, $10, $22: idempotency-key
+--   $13: overlap_seconds
+--   $15: the row's id
+--   $17: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -375,40 +370,39 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 old as (
   update keys t
-  set replaced_at = now() + make_interval(secs => $15)
-  where t.owner_id = $16 and (select allowed from caller) and t.id = $17 and (t.scope <> 'admin' or (select admin from caller))
+  set replaced_at = now() + make_interval(secs => $13)
+  where t.owner_id = $14 and (select allowed from caller) and t.id = $15 and (t.scope <> 'admin' or (select admin from caller))
     and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $18::bigint, old.name, old.scope, decode($19, 'hex'),
-    least(now() + (old.expires_at - old.created_at), (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $20 and (select allowed from caller) and m.id = $21
-    ))
-  from caller, old
-  where caller.allowed
+    $16::bigint, old.name, old.scope, decode($17, 'hex'),
+    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
+  from caller, old, keys maker
+  where maker.owner_id = $18 and maker.id = $19 and caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -421,7 +415,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $22::bigint, $23, $24, decode($25, 'hex'),
+    $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -516,16 +510,20 @@ with made as (
   on conflict (lower(email)) do nothing
   returning id
 ),
-owner as (
+owner as materialized (
   select id from made
   union all
   select id from users where lower(email) = lower($3)
   limit 1
+),
+installed as (
+  insert into keys (owner_id, name, scope, secret_hash)
+  select owner.id, $4, $5, decode($6, 'hex')
+  from owner
+  returning owner_id, id
 )
-insert into keys (owner_id, name, scope, secret_hash)
-select owner.id, $4, $5, decode($6, 'hex')
-from owner
-returning owner_id, id;
+select installed.owner_id, installed.id
+from installed;
 
 -- db/students.ts: listStudents
 
@@ -866,15 +864,15 @@ select
 from caller left join created on true;
 
 -- POST /api/students, idempotency-key
---   $1, $5, $8, $11, $14, $15, $19: the caller's id
+--   $1, $5, $8, $11, $12, $13, $17: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $22: SHA-256 of the body
---   $6, $9, $12, $20: the operation
---   $7, $10, $13, $21: idempotency-key
---   $16: first_name
---   $17: last_name
---   $18: age
+--   $4, $20: SHA-256 of the body
+--   $6, $9, $18: the operation
+--   $7, $10, $19: idempotency-key
+--   $14: first_name
+--   $15: last_name
+--   $16: age
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -895,27 +893,29 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into students as t (owner_id, first_name, last_name, age)
   select
-    $15::bigint, $16, $17, $18::integer
+    $13::bigint, $14, $15, $16::integer
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -929,7 +929,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $19::bigint, $20, $21, decode($22, 'hex'),
+    $17::bigint, $18, $19, decode($20, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -969,19 +969,22 @@ changed as (
   update students t
   set first_name = $4, last_name = $5, age = $6
   where t.owner_id = $7 and (select allowed from caller) and t.id = $8 and true
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from students t where t.owner_id = $9 and (select allowed from caller) and t.id = $10
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- PATCH /api/students/{id}, if-match
 --   $1, $7, $10: the caller's id
@@ -1008,19 +1011,22 @@ changed as (
   update students t
   set first_name = $4, last_name = $5, age = $6
   where t.owner_id = $7 and (select allowed from caller) and t.id = $8 and t.version = any (string_to_array($9, ',')::bigint[])
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from students t where t.owner_id = $10 and (select allowed from caller) and t.id = $11
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- db/students.ts: deleteStudent
 
@@ -2616,16 +2622,16 @@ select
 from caller left join created on true;
 
 -- POST /api/todos, idempotency-key
---   $1, $5, $8, $11, $14, $15, $20: the caller's id
+--   $1, $5, $8, $11, $12, $13, $18: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $23: SHA-256 of the body
---   $6, $9, $12, $21: the operation
---   $7, $10, $13, $22: idempotency-key
---   $16: description
---   $17: completed
---   $18: due_date
---   $19: student_id
+--   $4, $21: SHA-256 of the body
+--   $6, $9, $19: the operation
+--   $7, $10, $20: idempotency-key
+--   $14: description
+--   $15: completed
+--   $16: due_date
+--   $17: student_id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -2646,28 +2652,30 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into todos as t (owner_id, description, completed, due_date, student_id)
   select
-    $15::bigint, $16, $17::boolean,
-    $18::timestamptz, $19::bigint
+    $13::bigint, $14, $15::boolean,
+    $16::timestamptz, $17::bigint
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -2682,7 +2690,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $20::bigint, $21, $22, decode($23, 'hex'),
+    $18::bigint, $19, $20, decode($21, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -2725,20 +2733,23 @@ changed as (
     description = $4, completed = $5, due_date = $6,
     student_id = $7
   where t.owner_id = $8 and (select allowed from caller) and t.id = $9 and true
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from todos t where t.owner_id = $10 and (select allowed from caller) and t.id = $11
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- PATCH /api/todos/{id}, if-match
 --   $1, $8, $11: the caller's id
@@ -2768,20 +2779,23 @@ changed as (
     description = $4, completed = $5, due_date = $6,
     student_id = $7
   where t.owner_id = $8 and (select allowed from caller) and t.id = $9 and t.version = any (string_to_array($10, ',')::bigint[])
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from todos t where t.owner_id = $11 and (select allowed from caller) and t.id = $12
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- db/todos.ts: deleteTodo
 
@@ -3077,15 +3091,15 @@ select
 from caller left join created on true;
 
 -- POST /api/users, idempotency-key
---   $1, $5, $8, $11, $14, $18: the caller's id
+--   $1, $5, $8, $11, $12, $16: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $21: SHA-256 of the body
---   $6, $9, $12, $19: the operation
---   $7, $10, $13, $20: idempotency-key
---   $15: name
---   $16: email
---   $17: years_old
+--   $4, $19: SHA-256 of the body
+--   $6, $9, $17: the operation
+--   $7, $10, $18: idempotency-key
+--   $13: name
+--   $14: email
+--   $15: years_old
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
   from keys k
@@ -3106,26 +3120,28 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into users as t (name, email, years_old)
-  select $15, $16, $17::integer
+  select $13, $14, $15::integer
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -3139,7 +3155,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $18::bigint, $19, $20, decode($21, 'hex'),
+    $16::bigint, $17, $18, decode($19, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -3180,20 +3196,23 @@ changed as (
   set name = $4, email = $5, years_old = $6
   where t.id = $7 and (select allowed and (admin or id = $8) from caller)
     and true
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.name, t.email, t.years_old,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
-    select from users t
+  shown.version is not null or exists (
+    select 1 from users t
     where t.id = $9 and (select allowed and (admin or id = $10) from caller)
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- PATCH /api/users/{id}, if-match
 --   $1: the caller's id
@@ -3221,20 +3240,23 @@ changed as (
   set name = $4, email = $5, years_old = $6
   where t.id = $7 and (select allowed and (admin or id = $8) from caller)
     and t.version = any (string_to_array($9, ',')::bigint[])
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.name, t.email, t.years_old,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
-    select from users t
+  shown.version is not null or exists (
+    select 1 from users t
     where t.id = $10 and (select allowed and (admin or id = $11) from caller)
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- db/users.ts: deleteUser
 
@@ -3264,7 +3286,7 @@ deleted as (
 select
   caller.id as caller_id, caller.allowed,
   deleted.version is not null or exists (
-    select from users t
+    select 1 from users t
     where t.id = $6 and (select allowed and (admin or id = $7) from caller)
   ) as present,
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
@@ -3297,7 +3319,7 @@ deleted as (
 select
   caller.id as caller_id, caller.allowed,
   deleted.version is not null or exists (
-    select from users t
+    select 1 from users t
     where t.id = $7 and (select allowed and (admin or id = $8) from caller)
   ) as present,
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
