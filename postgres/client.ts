@@ -136,6 +136,7 @@ export class Client {
     if (this.underWay.size === 0) this.heardAt = now;
     this.underWay.add(unit);
     this.usedAt = unit.sentAt = now;
+    unit.client = this;
     const query = unit.query = unit.start(this.#sql, this.#prepares(unit));
     query.then(
       (raw) => {
@@ -196,6 +197,7 @@ export class Client {
 
   #remove(unit: Unit) {
     this.underWay.delete(unit);
+    unit.client = undefined;
     if (this.phase === "leaving" && !this.#awaited) this.#over.resolve();
   }
 

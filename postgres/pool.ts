@@ -2,7 +2,7 @@ import { Client, type Owner, unprepared } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
 import type { DatabaseSettings } from "./settings.ts";
-import type { Unit } from "./unit.ts";
+import type { Carrier, Unit } from "./unit.ts";
 
 /** Units under way on one connection at most. */
 const mostUnderWay = 16;
@@ -237,7 +237,7 @@ export class Pool implements Owner {
   }
 
   #late(unit: Unit) {
-    const client = this.#clients.find(({ underWay }) => underWay.has(unit));
+    const { client } = unit;
     const { size, deadlineMs } = this.options;
     const waited = this.#waiting.delete(unit);
     clearTimeout(unit.timer);
@@ -251,11 +251,11 @@ export class Pool implements Owner {
     } else this.#watch();
   }
 
-  #isSilent({ heardAt }: Client, now: number, ms: number): boolean {
+  #isSilent({ heardAt }: Carrier, now: number, ms: number): boolean {
     return now - heardAt > ms + 2 * this.#roundTripMs;
   }
 
-  #giveUp(client: Client, now: number) {
+  #giveUp(client: Carrier, now: number) {
     this.#stoppedAt = now;
     client.giveUp();
   }

@@ -10,9 +10,19 @@ export type Query = PromiseLike<unknown> & {
   retried?: { code: string };
 };
 
+/** The connection that a unit is under way on, as far as its deadline needs it. */
+export interface Carrier {
+  readonly underWay: ReadonlySet<unknown>;
+  /** When the server was heard last. */
+  readonly heardAt: number;
+  giveUp(): void;
+}
+
 /** One unit of work on its way: what is asked, and what became of it so far. */
 export class Unit<Result = unknown> implements Timed {
   deadlineAt = 0;
+  /** The connection on which it is under way. */
+  client: Carrier | undefined;
   query: Query | undefined;
   sentAt = 0;
   /** Its caller was told: a result, an error, or that it takes too long. */
