@@ -45,7 +45,19 @@ export function createdReply(
   complete = (body: string, _id: string, _replayed: boolean) => body,
 ) {
   const row = permit(c, rows);
-  const { body, id, version, replayed, reused } = row;
+  const { body, id, version, replayed } = row;
+  refuseReused(row);
+  if (body === null || id === null) throw absent();
+  return passThrough(complete(body, id, replayed), 201, {
+    location: `${location}/${id}`,
+    etag: `"${version}"`,
+    ...(replayed && { "idempotent-replayed": "true" }),
+    ...writtenHeader(row),
+  });
+}
+
+/** Throws 422 where the idempotency key belongs to a request with another body. */
+export function refuseReused({ reused }: Created) {
   if (reused) {
     throw new Problem("idempotency_key_reused", "It was sent before, with another body.", {
       errors: [{
@@ -55,13 +67,6 @@ export function createdReply(
       }],
     });
   }
-  if (body === null || id === null) throw absent();
-  return passThrough(complete(body, id, replayed), 201, {
-    location: `${location}/${id}`,
-    etag: `"${version}"`,
-    ...(replayed && { "idempotent-replayed": "true" }),
-    ...writtenHeader(row),
-  });
 }
 
 /** PATCH: 200 with the whole row. */
@@ -76,7 +81,7 @@ export function deletedReply(c: Ctx, rows: Changed[]) {
 }
 
 /** What a read sends back, so as not to be answered by a replica that is behind this write. */
-function writtenHeader({ written }: Written): Record<string, string> {
+export function writtenHeader({ written }: Written): Record<string, string> {
   return written === null ? {} : { "slate-written": written };
 }
 
