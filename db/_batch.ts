@@ -35,7 +35,8 @@ export const faults = sql`coalesce(
 
 /** New rows as one row, of the CTE `inserted`, for the answer that is remembered. */
 export const created = sql`created as (
-      select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+      select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+        1::bigint as version
       from inserted
       having count(*) > 0
     )`;

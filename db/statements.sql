@@ -1418,6 +1418,168 @@ from caller left join deleted on true;
 
 -- db/todo_batches.ts: createTodos
 
+-- POST /api/todos/batch
+--   $1, $5, $6: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+remembered as (select where false),
+items as materialized (
+  select ordinality - 1 as n, description, completed, due_date, student_id
+  from rows from (
+    json_to_recordset($4::text::json) as (
+      description text, completed boolean, due_date timestamptz, student_id bigint
+    )
+  ) with ordinality
+),
+faults as (
+  select i.n, 'student_id' as field
+  from items i
+  where i.student_id is not null and not exists (
+    select from students s
+    where s.owner_id = $5 and (select allowed from caller) and s.id = i.student_id
+  )
+),
+inserted as (
+  insert into todos as t (owner_id, description, completed, due_date, student_id)
+  select $6::bigint, items.description, items.completed, items.due_date, items.student_id
+  from caller, items
+  where caller.allowed
+    and not exists (select from remembered) and not exists (select from faults)
+  order by items.n
+  returning t.id, (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+),
+created as (
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+  from inserted
+  having count(*) > 0
+)
+select
+  caller.id as caller_id, caller.allowed,
+  created.id, created.body, created.version,
+  false as replayed, false as reused, pg_current_xact_id_if_assigned()::text as written, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults
+from caller left join created on true;
+
+-- POST /api/todos/batch, idempotency-key
+--   $1, $5, $8, $11, $14, $16, $17, $18: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4, $21: SHA-256 of the body
+--   $6, $9, $12, $19: the operation
+--   $7, $10, $13, $20: idempotency-key
+--   $15: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+remembered as (
+  select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
+  from idempotency_keys r
+  where r.owner_id = $5 and (select allowed from caller)
+    and r.route = $6 and r.key = $7 and r.expires_at > now()
+),
+expired as (
+  delete from idempotency_keys r
+  where r.owner_id = $8 and (select allowed from caller)
+    and r.route = $9 and r.key = $10 and r.expires_at <= now()
+  returning 1
+),
+swept as (
+  delete from idempotency_keys r
+  where r.owner_id = $11 and (select allowed from caller)
+    and not (r.route = $12 and r.key = $13)
+    and r.ctid = any (array(
+      select o.ctid
+      from idempotency_keys o
+      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      order by o.expires_at
+      limit 2
+      for update skip locked
+    ))
+),
+items as materialized (
+  select ordinality - 1 as n, description, completed, due_date, student_id
+  from rows from (
+    json_to_recordset($15::text::json) as (
+      description text, completed boolean, due_date timestamptz, student_id bigint
+    )
+  ) with ordinality
+),
+faults as (
+  select i.n, 'student_id' as field
+  from items i
+  where i.student_id is not null and not exists (
+    select from students s
+    where s.owner_id = $16 and (select allowed from caller) and s.id = i.student_id
+  )
+),
+inserted as (
+  insert into todos as t (owner_id, description, completed, due_date, student_id)
+  select $17::bigint, items.description, items.completed, items.due_date, items.student_id
+  from caller, items
+  where caller.allowed
+    and not exists (select from remembered) and not exists (select from faults)
+  order by items.n
+  returning t.id, (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+),
+created as (
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+  from inserted
+  having count(*) > 0
+)
+,
+kept as (
+  insert into idempotency_keys
+    (owner_id, route, key, request_hash, row_id, row_version, body)
+  select
+    $18::bigint, $19, $20, decode($21, 'hex'),
+    created.id, created.version, created.body
+  from caller, created
+  -- After the expired answer is gone, which this reads.
+  where caller.allowed and (select count(*) from expired) >= 0
+)
+select
+  caller.id as caller_id, caller.allowed,
+  coalesce(created.id, remembered.row_id) as id,
+  coalesce(created.body, remembered.body) as body,
+  coalesce(created.version, remembered.row_version) as version,
+  remembered.same is not null as replayed, remembered.same is false as reused, pg_current_xact_id_if_assigned()::text as written, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults
+from caller left join created on true left join remembered on true;
+
 -- db/todo_batches.ts: updateTodos
 
 -- PATCH /api/todos/batch

@@ -21,7 +21,7 @@ export function createTodos(
   idempotency?: Idempotency,
 ): Promise<BatchCreated[]> {
   const { ownerId } = credential;
-  const run = () =>
+  return placed(() =>
     once<BatchCreated>(db, credential, idempotency, ({ remembered, answer }) =>
       sql`
     with ${caller(credential, "write")},
@@ -52,8 +52,8 @@ export function createTodos(
       returning t.id, ${json(todoColumns)} as body
     ),
     ${created}
-    ${answer}`, sql`, ${faults}`);
-  return placed(run);
+    ${answer}`, sql`, ${faults}`)
+  );
 }
 
 /** What is left out of an item stays as it is. */
