@@ -6,7 +6,7 @@ import { createApp } from "./routes/mod.ts";
 import { serve, type Server } from "./server.ts";
 import { requireSettings } from "./settings.ts";
 
-const drainLimit = 4000;
+const drainMs = 4000;
 
 function fail(message: string): never {
   console.error(message);
@@ -22,9 +22,9 @@ if (settings.devKey) {
   }
 }
 
-const { database, host, port, poolSize, deadline } = settings;
+const { database, host, port, poolSize, deadlineMs } = settings;
 const log = lineWriter(Deno.stdout);
-const connected = connect(database, { size: poolSize, deadline });
+const connected = connect(database, { size: poolSize, deadline: deadlineMs });
 const telemetry = Deno.env.get("OTEL_DENO") === "true";
 const db = telemetry ? observed(connected, "primary") : connected;
 const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
@@ -52,10 +52,10 @@ try {
   fail(`Slate cannot start:\n- ${host}:${port} is in use: stop what listens there, or set PORT`);
 }
 
-/** Lets the requests in hand finish, then ends. A second signal, or the limit, ends at once. */
+/** Lets the requests in flight finish, then ends. A second signal, or the limit, ends immediately. */
 async function drain() {
   for (const signal of signals) Deno.removeSignalListener(signal, drain);
-  Deno.unrefTimer(setTimeout(giveUp, drainLimit));
+  Deno.unrefTimer(setTimeout(giveUp, drainMs));
   await server.shutdown();
   await replica?.close();
   await db.close();
@@ -63,9 +63,9 @@ async function drain() {
   Deno.exit(0);
 }
 
-/** Somebody sends a body that never ends, or a statement takes too long: they are cut off. */
+/** Cuts off what is left, such as a body that never ends or a statement that takes too long. */
 function giveUp() {
-  const msg = `requests were still in hand after ${drainLimit} ms and are cut off`;
+  const msg = `requests were still in flight after ${drainMs} ms and are cut off`;
   log.write(JSON.stringify({ level: "error", msg }));
   log.flush();
   Deno.exit(1);

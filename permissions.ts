@@ -5,9 +5,13 @@
  */
 import { names, requireSettings } from "./settings.ts";
 
-const { host, port, database, replica } = requireSettings();
+const { host, port, database, replica, auth } = requireSettings();
 const files = [`${import.meta.dirname}/db/migrations`, Deno.env.get("PGPASSFILE")];
 const net = [address(host, port)];
+for (const url of [auth?.issuer, auth?.jwksUrl]) {
+  const { hostname, port, protocol } = URL.parse(url ?? "") ?? {};
+  if (hostname) net.push(`${hostname}:${port || (protocol === "https:" ? 443 : 80)}`);
+}
 const sockets: string[] = [];
 for (const { host, port, rootCertificate } of replica ? [database, replica] : [database]) {
   files.push(rootCertificate);

@@ -14,21 +14,23 @@ export interface Settings {
   /** The platform listens for us, as Deno Deploy does. */
   managed: boolean;
   database: DatabaseSettings;
-  /** A streaming replica of it, for reads that say they may be a moment behind. */
+  /** A streaming replica of it, for reads that allow one. */
   replica?: DatabaseSettings;
-  /** The middle of every API key, `slate_<environment>_...`: a key of another one is refused. */
+  /** Part of every API key, `slate_<environment>_...`. A key of another environment is refused. */
   environment: string;
-  /** Connections to the database at most. */
+  /** The most connections to the database. */
   poolSize: number;
-  /** Milliseconds until a request is answered 504 and its statement stopped. */
-  deadline: number;
+  /** Until a request is answered 504 and its statement stopped. */
+  deadlineMs: number;
   corsOrigins: string[];
   /** Requests a minute and caller; 0 turns the limit off. */
   rateLimit: number;
-  /** Requests in hand for one caller; 0 turns the limit off. */
+  /** Requests in flight for one caller; 0 turns the limit off. */
   concurrencyLimit: number;
   /** The header that our own proxy sets to the client's address; none is trusted by default. */
   trustedProxyHeader?: string;
+  /** The OpenID Connect issuer whose access tokens are taken beside API keys. */
+  auth?: { issuer: string; audiences: string[]; jwksUrl?: string };
   /** Only in `deno task dev`: the key of requests that carry none. */
   devKey?: string;
   /** Whether `/` is a page that shows what the API does; by default in `deno task dev`. */
@@ -44,7 +46,7 @@ type Environment = Record<string, string | undefined>;
 
 const known = ["SLATE_ENV", "SLATE_DATA_DIR", "SLATE_DEV_KEY"];
 
-/** Every name of the environment that the process which serves looks at. */
+/** Every name of the environment that the process which serves reads. */
 export const names = [
   ...databaseNames,
   ...[
@@ -58,6 +60,7 @@ export const names = [
     "CORS_ORIGINS",
   ],
   ...["RATE_LIMIT", "CONCURRENCY_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
+  ...["AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL"],
   ...known,
 ];
 
@@ -107,6 +110,7 @@ export function readSettings(env: Environment): Settings {
     }
   }
   const settings = {
+    auth: authOf(env, faults),
     replica,
     host,
     port: whole("PORT", 8000, 0, 65535),
@@ -114,7 +118,7 @@ export function readSettings(env: Environment): Settings {
     managed: Boolean(env.DENO_SERVE_ADDRESS),
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
     poolSize: whole("POOL_SIZE", 10, 1, 1000),
-    deadline: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
+    deadlineMs: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
     corsOrigins,
     rateLimit: whole("RATE_LIMIT", 6000, 0, 1_000_000_000),
     concurrencyLimit: whole("CONCURRENCY_LIMIT", 64, 0, 1_000_000),
@@ -140,6 +144,28 @@ export function readSettings(env: Environment): Settings {
     throw new SettingsError(faults.map((fault) => `- ${fault}`).join("\n"));
   }
   return { ...settings, database };
+}
+
+/** The issuer of access tokens, where one is named. */
+function authOf(env: Environment, faults: string[]): Settings["auth"] {
+  const { AUTH_ISSUER: issuer, AUTH_JWKS_URL: jwksUrl } = env;
+  const audiences = (env.AUTH_AUDIENCE ?? "").split(",").map((a) => a.trim()).filter(Boolean);
+  if (!issuer) {
+    if (audiences.length > 0 || jwksUrl) faults.push("AUTH_ISSUER is missing: name the issuer too");
+    return undefined;
+  }
+  for (const [name, text] of Object.entries({ AUTH_ISSUER: issuer, AUTH_JWKS_URL: jwksUrl })) {
+    if (!text) continue;
+    const url = URL.parse(text);
+    if (url?.protocol === "https:" || url?.protocol === "http:" && isLocal(url.hostname)) continue;
+    faults.push(
+      `${name} is "${text}": it must be an https address, such as https://id.example.com`,
+    );
+  }
+  if (audiences.length === 0) {
+    faults.push("AUTH_AUDIENCE is missing: without it every token of the issuer would be taken");
+  }
+  return { issuer, audiences, jwksUrl: jwksUrl || undefined };
 }
 
 function replicaOf(

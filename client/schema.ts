@@ -7,7 +7,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Find the docs page */
+        /** Redirect to the docs page */
         get: operations["getRoot"];
         put?: never;
         post?: never;
@@ -58,7 +58,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say that the API is up */
+        /** Check that the API is up */
         get: operations["getWelcome"];
         put?: never;
         post?: never;
@@ -76,7 +76,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that the process answers
+         * Check that the process is alive
          * @description Never touches the database: its outage is no reason to restart the API.
          */
         get: operations["getLiveness"];
@@ -96,7 +96,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Say that requests can be served
+         * Check that requests can be served
          * @description The database answers and has every migration that this build expects.
          */
         get: operations["getReadiness"];
@@ -771,7 +771,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description See /api/docs. */
+            /** @description To /api/docs. */
             302: {
                 headers: {
                     /** @description /api/docs */
@@ -939,7 +939,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Up. */
+            /** @description The API is up. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -995,7 +995,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Live. */
+            /** @description The process is alive. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1051,7 +1051,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Ready. */
+            /** @description Requests can be served. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1558,7 +1558,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                /** @description Words of the description. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
                 /** @description Only todos of this student. */
                 student_id?: number;
@@ -2220,7 +2220,7 @@ export interface operations {
                 due?: "none";
                 /** @description Only todos that changed at this time or later. */
                 updated_since?: string;
-                /** @description Words to search the descriptions for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                /** @description Words of the description. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {
@@ -2761,7 +2761,7 @@ export interface operations {
                 cursor?: string;
                 /** @description `-` in front sorts descending. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
-                /** @description Words to search the names for. All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`. */
+                /** @description Words of the names. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
             };
             header?: {

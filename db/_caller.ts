@@ -1,11 +1,15 @@
+import { identified, type Identity } from "./_identity.ts";
 import { sql, type Statement } from "../postgres/mod.ts";
 
-/** Each scope holds the ones before it. */
+/** Each scope includes the ones before it. */
 export const scopes = ["read", "write", "admin"] as const;
 export type Scope = typeof scopes[number];
 
-/** What a caller shows: whose the key is and its id, as the key says, and its secret's digest. */
-export interface Credential {
+/** What a caller sends: an API key, or who they are to an issuer that was asked for it. */
+export type Credential = KeyCredential | Identity;
+
+/** The key's owner and id, as the key says, and the digest of its secret. */
+export interface KeyCredential {
   ownerId: string;
   keyId: string;
   /** SHA-256 of the secret in hexadecimal. */
@@ -20,14 +24,16 @@ const holders = {
 
 /**
  * The CTE `caller`: one row if the credential is good, else none. Every statement begins with it, so
- * that a request proves who is asking and does its work in one round trip. `id` is the user,
- * `allowed` whether the key's scope holds the one that the statement needs.
+ * that one round trip proves the caller and does the work. `id` is the user, `allowed` whether the
+ * credential's scope includes the one that the statement needs.
  *
  * Both digests are hashed again with a nonce, so that the time that their comparison takes says
- * nothing about the stored one (double-HMAC verification). For a key that is unknown or has ended the
- * nonce stands there, which equals no digest: the same work, so that the time does not tell either.
+ * nothing about the stored one (double-HMAC verification). For a key that is unknown or has ended, the
+ * nonce takes the place of the digest and equals none: it is the same work, in the same time.
  */
-export function caller({ ownerId, keyId, hash }: Credential, scope: Scope): Statement {
+export function caller(credential: Credential, scope: Scope): Statement {
+  if ("issuer" in credential) return identified(credential, scope);
+  const { ownerId, keyId, hash } = credential;
   return sql`caller as materialized (
       select k.owner_id as id, ${holders[scope]} as allowed, k.scope = 'admin' as admin
       from keys k
@@ -43,7 +49,7 @@ export function caller({ ownerId, keyId, hash }: Credential, scope: Scope): Stat
 }
 
 /**
- * For the `where` of whatever reads or writes rows, beside `owner_id`: the number in a credential
- * counts only where the caller is proven and may do this.
+ * For every `where`, beside `owner_id`: the owner that a credential names counts only if the caller is
+ * proven, and if the scope allows what the statement does.
  */
 export const allowed = sql`(select allowed from caller)`;

@@ -2,26 +2,26 @@ import type { Authorization } from "./_row.ts";
 import { sql, type Statement } from "../postgres/mod.ts";
 
 /*
- * A list is read a page at a time, by key set: a page starts after the last row of the one before,
- * so that it costs the same at row 10 and at row 10,000,000.
+ * A list is read a page at a time, by keyset: a page starts after the last row of the one before, so
+ * that it costs the same at row 10 and at row 10,000,000.
  */
 
-/** One page, as whoever reads it gets it. */
+/** One page. */
 export interface Page extends Authorization {
   /** A JSON array as text. */
   data: string;
-  /** Where the next page starts after; null on the last page. */
+  /** The row that the next page starts after; null on the last page. */
   last_id: string | null;
   last_value: string | null;
 }
 
-/** Where a page starts: after the row with this id and, sorted by something else, this value. */
+/** Where a page starts: after the row with this id and, where the sort is another, this value. */
 export interface After {
   id: string;
   value: string | null;
 }
 
-/** A page as it is asked for. */
+/** Which page to read. */
 export interface PageRequest<Sort extends string> {
   sort: Sort;
   descending: boolean;
@@ -33,8 +33,8 @@ const day = String.raw`\d{4,}-\d\d-\d\d`;
 const clock = String.raw`\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d(:\d\d)*`;
 
 /**
- * The types to sort by, and what a cursor's value of each looks like, as PostgreSQL writes it: one
- * that somebody made up must not reach it.
+ * The types to sort by, and the form of their values in a cursor, as PostgreSQL writes them: a made-up
+ * value must not reach PostgreSQL.
  */
 const types = {
   text: { name: sql`text`, pattern: /^[^\0]*$/ },
@@ -46,11 +46,11 @@ const types = {
   },
 };
 
-/** The position of table `t`'s rows in one order. */
+/** One order of the rows of table `t`. */
 export interface Order {
-  /** The sort's expression as text, for the cursor; null where the id alone decides. */
+  /** The sort's expression as text, for the cursor; null where the id alone sorts. */
   value: Statement;
-  /** The key-set condition, exact to the microsecond; true on the first page. */
+  /** The keyset condition, exact to the microsecond; true on the first page. */
   after: Statement;
   /** What follows `order by`; its index is read in order, nothing is sorted. */
   by: Statement;
@@ -58,12 +58,12 @@ export interface Order {
 
 /** One way to sort a list. */
 export interface SortKey {
-  /** Whether this is the value of a cursor that it gave. */
+  /** Whether this can be the value of one of its cursors. */
   accepts(value: unknown): boolean;
   order(request: { descending: boolean; after?: After }): Order;
 }
 
-/** By id, which is by age. */
+/** By id: the oldest first. */
 export const byId: SortKey = {
   accepts: (value) => value === null,
   order({ descending, after }) {
@@ -110,8 +110,8 @@ export function by(
 export const mostRows = sql`limit 101`;
 
 /**
- * The CTE `page`, one row made of the CTE `rows`: one row more than the page holds is read, which
- * says that there is a next page and is not shown.
+ * The CTE `page`, one row made of the CTE `rows`. One row more than the page holds is read: it says
+ * that there is a next page, and is left out.
  */
 export function page(limit: number): Statement {
   return sql`page as (

@@ -1,20 +1,20 @@
 import { sql, type Statement } from "../postgres/mod.ts";
 
-/** What every statement says of who asked. No row at all: the key is unknown, wrong or expired. */
+/** What every statement says of the caller. No row at all: the key is unknown, wrong or expired. */
 export interface Authorization {
   caller_id: string;
-  /** The key's scope holds the one that the statement needs. */
+  /** Whether the key's scope includes the one that the statement needs. */
   allowed: boolean;
 }
 
-/** One row, as whoever reads it gets it. */
+/** One row. */
 export interface Found extends Authorization {
   /** The row as JSON text, to be passed on unparsed; null where there is none. */
   body: string | null;
   version: string | null;
 }
 
-/** What a statement that writes says, for a read that must not be behind it; see replica.ts. */
+/** The number of a write, for a read that must see it; see postgres/replica.ts. */
 export interface Written {
   /** The transaction's number; null where nothing was written. */
   written: string | null;
@@ -26,7 +26,7 @@ export interface Changed extends Found, Written {
   present: boolean;
 }
 
-/** What an If-Match header allows: any version, or one of these. */
+/** The versions that an If-Match header allows: any, or one of these. */
 export type Versions = "*" | string[];
 
 export const written = sql`pg_current_xact_id_if_assigned()::text as written`;
@@ -36,11 +36,11 @@ export function utc(column: Statement): Statement {
   return sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
 
-/** When the row of table `t` was made and changed. */
+/** When the row of table `t` was created and changed. */
 export const timestamps = sql`${utc(sql`t.created_at`)} as created_at,
         ${utc(sql`t.updated_at`)} as updated_at`;
 
-/** A row as JSON text; `columns` are what a `select` lists. */
+/** A row as JSON text; `columns` is a list as after `select`. */
 export function json(columns: Statement): Statement {
   return sql`(select row_to_json(item) from (select
         ${columns}
@@ -48,15 +48,15 @@ export function json(columns: Statement): Statement {
 }
 
 /**
- * The precondition of an If-Match header, in the change's own `where`: of two racers exactly one
- * wins. Table `t`.
+ * The precondition of an If-Match header, for the `where` of the change of table `t` itself: of two at
+ * once exactly one wins.
  */
 export function matches(versions: Versions | undefined): Statement {
   if (versions === undefined || versions === "*") return sql`true`;
   return sql`t.version = any (string_to_array(${versions.join(",")}, ',')::bigint[])`;
 }
 
-/** A fragment, or nothing. Each combination is a statement of its own, with a plan of its own. */
+/** The fragment, or nothing. Each combination is a statement with a plan of its own. */
 export function when(condition: boolean, fragment: Statement): Statement {
   return condition ? fragment : sql``;
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Credential } from "./_caller.ts";
+import type { KeyCredential } from "./_caller.ts";
 
 /** `slate_<environment>_<owner>_<id>_<secret>`: a scanner finds a leaked one, the ids find its row. */
 const keyPattern = /^slate_([a-z]{1,16})_([1-9]\d{0,15})_([1-9]\d{0,15})_([A-Za-z0-9_-]{43})$/;
@@ -19,7 +19,7 @@ export function formatKey(
 }
 
 /** What a key says; undefined for one that is malformed or of another environment. */
-export function parseKey(text: string, environment: string): Credential | undefined {
+export function parseKey(text: string, environment: string): KeyCredential | undefined {
   const [, env, ownerId, keyId, secret] = keyPattern.exec(text) ?? [];
   if (env !== environment) return undefined;
   return { ownerId: ownerId!, keyId: keyId!, hash: digest(secret!) };

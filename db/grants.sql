@@ -3,6 +3,7 @@
 -- application: the API's tests run under this role and fail.
 grant select, insert, update, delete on users to slate_app;
 grant select, insert, update, delete on keys to slate_app;
+grant select, insert, update, delete on identities to slate_app;
 grant select, insert, update, delete on idempotency_keys to slate_app;
 grant select, insert, update, delete on deletions to slate_app;
 grant select, insert, update, delete on students to slate_app;

@@ -11,7 +11,7 @@ import {
   type Versions,
   written,
 } from "./_row.ts";
-import { type Database, sql } from "../postgres/mod.ts";
+import { type Database, sql, type Statement } from "../postgres/mod.ts";
 
 export interface KeyFields {
   name: string;
@@ -32,6 +32,15 @@ export const keySorts = { id: byId };
 
 /** A key, and nobody else's, may be changed by one that is as mighty: else it made itself mightier. */
 const mightyEnough = sql`(t.scope <> 'admin' or (select admin from caller))`;
+
+/** When the key that asks ends; null where it never does, and for who signs in by an issuer. */
+function makersEnd(credential: Credential): Statement {
+  if ("issuer" in credential) return sql`null::timestamptz`;
+  return sql`(
+          select least(m.expires_at, m.replaced_at) from keys m
+          where m.owner_id = ${credential.ownerId} and ${allowed} and m.id = ${credential.keyId}
+        )`;
+}
 
 /** Who asks, and nothing else: for a request that fails before its own statement. */
 export function proveCaller(
@@ -85,10 +94,9 @@ export function createKey(
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${credential.ownerId}::bigint, ${key.name}, ${key.scope}, decode(${hash}, 'hex'),
-        least(${key.expires_at}::timestamptz, maker.expires_at, maker.replaced_at)
-      from caller, keys maker
-      where maker.owner_id = ${credential.ownerId} and maker.id = ${credential.keyId}
-        and caller.allowed and not exists (select from remembered)
+        least(${key.expires_at}::timestamptz, ${makersEnd(credential)})
+      from caller
+      where caller.allowed and not exists (select from remembered)
       returning t.id, ${json(keyColumns)} as body, t.version
     )
     ${answer}`);
@@ -106,7 +114,7 @@ export function rotateKey(
   hash: string,
   idempotency?: Idempotency,
 ): Promise<Created[]> {
-  const { ownerId, keyId } = credential;
+  const { ownerId } = credential;
   return once(db, credential, idempotency, ({ remembered, answer }) =>
     sql`
     with ${caller(credential, "write")},
@@ -122,9 +130,9 @@ export function rotateKey(
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${ownerId}::bigint, old.name, old.scope, decode(${hash}, 'hex'),
-        least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
-      from caller, old, keys maker
-      where maker.owner_id = ${ownerId} and maker.id = ${keyId} and caller.allowed
+        least(now() + (old.expires_at - old.created_at), ${makersEnd(credential)})
+      from caller, old
+      where caller.allowed
       returning t.id, ${json(keyColumns)} as body, t.version
     )
     ${answer}`);

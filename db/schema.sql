@@ -81,6 +81,25 @@ comment on column idempotency_keys.route is 'The operation, such as createTodo.'
 comment on column idempotency_keys.request_hash is 'SHA-256 of the body that was sent.';
 comment on column idempotency_keys.body is 'The answer''s JSON, without a key''s secret.';
 
+create table identities (
+  owner_id bigint not null,
+  issuer text not null,
+  subject text not null,
+  created_at timestamptz not null default now(),
+  constraint identities_pkey primary key (owner_id, issuer, subject),
+  constraint identities_subject_key unique (issuer, subject),
+  constraint identities_owner_id_fkey foreign key (owner_id)
+    references users (id)
+    on delete cascade,
+  constraint identities_issuer_check
+    check (char_length(issuer) >= 1 and char_length(issuer) <= 1000),
+  constraint identities_subject_check
+    check (char_length(subject) >= 1 and char_length(subject) <= 255)
+);
+
+comment on table identities is 'Who a user is to an OpenID Connect issuer.';
+comment on column identities.subject is 'The claim sub, which an issuer never gives to somebody else.';
+
 create table keys (
   id bigint generated always as identity,
   owner_id bigint not null,

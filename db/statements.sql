@@ -281,10 +281,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $4::bigint, $5, $6, decode($7, 'hex'),
-    least($8::timestamptz, maker.expires_at, maker.replaced_at)
-  from caller, keys maker
-  where maker.owner_id = $9 and maker.id = $10
-    and caller.allowed and not exists (select from remembered)
+    least($8::timestamptz, (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
+    ))
+  from caller
+  where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -350,10 +352,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $15::bigint, $16, $17, decode($18, 'hex'),
-    least($19::timestamptz, maker.expires_at, maker.replaced_at)
-  from caller, keys maker
-  where maker.owner_id = $20 and maker.id = $21
-    and caller.allowed and not exists (select from remembered)
+    least($19::timestamptz, (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $20 and (select allowed from caller) and m.id = $21
+    ))
+  from caller
+  where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -413,9 +417,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $7::bigint, old.name, old.scope, decode($8, 'hex'),
-    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
-  from caller, old, keys maker
-  where maker.owner_id = $9 and maker.id = $10 and caller.allowed
+    least(now() + (old.expires_at - old.created_at), (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
+    ))
+  from caller, old
+  where caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,
@@ -487,9 +494,12 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $18::bigint, old.name, old.scope, decode($19, 'hex'),
-    least(now() + (old.expires_at - old.created_at), maker.expires_at, maker.replaced_at)
-  from caller, old, keys maker
-  where maker.owner_id = $20 and maker.id = $21 and caller.allowed
+    least(now() + (old.expires_at - old.created_at), (
+      select least(m.expires_at, m.replaced_at) from keys m
+      where m.owner_id = $20 and (select allowed from caller) and m.id = $21
+    ))
+  from caller, old
+  where caller.allowed
   returning t.id, (select row_to_json(item) from (select
     t.id, t.name, t.scope,
     to_char(least(t.expires_at, t.replaced_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as expires_at,

@@ -10,6 +10,7 @@ import {
   type Versions,
   written,
 } from "./_row.ts";
+import { proveCaller } from "./keys.ts";
 import { type Database, sql } from "../postgres/mod.ts";
 
 export interface UserFields {
@@ -58,8 +59,10 @@ export function getUser(db: Database, credential: Credential, id: string): Promi
     from caller left join found on true`);
 }
 
-export function getMe(db: Database, credential: Credential): Promise<Found[]> {
-  return db.query(sql`
+/** A statement does not see the account that it makes itself, so a new person's is made before it. */
+export async function getMe(db: Database, credential: Credential): Promise<Found[]> {
+  if (typeof credential.ownerId !== "string") await proveCaller(db, credential, "read");
+  return await db.query(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version

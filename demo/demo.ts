@@ -9,14 +9,14 @@ const field = (id: string) => find<HTMLInputElement>(id);
 let slate: SlateClient;
 const students = new Map<number, Schemas["Student"]>();
 
-/** What the server answered, or its problem in words that are shown. */
-async function answer<Data>(asked: Promise<{ data?: Data; error?: Schemas["Problem"] }>) {
-  const { data, error } = await asked;
+/** The data of an answer. Throws SlateError for a problem. */
+async function answer<Data>(pending: Promise<{ data?: Data; error?: Schemas["Problem"] }>) {
+  const { data, error } = await pending;
   if (error) throw new SlateError(error);
   return data as Data;
 }
 
-/** Does it, and says what came of it to those who see and those who listen. */
+/** Does the work and announces the result, on the page and to screen readers. */
 async function attempt(work: () => Promise<string>) {
   const status = find("status");
   try {

@@ -1,13 +1,14 @@
 import type { Context } from "hono";
-import type { Scope } from "../db/_caller.ts";
+import type { Credential, Scope } from "../db/_caller.ts";
 import type { Authorization } from "../db/_row.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveCaller } from "../db/keys.ts";
-import type { Database } from "../postgres/mod.ts";
+import { type Database, DatabaseError } from "../postgres/mod.ts";
 import { isLocal } from "../postgres/settings.ts";
 import type { Limits } from "./_limits.ts";
 import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
 import type { Step, Variables } from "./_step.ts";
+import type { Tokens } from "./_token.ts";
 
 /**
  * Takes the credential out of the request. It is not checked here: the handler's one statement does
@@ -16,25 +17,36 @@ import type { Step, Variables } from "./_step.ts";
  * the handler throws becomes an answer here already.
  */
 export function authentication(
-  { db, environment, devKey, limits }: {
+  { db, environment, devKey, limits, tokens }: {
     db: Database;
     environment: string;
     devKey?: string;
     limits: Limits;
+    /** Who signs in by an OpenID Connect issuer, where one is set. */
+    tokens?: Tokens;
   },
   scope: Scope,
 ): Step {
   // Only under a name of this machine: a web page can make its own name point here (DNS rebinding).
   const openKey = (c: Context) =>
     devKey && isLocal(new URL(c.req.url).hostname.replace(/^\[|\]$/g, "")) ? devKey : undefined;
+  const prove = (credential: Credential) =>
+    proveCaller(db, credential, scope).catch((error) => {
+      if (!bothMadeIt(error)) throw error;
+      return proveCaller(db, credential, scope);
+    });
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
-    const credential = token === undefined ? undefined : parseKey(token, environment);
+    let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
+    // A JSON Web Token has three parts.
+    if (!credential && tokens && token?.split(".").length === 3) {
+      credential = await tokens.identify(token);
+    }
     const admitted = limits.admit(
       c,
       credential,
-      async () => (await proveCaller(db, credential!, scope))[0]?.caller_id,
+      async () => (await prove(credential!))[0]?.caller_id,
     );
     // Nearly always there is nothing to wait for, and no promise.
     const finish = admitted instanceof Promise ? await admitted : admitted;
@@ -46,8 +58,16 @@ export function authentication(
       } catch (error) {
         answer = errorResponse(error as Error, c);
       }
+      if (bothMadeIt(c.error)) {
+        c.error = undefined;
+        try {
+          answer = await next(c);
+        } catch (error) {
+          answer = errorResponse(error as Error, c);
+        }
+      }
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
-        const caller = (await proveCaller(db, credential, scope))[0];
+        const caller = (await prove(credential))[0];
         const refused = refusal(caller);
         if (caller) c.set("callerId", caller.caller_id);
         if (refused) answer = problemResponse(c, refused);
@@ -55,9 +75,17 @@ export function authentication(
     } else {
       answer = problemResponse(c, unauthorized());
     }
+    if (tokens && credential && "issuer" in credential && answer.status < 500) {
+      tokens.settle(credential, answer.status === 401 ? undefined : c.get("callerId"));
+    }
     finish(answer, c.get("callerId"));
     return answer;
   };
+}
+
+/** Two first requests of a person, both of which made the account: this one was undone. */
+function bothMadeIt(error: unknown): boolean {
+  return error instanceof DatabaseError && error.constraint === "identities_subject_key";
 }
 
 /** The one row of a statement, if its caller is proven and allowed. Throws 401 or 403. */

@@ -2,19 +2,19 @@ import type { Context } from "hono";
 import { Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
 
-/** Bytes. A todo's description of 10,000 characters needs at most 40,000 in UTF-8. */
+/** In bytes. A todo's description of 10,000 characters has at most 40,000 in UTF-8. */
 export const bodyLimit = 64 * 1024;
 
-/** Milliseconds without a byte, and for the whole: one byte now and then is not progress. */
-const stallLimit = 10_000;
-const arrivalLimit = 30_000;
+/** How long a body may bring nothing, and take in all: a byte now and then is no progress. */
+const stallMs = 10_000;
+const arrivalMs = 30_000;
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Reads the JSON body before it is validated, because Hono's own reader knows no limits, takes any
- * charset and answers text. `optional` admits a request without a body, which counts as `{}`.
- * Leaves the value in `c.get("json")`, and the bytes in `c.get("body")`, for the hash of an
- * idempotent request.
+ * Reads and parses the JSON body before it is validated. Hono's own reader knows no limits, takes any
+ * charset and answers errors as text. `optional` admits a request without a body, which counts as
+ * `{}`. Leaves the value in `c.get("json")`, and the bytes, whose digest an idempotency key needs, in
+ * `c.get("body")`. Throws 400, 408, 413 or 415.
  */
 export function jsonBody({ types = ["application/json"], optional = false } = {}): Step {
   return async (c, next) => {
@@ -56,7 +56,7 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** The bodies on their way. One timer looks after them all: one each would cost more than reading. */
+/** The bodies that are being read. One timer checks them all: one each would cost more than reading. */
 const arriving = new Set<{ check(): void }>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -91,9 +91,9 @@ async function readAll(c: Context): Promise<Uint8Array> {
   const body = {
     check() {
       const now = performance.now();
-      if (now - last < stallLimit && now - start < arrivalLimit) return;
-      const detail = `A body may pause for ${stallLimit / 1000} seconds and take ${
-        arrivalLimit / 1000
+      if (now - last < stallMs && now - start < arrivalMs) return;
+      const detail = `A body may pause for ${stallMs / 1000} seconds and take ${
+        arrivalMs / 1000
       } in all.`;
       stalled.reject(new Problem("request_timeout", detail, { headers: { connection: "close" } }));
     },

@@ -26,9 +26,9 @@ export function words(most: number) {
     .openapi({ maxLength: most });
 }
 
-/** How a search reads what was typed, for the document. */
+/** How a search reads its words, for the document. */
 export const search =
-  'All of them, without regard to case and accents, the last one by its beginning. `"a phrase"`, `-without`, `this or that`.';
+  'Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`.';
 
 /** An address, as far as that can be known without sending to it. */
 export const email = pattern(

@@ -95,11 +95,13 @@ export function createLimits(options: LimitOptions): Limits {
   async function admitUnknown(
     c: Context,
     name: string,
-    { ownerId }: Credential,
+    credential: Credential,
     prove: () => Promise<string | undefined>,
   ): Promise<Finish> {
-    const address = addressOf(c, trustedProxyHeader);
+    // A token that was verified is no guess.
+    const address = "issuer" in credential ? undefined : addressOf(c, trustedProxyHeader);
     const end = address === undefined ? undefined : await guesses.enter(address, name);
+    const ownerId = typeof credential.ownerId === "string" ? credential.ownerId : name;
     const known = owners.get(name);
     if (known !== undefined) {
       end?.(false);
@@ -146,6 +148,8 @@ export function createLimits(options: LimitOptions): Limits {
 }
 
 /** Never the ids alone: they are no secret, so anybody could use up another's requests. */
-function nameOf({ ownerId, keyId, hash }: Credential): string {
+function nameOf(credential: Credential): string {
+  if ("issuer" in credential) return `${credential.issuer} ${credential.subject}`;
+  const { ownerId, keyId, hash } = credential;
   return `${ownerId}:${keyId}:${hash}`;
 }

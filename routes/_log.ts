@@ -5,13 +5,13 @@ import type { Outcome } from "./_metrics.ts";
 import { Problem, problemResponse } from "./_problem.ts";
 import type { Variables } from "./_step.ts";
 
-/** A name or an address, and perhaps a port. */
+/** A name or an address, with or without a port. */
 const host = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
 
 /**
- * Whether the path that was routed by is the request line's. Deno puts the URL together of the Host
- * header and the request line: `Host: x/api/me#` would move the path. A request that came by no
- * network has neither.
+ * Whether the path that Hono routes by is that of the request line. Deno builds the URL from the Host
+ * header and the request line, so `Host: x/api/me#` would change the path. A request that came over
+ * no network has no Host.
  */
 function isOnItsPath(c: Context): boolean {
   const name = c.req.header("host");
@@ -21,8 +21,9 @@ function isOnItsPath(c: Context): boolean {
 }
 
 /**
- * The outermost middleware: gives the request its id, refuses one whose Host is none, writes one line
- * of JSON when it is answered, and sets the headers that every answer has. No body, key or email is ever in a line.
+ * The outermost middleware: gives the request its id, refuses one with a malformed Host, writes one
+ * line of JSON when it is answered, and sets the headers of every answer. No body, key or email is
+ * ever in a line.
  */
 export function requestLog(
   log: (line: string) => void,
@@ -39,9 +40,9 @@ export function requestLog(
     const { headers, status } = c.res;
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");
-    // What an answer to a key says is nobody else's, not even after the key is gone.
+    // An answer to a key is for its caller alone, also after the key is revoked.
     if (c.get("credential") || status === 401) headers.set("cache-control", "no-store");
-    // The pattern, never the address. There is none where only a middleware matched.
+    // The pattern, never the path itself. There is none where only a middleware matched.
     const pattern = routePath(c, -1);
     const route = pattern.endsWith("*") ? undefined : pattern;
     const { method } = c.req;

@@ -1,12 +1,12 @@
 /*
- * What is measured of the requests, by Deno's own OpenTelemetry. docs/operations/ has a dashboard
- * and alarms for it; postgres/telemetry.ts measures the statements and the pool.
+ * The metrics of requests, by Deno's own OpenTelemetry. docs/operations/ has a dashboard and alarms;
+ * postgres/telemetry.ts measures the statements and the pool.
  */
 
-/** What one request came to. */
+/** The result of one request. */
 export interface Outcome {
   method: string;
-  /** The pattern, never the address; none where there is no such address. */
+  /** The pattern, never the path itself; none where no route matched. */
   route?: string;
   status: number;
   ms: number;
@@ -20,9 +20,8 @@ const buckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 
 const methods = new Set(["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"]);
 
 /**
- * Counts requests and their time by method, route, status and problem. Who was refused by a limit is
- * among them: the problem is `rate_limited`. Not Deno's own http.server.request.duration, which does
- * not know the route.
+ * Records each request's time by method, route, status and problem; those that a limit refused have
+ * the problem `rate_limited`. Deno's own http.server.request.duration does not know the route.
  */
 export function requestMetrics(): (outcome: Outcome) => void {
   const duration = Deno.telemetry.meterProvider.getMeter("slate")
@@ -43,7 +42,7 @@ export function requestMetrics(): (outcome: Outcome) => void {
   };
 }
 
-/** Takes the number whenever somebody asks whether the process is ready. */
+/** Records how many migrations are pending, at each readiness check. */
 export function pendingMigrations(): (count: number) => void {
   const gauge = Deno.telemetry.meterProvider.getMeter("slate")
     .createGauge("slate.migrations.pending", {

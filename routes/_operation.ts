@@ -7,10 +7,11 @@ import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
 
-/** What the routes need from outside. */
+/** What the routes need from the process. */
 export interface Deps {
   db: Database;
   replica?: Replica;
@@ -19,22 +20,24 @@ export interface Deps {
   devKey?: string;
   corsOrigins: string[];
   limits: Limits;
+  /** Who signs in by an OpenID Connect issuer, where one is set. */
+  tokens?: Tokens;
   /** One line of JSON a request. */
   log(line: string): void;
   /** Whether what is done is measured, by Deno's OpenTelemetry. */
   telemetry?: boolean;
 }
 
-/** What a route has beside what OpenAPI knows of it; see secured(). */
+/** What a route has beyond its OpenAPI description; see secured(). */
 interface Secured {
   steps?: Step[];
   problems?: ProblemCode[];
 }
 
 /**
- * An application for one resource's routes. An operation is one function for Hono: its steps, the
- * validation and the handler. zod-openapi on its own makes a middleware of each part of a request
- * and parses a body once for each media type that it may have.
+ * A router for the routes of one resource. For Hono an operation is one function: its steps, the
+ * validation and the handler. zod-openapi would make a middleware of each part of a request, and
+ * parse a body once for each media type that it may have.
  */
 export function router() {
   const app = new OpenAPIHono<{ Variables: Variables }>();
@@ -83,7 +86,7 @@ const everywhere: ProblemCode[] = [
   "internal_error",
 ];
 
-/** Of an operation that needs no key. */
+/** The problems of an operation that needs no key. */
 export const openProblems = problemResponses(...everywhere);
 
 const always: ProblemCode[] = [
@@ -117,7 +120,7 @@ export function secured(deps: Deps, scope: Scope, { body, problems = [] }: {
   };
 }
 
-/** For an operation that takes no query parameter: one is a mistake that its sender should see. */
+/** For an operation without query parameters: one that is sent is a mistake, answered with 400. */
 export const NoQuery = z.strictObject({});
 
 export function jsonReply<Schema extends z.ZodType>(description: string, schema: Schema) {
@@ -130,13 +133,14 @@ export function jsonReply<Schema extends z.ZodType>(description: string, schema:
  */
 export function chooseDatabase(c: Context, { db, replica }: Deps): Database {
   const written = c.req.header("slate-written");
-  if (written === undefined) return db;
+  // A person who is new here gets their account by this statement, which a replica cannot make.
+  if (written === undefined || typeof c.get("credential")?.ownerId === "object") return db;
   if (/^\d{1,19}$/.test(written)) return replica?.after(written) ?? db;
   throw new Problem("invalid_parameter", "Slate-Written is not valid.", {
     errors: [{
       parameter: "Slate-Written",
       code: "invalid_format",
-      detail: "must be one that a write was answered with",
+      detail: "must be the Slate-Written of a write, or 0",
     }],
   });
 }

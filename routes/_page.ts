@@ -43,10 +43,9 @@ interface PageQuery {
 }
 
 /**
- * Reads the parameters of a page. The cursor carries a digest of the path, the sort and the filters
- * that it belongs to, which can be long, and the last row's place in them. It is opaque, not secret: whoever
- * makes one up only starts somewhere else in rows that are theirs. Throws 400 for one that is
- * malformed or of another list.
+ * Reads the parameters of a page. The cursor has the position of the last row, and a digest of the
+ * path, sort and filters that it belongs to. It is opaque, not secret: a made-up one only starts
+ * somewhere else among the caller's own rows. Throws 400 for one that is malformed or of another list.
  */
 export function pageRequest<Sort extends string, Query extends PageQuery = PageQuery>(
   path: string,
@@ -55,23 +54,23 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
 ): {
   request: PageRequest<Sort>;
   filter: Omit<Query, keyof PageQuery>;
-  /** For pageReply. */
-  asked: { query: Query; context: string };
+  /** What the next cursor belongs to, for pageReply. */
+  list: { query: Query; context: string };
 } {
   const { limit = "20", cursor, sort = Object.keys(sorts)[0]!, ...filter } = query;
   const descending = sort.startsWith("-");
   const name = (descending ? sort.slice(1) : sort) as Sort;
-  const list = [path, sort, ...Object.entries(filter).sort()];
-  const context = digest(JSON.stringify(list)).slice(0, 32);
+  const context = digest(JSON.stringify([path, sort, ...Object.entries(filter).sort()]))
+    .slice(0, 32);
   const after = cursor === undefined ? undefined : decode(cursor, context, sorts[name]);
   return {
     request: { sort: name, descending, after, limit: Number(limit) },
     filter,
-    asked: { query, context },
+    list: { query, context },
   };
 }
 
-/** The page as its answer, with the Link to the next one. Throws 401, 403, and 404 if it is not `present`. */
+/** Answers a page, with the Link to the next one. Throws 401, 403, and 404 where it is not `present`. */
 export function pageReply(
   c: Context<{ Variables: Variables }>,
   rows: (Page & { present?: boolean })[],
@@ -84,7 +83,7 @@ export function pageReply(
     : encodeCursor([context, page.last_id, page.last_value]);
   const headers: Record<string, string> = {};
   if (cursor !== null) {
-    // Not by a URL object, which took 3 of 100 parts of a page's time.
+    // A URL object would take 3 of 100 parts of a page's time.
     const next = Object.entries({ ...query, cursor })
       .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
     headers.link = `<${c.req.path}?${next.join("&")}>; rel="next"`;

@@ -25,7 +25,7 @@ export function passThrough<Status extends 200 | 201>(
   return response as Response & TypedResponse<any, Status, "json">;
 }
 
-/** GET of one row: 200 with its ETag, or 304 where the caller has this version already. */
+/** GET of one row: 200 with its ETag, or 304 where the caller has this version. Throws 401, 403 or 404. */
 export function itemReply(c: Ctx, rows: Found[]) {
   const { body, version } = permit(c, rows);
   if (body === null) throw absent();
@@ -37,7 +37,10 @@ export function itemReply(c: Ctx, rows: Found[]) {
   return passThrough(body, 200, { etag });
 }
 
-/** POST: 201 with where the row is, or the remembered answer of the same request. */
+/**
+ * POST: 201 with the new row, or with the remembered answer of the same request. `complete` adds to
+ * the body what PostgreSQL does not know. Throws 401, 403, 404, or 422 for a reused key.
+ */
 export function createdReply(
   c: Ctx,
   rows: Created[],
@@ -59,7 +62,7 @@ export function createdReply(
 /** Throws 422 where the idempotency key belongs to a request with another body. */
 export function refuseReused({ reused }: Created) {
   if (reused) {
-    throw new Problem("idempotency_key_reused", "It was sent before, with another body.", {
+    throw new Problem("idempotency_key_reused", "This key was sent before, with another body.", {
       errors: [{
         parameter: "Idempotency-Key",
         code: "reused",
@@ -69,18 +72,18 @@ export function refuseReused({ reused }: Created) {
   }
 }
 
-/** PATCH: 200 with the whole row. */
+/** PATCH: 200 with the whole row. Throws 401, 403, 404 or 412. */
 export function changedReply(c: Ctx, rows: Changed[]) {
   const row = changed(c, rows);
   return passThrough(row.body!, 200, { etag: `"${row.version}"`, ...writtenHeader(row) });
 }
 
-/** DELETE: 204. */
+/** DELETE: 204. Throws 401, 403, 404 or 412. */
 export function deletedReply(c: Ctx, rows: Changed[]) {
   return c.body(null, 204, writtenHeader(changed(c, rows)));
 }
 
-/** What a read sends back, so as not to be answered by a replica that is behind this write. */
+/** The number of a write. A read that sends it is not answered by a replica without that write. */
 export function writtenHeader({ written }: Written): Record<string, string> {
   return written === null ? {} : { "slate-written": written };
 }
@@ -89,9 +92,9 @@ function changed(c: Ctx, rows: Changed[]): Changed {
   const row = permit(c, rows);
   if (!row.present) throw absent();
   if (row.version === null) {
-    // Without a precondition the row went away between being seen and being changed.
+    // Without a precondition: somebody deleted the row while it was being changed.
     if (precondition(c) === undefined) throw absent();
-    throw new Problem("precondition_failed", "Get it again and decide anew.");
+    throw new Problem("precondition_failed", "Get the row again, and decide again.");
   }
   return row;
 }
@@ -101,7 +104,7 @@ export function absent(): Problem {
   return new Problem("not_found", "There is no such row among yours.");
 }
 
-/** RFC 9110, sections 5.6.1 and 8.8.3: a comma may be a part of a tag, and a list have empty ones. */
+/** RFC 9110, sections 5.6.1 and 8.8.3: a tag may contain a comma, and a list empty elements. */
 const entityTag = String.raw`(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"`;
 const eachTag = new RegExp(entityTag, "g");
 const tagList = new RegExp(
@@ -116,9 +119,9 @@ function matchesAny(header: string, etag: string): boolean {
 }
 
 /**
- * The versions that the preconditions of a change allow. `If-None-Match: *`, which asks for the row
- * not to be there, allows none; with tags it would ask for what nobody does, so that is refused
- * rather than ignored.
+ * The versions that the preconditions of a change allow; undefined without one. `If-None-Match: *`
+ * wants the row not to be there, so it allows none. With tags it has no use on a change and is refused
+ * rather than ignored: throws 400.
  */
 export function precondition(c: Ctx): Versions | undefined {
   const wanted = ifMatch(c);
@@ -154,7 +157,7 @@ function tagsOf(header: string, name: string): string[] {
   });
 }
 
-/** The request's idempotency key, with the digest of its body. */
+/** The request's idempotency key, with the digest of its body. Throws 400 for a malformed key. */
 export function idempotency(c: Ctx, operation: string): Idempotency | undefined {
   const key = c.req.header("idempotency-key");
   if (key === undefined) return undefined;

@@ -1,29 +1,29 @@
 import type { Context } from "hono";
 import type { Credential } from "../db/_caller.ts";
 
-/** What the steps leave for the handlers in `c.var`. */
+/** What the steps leave in the context, for the handlers and the log. */
 export interface Variables {
   requestId: string;
   credential: Credential;
   callerId?: string;
   body?: Uint8Array;
   json?: unknown;
-  /** The code of the problem that is answered. */
+  /** The code of the problem that was answered. */
   problem?: string;
 }
 
 export type Handler = (c: Context<{ Variables: Variables }>) => Response | Promise<Response>;
 
 /**
- * What an operation does before its handler, or around it. Not a middleware: each of Hono's costs a
- * request two promises that live until the database has answered, and hands no answer back.
+ * What an operation does before its handler, or around it. Not a middleware of Hono's: each of those
+ * costs a request two promises that live until the database has answered, and returns no answer.
  */
 export type Step = (
   c: Context<{ Variables: Variables }>,
   next: Handler,
 ) => Response | Promise<Response>;
 
-/** The one function that the steps and their handler are together. */
+/** Makes one function of the steps and their handler. */
 export function fuse(steps: Step[], handler: Handler): Handler {
   return steps.reduceRight<Handler>((next, step) => (c) => step(c, next), handler);
 }

@@ -41,7 +41,8 @@ export function openapiDocument(app: App) {
         apiKey: {
           type: "http",
           scheme: "bearer",
-          description: "An API key, `slate_<environment>_<owner>_<id>_<secret>`.",
+          description:
+            "An API key, `slate_<environment>_<owner>_<id>_<secret>`, or where the installation names an OpenID Connect issuer, an access token of it with the scope slate:read, slate:write or slate:admin.",
         },
       },
     },
@@ -58,10 +59,10 @@ export function docsPageRoutes() {
         method: "get",
         path: "/",
         operationId: "getRoot",
-        summary: "Find the docs page",
+        summary: "Redirect to the docs page",
         responses: {
           302: {
-            description: "See /api/docs.",
+            description: "To /api/docs.",
             headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
           },
           ...openProblems,

@@ -22,7 +22,7 @@ const Health = z.strictObject({ status: z.literal("ok") }).openapi("Health");
 
 const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
 
-/** The versions that this build was made with: the names of its migration files begin with them. */
+/** The versions of this build's migrations, with which the names of the files begin. */
 async function expectedVersions(): Promise<string[]> {
   const versions: string[] = [];
   for await (const { name } of Deno.readDir(new URL("../db/migrations", import.meta.url))) {
@@ -31,7 +31,7 @@ async function expectedVersions(): Promise<string[]> {
   return versions;
 }
 
-/** What is wrong, in words without an address, a name or a password: anybody may ask. */
+/** What is wrong, without an address, a name or a password: this needs no key. */
 function notReady(error: unknown): unknown {
   let detail;
   if (error instanceof DeadlinePassed) detail = "The database does not answer in time.";
@@ -44,15 +44,15 @@ function notReady(error: unknown): unknown {
   return detail ? new Problem("unavailable", detail, { headers: { "retry-after": "1" } }) : error;
 }
 
-/** Milliseconds for which an answer is given again: anybody may ask, as often as he likes. */
-const kept = 1000;
+/** How long a result is used again: this needs no key, and may be called at any rate. */
+const keptMs = 1000;
 
 export function healthRoutes({ db, telemetry }: Deps) {
   const measure = telemetry ? pendingMigrations() : undefined;
   let expected: Promise<string[]> | undefined;
 
-  /** The problem that the database has, if any. */
-  async function look(): Promise<unknown> {
+  /** The problem of the database, if any. */
+  async function check(): Promise<unknown> {
     try {
       expected ??= expectedVersions();
       const applied = await listAppliedVersions(db).catch((error) => {
@@ -71,14 +71,14 @@ export function healthRoutes({ db, telemetry }: Deps) {
   }
 
   let found: Promise<unknown> | undefined;
-  /** When it was found; not yet is never too old. */
+  /** When it was found; Infinity while the check runs. */
   let foundAt = Infinity;
 
-  /** One question for all who ask meanwhile, and for those who ask right after. */
+  /** One check for all requests that come while it runs, and right after. */
   function ready(): Promise<unknown> {
-    if (found && performance.now() - foundAt < kept) return found;
+    if (found && performance.now() - foundAt < keptMs) return found;
     foundAt = Infinity;
-    found = look().finally(() => foundAt = performance.now());
+    found = check().finally(() => foundAt = performance.now());
     return found;
   }
 
@@ -89,8 +89,8 @@ export function healthRoutes({ db, telemetry }: Deps) {
         method: "get",
         path: "/api",
         operationId: "getWelcome",
-        summary: "Say that the API is up",
-        responses: { 200: jsonReply("Up.", Welcome), ...openProblems },
+        summary: "Check that the API is up",
+        responses: { 200: jsonReply("The API is up.", Welcome), ...openProblems },
       }),
       (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200),
     )
@@ -100,9 +100,9 @@ export function healthRoutes({ db, telemetry }: Deps) {
         method: "get",
         path: "/api/health/live",
         operationId: "getLiveness",
-        summary: "Say that the process answers",
+        summary: "Check that the process is alive",
         description: "Never touches the database: its outage is no reason to restart the API.",
-        responses: { 200: jsonReply("Live.", Health), ...openProblems },
+        responses: { 200: jsonReply("The process is alive.", Health), ...openProblems },
       }),
       (c) => c.json({ status: "ok" as const }, 200),
     )
@@ -112,10 +112,10 @@ export function healthRoutes({ db, telemetry }: Deps) {
         method: "get",
         path: "/api/health/ready",
         operationId: "getReadiness",
-        summary: "Say that requests can be served",
+        summary: "Check that requests can be served",
         description: "The database answers and has every migration that this build expects.",
         responses: {
-          200: jsonReply("Ready.", Health),
+          200: jsonReply("Requests can be served.", Health),
           ...openProblems,
           ...problemResponses("unavailable", "deadline_exceeded"),
         },

@@ -11,20 +11,27 @@ import { changeRoutes } from "./changes.ts";
 import { docsPageRoutes, docsRoutes } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
+import { type TokenOptions, Tokens } from "./_token.ts";
 import { studentBatchRoutes } from "./student_batches.ts";
 import { studentRoutes } from "./students.ts";
 import { todoBatchRoutes } from "./todo_batches.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
-export interface AppOptions extends Omit<Deps, "limits">, LimitOptions {
+export interface AppOptions extends Omit<Deps, "limits" | "tokens">, LimitOptions {
+  /** The issuer whose access tokens are taken beside API keys. */
+  auth?: TokenOptions;
   /** Whether `/` is a page that shows what the API does. */
   demo?: boolean;
 }
 
 /** The whole API. The order of the middleware is the order in which a request passes it. */
 export function createApp(options: AppOptions) {
-  const deps: Deps = { ...options, limits: createLimits(options) };
+  const deps: Deps = {
+    ...options,
+    limits: createLimits(options),
+    tokens: options.auth && new Tokens(options.auth),
+  };
   const app = router();
   app.onError(errorResponse);
   const otherMethod = methodNotAllowed({

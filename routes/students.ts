@@ -38,7 +38,7 @@ export function studentRoutes(deps: Deps) {
           query: {
             ...pageQuery(studentSorts),
             q: words(1000).optional().openapi({
-              description: `Words to search the names for. ${search}`,
+              description: `Words of the names. ${search}`,
             }),
           },
           page: student.page,
@@ -49,13 +49,13 @@ export function studentRoutes(deps: Deps) {
         summary: "List students",
       }),
       async (c) => {
-        const { request, filter, asked } = pageRequest(
+        const { request, filter, list } = pageRequest(
           c.req.path,
           c.req.valid("query"),
           studentSorts,
         );
         const from = chooseDatabase(c, deps);
-        return pageReply(c, await listStudents(from, c.get("credential"), request, filter), asked);
+        return pageReply(c, await listStudents(from, c.get("credential"), request, filter), list);
       },
     )
     .openapi(

@@ -63,8 +63,7 @@ const query = {
   }),
   updated_since: instantParameter.optional()
     .openapi({ description: "Only todos that changed at this time or later." }),
-  q: words(1000).optional()
-    .openapi({ description: `Words to search the descriptions for. ${search}` }),
+  q: words(1000).optional().openapi({ description: `Words of the description. ${search}` }),
 };
 
 export function todoRoutes(deps: Deps) {
@@ -89,9 +88,9 @@ export function todoRoutes(deps: Deps) {
         summary: "List todos",
       }),
       async (c) => {
-        const { request, filter, asked } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
+        const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
         const from = chooseDatabase(c, deps);
-        return pageReply(c, await listTodos(from, c.get("credential"), request, filter), asked);
+        return pageReply(c, await listTodos(from, c.get("credential"), request, filter), list);
       },
     )
     .openapi(
@@ -164,10 +163,10 @@ export function todoRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
-        const { request, filter, asked } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
+        const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
         const from = chooseDatabase(c, deps);
         const rows = await listStudentTodos(from, c.get("credential"), id, request, filter);
-        return pageReply(c, rows, asked);
+        return pageReply(c, rows, list);
       },
     );
 }

@@ -43,9 +43,9 @@ export function userRoutes(deps: Deps) {
         summary: "List users",
       }),
       async (c) => {
-        const { request, asked } = pageRequest(c.req.path, c.req.valid("query"), userSorts);
+        const { request, list } = pageRequest(c.req.path, c.req.valid("query"), userSorts);
         const from = chooseDatabase(c, deps);
-        return pageReply(c, await listUsers(from, c.get("credential"), request), asked);
+        return pageReply(c, await listUsers(from, c.get("credential"), request), list);
       },
     )
     .openapi(

@@ -12,11 +12,13 @@ import { formatKey, newSecret } from "../db/_secret.ts";
 import { root } from "./root.ts";
 import { devKeyName } from "./dev_key.ts";
 import { development, environment, meantEmbedded } from "./environment.ts";
+import { startProgress } from "./progress.ts";
 import { demoEmail, seed } from "./seed.ts";
 
 const env = environment();
 const host = env.HOST || "127.0.0.1";
 const port = env.PORT || "8000";
+const progress = startProgress(["PostgreSQL", "migrations", "demo data"]);
 
 /** The key of requests without one: of the demo user, made anew at every start, so none lies about. */
 async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<string> {
@@ -33,7 +35,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
   }
 }
 
-/** Runs the app until it ends or we are told to stop. Returns its exit code. */
+/** Runs the app until it ends or a signal stops us. Returns its exit code. */
 async function serve(settings: Record<string, string>, where?: string): Promise<number> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -51,7 +53,7 @@ async function serve(settings: Record<string, string>, where?: string): Promise<
     stdout: "piped",
   }).spawn();
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
-  // SIGTERM that ends the app inside it, so it is told by SIGINT.
+  // SIGTERM that ends the app inside it, so it gets SIGINT.
   let stopping = false;
   const stop = () => {
     if (stopping) return;
@@ -86,9 +88,16 @@ async function passOn(log: ReadableStream<Uint8Array>, where?: string) {
 function announce(where: string) {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   console.log(`
-Slate runs on ${where}. Open ${url}/api/docs or try:
+Slate runs on ${where}.
+
+  ${url}           its todos and students
+  ${url}/api/docs  the API, to read and to try
+
+No key is needed on this machine: you are ${demoEmail}. Or try:
 
   curl ${url}/api/todos
+
+Ctrl-C stops all of it; the data stays.
 `);
 }
 
@@ -100,13 +109,32 @@ async function migrate(settings: DatabaseSettings): Promise<number> {
     // The project is this one, wherever we were called from.
     env: { INIT_CWD: root, DATABASE_URL: databaseUrl(settings) },
     stdin: "null",
+    stdout: "piped",
+    // Its own line of progress would be written over ours.
+    stderr: "piped",
   });
-  return (await command.spawn().status).code;
+  const child = command.spawn();
+  const errors = new Response(child.stderr).text();
+  const total = [...Deno.readDirSync(`${root}/db/migrations`)].length;
+  let done = 0;
+  progress.at("migrations", done, total);
+  const said = child.stdout.pipeThrough(new TextDecoderStream() as never) as ReadableStream<string>;
+  for await (const text of said) {
+    if (!Deno.stderr.isTerminal()) console.log(text.trimEnd());
+    done += text.match(/^applied /gm)?.length ?? 0;
+    progress.at("migrations", done, total);
+  }
+  const { code } = await child.status;
+  if (code !== 0) progress.end();
+  const text = (await errors).trimEnd();
+  if (text && (code !== 0 || !Deno.stderr.isTerminal())) console.error(text);
+  return code;
 }
 
 /** The embedded server around it all. Returns the exit code. */
 async function serveEmbedded(database: string): Promise<number> {
   const { dataDir } = development(env);
+  progress.at("PostgreSQL");
   const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
   try {
     const settings = { ...server.settings, database };
@@ -114,7 +142,9 @@ async function serveEmbedded(database: string): Promise<number> {
     const code = await migrate(settings);
     if (code !== 0) return code;
     const slateEnv = env.SLATE_ENV || "dev";
+    progress.at("demo data");
     const key = await prepare(settings, slateEnv);
+    progress.end();
     return await serve({
       DATABASE_URL: databaseUrl(settings),
       SLATE_DEV_KEY: key,
@@ -130,6 +160,7 @@ try {
   Deno.exit(database === undefined ? await serve({}) : await serveEmbedded(database));
 } catch (error) {
   if (!(error instanceof EmbeddedError)) throw error;
+  progress.end();
   console.error(error.message);
   Deno.exit(1);
 }

@@ -3,9 +3,9 @@ import { type Database, DatabaseError, sql } from "../postgres/mod.ts";
 import { root } from "./root.ts";
 
 /**
- * Gives the application's role what db/grants.sql says, in a database on which db/roles.sql was run:
- * a release's new table can be used as soon as it is there. Again changes nothing. What cannot be
- * given is told and stops nothing: the migrations are applied.
+ * Grants the application's role what db/grants.sql says, in a database on which db/roles.sql was run,
+ * so that a release's new table can be used at once. Idempotent. A grant that fails is reported and
+ * stops nothing, because the migrations are applied already.
  */
 export async function grant({ db, say }: { db: Database; say(text: string): void }) {
   const [row] = await db.query<{ used: boolean }>(sql`

@@ -1,7 +1,7 @@
 /**
- * `deno task key create --email a@b.c --scope admin`: a key for the user with that address, who is
- * made if missing. It is how a new installation gets its first key. The key, which is shown this
- * once, stands alone on standard output.
+ * `deno task key create --email a@b.c --scope admin`: creates a key for the user with that address,
+ * and the user if there is none: the first key of a new installation. Prints the key alone on
+ * standard output, this once.
  */
 import { parseArgs } from "node:util";
 import { type Scope, scopes } from "../db/_caller.ts";
@@ -13,7 +13,7 @@ import { connect, DatabaseError, DeadlinePassed, Unreachable } from "../postgres
 import { describeDatabase } from "../postgres/settings.ts";
 import { environment, openDatabase } from "./environment.ts";
 
-/** An expected end, which is told without a stack trace. The codes are those of `deno task db`. */
+/** An expected error, shown without a stack trace. The exit codes are those of `deno task db`. */
 class Failure extends Error {
   constructor(message: string, readonly code: number) {
     super(message);

@@ -1,24 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join, normalize } from "node:path";
+import { arrows } from "./support/arrows.ts";
 import { root } from "./support/root.ts";
-
-/** Which rooms each room may open, beside itself; docs/architecture.md draws the arrows. */
-const allowed: Record<string, string[]> = {
-  "main.ts": ["settings.ts", "server.ts", "routes", "db", "postgres", "embedded"],
-  // The only place that knows the migrations command and the app.
-  "migrate.config.ts": ["migrate", "tasks"],
-  "permissions.ts": ["settings.ts"],
-  "settings.ts": ["postgres"],
-  "server.ts": [],
-  "routes": ["db", "postgres", "demo"],
-  "demo": ["client"],
-  "db": ["postgres"],
-  "postgres": [],
-  "embedded": ["postgres"],
-  "migrate": ["embedded", "postgres"],
-  "tasks": ["db", "embedded", "postgres"],
-  "client": [],
-};
 
 /** The rooms inside of migrate/, which is a product of its own. */
 const stages = /^migrate\/(files|catalog|apply|proof|schema|draft|check|commands)\//;
@@ -56,7 +39,7 @@ Deno.test("imports run main -> routes -> db -> postgres, and in no other directi
         continue;
       }
       const target = normalize(join(dirname(path), name));
-      if (room(path) !== room(target) && !allowed[room(path)]?.includes(room(target))) {
+      if (room(path) !== room(target) && !arrows[room(path)]?.includes(room(target))) {
         wrong.push(`${path} imports ${target}`);
       }
     }

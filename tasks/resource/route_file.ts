@@ -85,11 +85,11 @@ export function ${one}Routes(deps: Deps) {
       async (c) => {
         const { request, ${
     filter ? "filter, " : ""
-  }asked } = pageRequest(c.req.path, c.req.valid("query"), ${one}Sorts);
+  }list } = pageRequest(c.req.path, c.req.valid("query"), ${one}Sorts);
         const from = chooseDatabase(c, deps);
         return pageReply(c, await list${Many}(from, c.get("credential"), request${
     filter ? ", filter" : ""
-  }), asked);
+  }), list);
       },
     )
     .openapi(

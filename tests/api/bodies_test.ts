@@ -78,7 +78,7 @@ Deno.test("a body that drips is 408 after 30 seconds [14]", async () => {
   assertMatch(await answer, /^HTTP\/1\.1 408 /);
 });
 
-Deno.test("an optional body may be absent, or empty, also where the sender says that one comes", async () => {
+Deno.test("an optional body may be absent or empty, also with a Content-Type", async () => {
   await using api = await createApi();
   const rotate = async (options: { raw?: BodyInit; headers?: Record<string, string> }) => {
     const { json } = await api.call("POST /api/keys", { body: { name: "x", scope: "read" } });

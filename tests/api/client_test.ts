@@ -128,7 +128,7 @@ Deno.test("a POST whose answer was lost is sent again and done once [31]", async
   assertEquals((await api.call("GET /api/users", { key })).json.data.length, 2);
 });
 
-Deno.test("a key of the caller's own for a POST is kept [31]", async () => {
+Deno.test("the client keeps an Idempotency-Key that the caller has set [31]", async () => {
   await using api = await createApi();
   const key = await api.key("ada@example.com", "admin");
   const { seen, fetch } = through(api, (send) => send());

@@ -81,7 +81,7 @@ Deno.test("no two names of the document differ only in case: a generated client 
   }
 });
 
-Deno.test("what If-Match and If-None-Match may be is a pattern in the document [27]", async () => {
+Deno.test("the document has the patterns of If-Match and If-None-Match [27]", async () => {
   await using api = await createApi();
   const { paths }: Json = openapiDocument(api.app);
   const patternOf = (method: string, header: string) => {

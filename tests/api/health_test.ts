@@ -23,7 +23,7 @@ Deno.test("live never touches the database; ready is 503 while it is away [39]",
   await db.close();
 });
 
-Deno.test("ready is asked for once by all who ask within a second [43]", async () => {
+Deno.test("ready asks the database once for all requests within a second [43]", async () => {
   await using database = await createDatabase();
   let asked = 0;
   const db: typeof database.db = {
@@ -99,7 +99,7 @@ Deno.test("an unmapped constraint is a bug: 500, and the log says which, without
   assertEquals(answer.text.includes("keys_surprise"), false);
 });
 
-Deno.test("a test is told why an answer is 500: no grant, or a required column that no insert fills", async () => {
+Deno.test("a test that gets a 500 names its cause: a missing grant, or a required column that no insert fills", async () => {
   await using api = await createApi();
   const key = await api.key("ada@example.com", "admin");
   const post = () => createSample(api, "users", key);

@@ -69,7 +69,7 @@ Deno.test("Idempotency-Key: another body is 422 and does nothing [22]", async ()
   assertEquals(await count(api), 1);
 });
 
-Deno.test("Idempotency-Key: callers, routes and keys are apart [22]", async () => {
+Deno.test("Idempotency-Key: the same key of another caller, or on another route, is another [22]", async () => {
   await using api = await openApi();
   const bob = await api.key("bob@example.com", "admin");
   const body = { name: "x", scope: "read" };
@@ -83,7 +83,7 @@ Deno.test("Idempotency-Key: callers, routes and keys are apart [22]", async () =
   assertEquals(await count(api), 3);
 });
 
-Deno.test("Idempotency-Key: another key of the same user is the same caller [22]", async () => {
+Deno.test("Idempotency-Key: another API key of the same user is the same caller [22]", async () => {
   await using api = await openApi();
   const second = await api.key("admin@example.com", "admin");
   const first = await api.create(ada);
@@ -102,7 +102,7 @@ Deno.test("Idempotency-Key: what failed is not remembered, and may succeed later
   assertEquals((await api.create(ada)).status, 201);
 });
 
-Deno.test("Idempotency-Key: forgotten after 24 hours and not before; the same key then works anew [22]", async () => {
+Deno.test("Idempotency-Key: it is kept for 24 hours; then the same key works anew [22]", async () => {
   await using api = await openApi();
   const first = await api.create(ada);
   await age(api, "23 hours 59 minutes");
@@ -118,7 +118,7 @@ Deno.test("Idempotency-Key: forgotten after 24 hours and not before; the same ke
   assertEquals(await count(api, sql`idempotency_keys`), 1);
 });
 
-Deno.test("Idempotency-Key: an exclusion constraint is as a unique one: equal requests at once are one, another is 409 [22]", async () => {
+Deno.test("Idempotency-Key: under an exclusion constraint, equal requests at once create one row, another is 409 [22]", async () => {
   await using api = await openApi();
   await api.database.db.script(`
     drop index users_email_key;
@@ -135,7 +135,7 @@ Deno.test("Idempotency-Key: an exclusion constraint is as a unique one: equal re
   assertEquals(await count(api), 5);
 });
 
-Deno.test("20 rows at once of which only one may be are one, and 19 times 409: those that block each other pause [17]", async () => {
+Deno.test("of 20 rows at once that exclude each other one is created and 19 are 409 [17]", async () => {
   await using api = await openApi();
   await api.database.db.script(`
     drop index users_email_key;
@@ -154,7 +154,7 @@ Deno.test("20 rows at once of which only one may be are one, and 19 times 409: t
   }
 });
 
-Deno.test("Idempotency-Key: expired ones go in passing, a few with each request, and nobody else's [22]", async () => {
+Deno.test("Idempotency-Key: each request deletes a few expired ones of its caller, and of no other [22]", async () => {
   await using api = await openApi();
   const bob = await api.key("bob@example.com", "admin");
   for (let i = 0; i < 7; i++) {
@@ -192,7 +192,7 @@ Deno.test("Idempotency-Key: among 50,000 remembered answers nothing is found by 
   assertEquals(await scans(), before);
 });
 
-Deno.test("Idempotency-Key: a replayed key shows no secret, and none was kept [22][35]", async () => {
+Deno.test("Idempotency-Key: the replay of a new key has no secret, and none is stored [22][35]", async () => {
   await using api = await createApi();
   const body = { name: "laptop", scope: "read" };
   const first = await api.call("POST /api/keys", { headers, body });

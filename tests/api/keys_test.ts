@@ -27,7 +27,7 @@ Deno.test("secrets are 256 random bits and no two are alike [32]", () => {
   }
 });
 
-Deno.test("a key of another environment, or malformed, is none", () => {
+Deno.test("a key of another environment, or a malformed one, is not parsed", () => {
   const { secret, hash } = newSecret();
   assertEquals(parseKey(`slate_test_3_7_${secret}`, "test"), { ownerId: "3", keyId: "7", hash });
   for (
@@ -48,7 +48,7 @@ Deno.test("a key of another environment, or malformed, is none", () => {
   ) assertEquals(parseKey(text, "test"), undefined, text);
 });
 
-Deno.test("no, unknown, wrong, expired and revoked keys are one 401, alike in every byte [33]", async () => {
+Deno.test("a missing, unknown, wrong, expired or revoked key is one 401, equal in every byte [33]", async () => {
   await using api = await createApi();
   const own = await api.key("bob@example.com");
   const [, , owner, id] = own.split("_") as [string, string, string, string];
@@ -102,14 +102,14 @@ Deno.test("a bad key learns nothing, not even that its body was malformed [33]",
   }
 });
 
-Deno.test("a narrower scope is told 403 before its mistakes are [34]", async () => {
+Deno.test("too narrow a scope is 403, whatever else is wrong with the request [34]", async () => {
   await using api = await createApi();
   const reader = await api.key("ada@example.com", "read");
   const answer = await api.call("POST /api/keys", { body: { nonsense: true }, key: reader });
   assertEquals([answer.status, answer.json.code], [403, "insufficient_scope"]);
 });
 
-Deno.test("a revoked key fails at once [32]", async () => {
+Deno.test("a revoked key is refused immediately [32]", async () => {
   await using api = await createApi();
   const { json } = await api.call("POST /api/keys", { body: { name: "x", scope: "write" } });
   assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
@@ -118,7 +118,7 @@ Deno.test("a revoked key fails at once [32]", async () => {
   assertEquals((await api.call(`DELETE /api/keys/${json.id}`)).status, 404);
 });
 
-Deno.test("no key makes a mightier one, touches a mightier one, or another user's [32][34]", async () => {
+Deno.test("a key creates, rotates and revokes no key of a wider scope, and none of another user [32][34]", async () => {
   await using api = await createApi();
   const admin = await api.key("ada@example.com", "admin");
   const adminId = admin.split("_")[3];
@@ -161,7 +161,7 @@ Deno.test("POST /api/keys/{id}/rotate: the old key works until the overlap ends 
   assertEquals(await statusOf(api, old.key), 401);
 });
 
-Deno.test("POST /api/keys/{id}/rotate: without an overlap the old key ends at once [32]", async () => {
+Deno.test("POST /api/keys/{id}/rotate: without an overlap the old key ends immediately [32]", async () => {
   await using api = await createApi();
   const { old } = await rotated(api);
   assertEquals(await statusOf(api, old.key), 401);
@@ -243,7 +243,7 @@ Deno.test("a key ends no later than the one that made it, or that asked for its 
   assert(Date.parse(made.expires_at) <= Date.now() + 31_000);
 });
 
-Deno.test("a key is replaced once, also by itself in its overlap, and by one of two at once [46]", async () => {
+Deno.test("a key is replaced once, also during its overlap, and by one of two requests at once [46]", async () => {
   await using api = await createApi();
   const { old, successor } = await rotated(api, 3600);
   assertEquals((await api.call(`POST /api/keys/${old.id}/rotate`)).status, 404);

@@ -63,7 +63,7 @@ Deno.test("of 30 requests at once with a limit of 10, 10 pass [36]", async () =>
   assertEquals((await api.call("GET /api/me", { key: second })).status, 429);
 });
 
-Deno.test("somebody who knows a key's id cannot use up its requests [36]", async () => {
+Deno.test("a key's id without its secret uses up none of its requests [36]", async () => {
   await using api = await createApi({ rateLimit: 5 });
   const key = await api.key("eve@example.com");
   const forged = key.slice(0, -43) + "A".repeat(43);
@@ -74,7 +74,7 @@ Deno.test("somebody who knows a key's id cannot use up its requests [36]", async
   assertMatch((await api.call("GET /api/me", { key })).headers.get("ratelimit")!, /;r=4;/);
 });
 
-Deno.test("RATE_LIMIT=0 counts nothing and says nothing [36]", async () => {
+Deno.test("RATE_LIMIT=0 counts nothing and sends no header [36]", async () => {
   await using api = await createApi({ rateLimit: 0 });
   const { status, headers } = await api.call("GET /api/me");
   assertEquals([status, headers.get("ratelimit"), headers.get("ratelimit-policy")], [
@@ -84,7 +84,7 @@ Deno.test("RATE_LIMIT=0 counts nothing and says nothing [36]", async () => {
   ]);
 });
 
-Deno.test("20 failed authentications a minute from one address: 429, for others and for good keys not [36]", async () => {
+Deno.test("20 failed authentications a minute from one address: then 429, except for known keys and other addresses [36]", async () => {
   await using api = await createApi();
   const from = (address: string, key: string | null = badKey) => () =>
     api.call("GET /api/keys", { address, key });
@@ -116,7 +116,7 @@ Deno.test("the address of IPv6 is its /64 network, and a mapped IPv4 is itself [
   assertEquals((await call("192.0.2.9")).status, 429);
 });
 
-Deno.test("a proxy's header is believed only if it is set, and then only its last address [36]", async () => {
+Deno.test("a proxy's header is trusted only if it is configured, and then only its last address [36]", async () => {
   const call = (api: TestApi, forwarded: string) =>
     api.call("GET /api/me", {
       address: "192.0.2.1",
@@ -140,7 +140,7 @@ const wrongKeys = (n: number) =>
 const count = (answers: { status: number }[], status: number) =>
   answers.filter((answer) => answer.status === status).length;
 
-Deno.test("a request without a key is no guess: 200 of them keep nobody at their address out [43]", async () => {
+Deno.test("a request without a key is no guess: 200 of them lock nobody at their address out [43]", async () => {
   await using api = await createApi();
   const address = "192.0.2.1";
   const none = () => api.call("GET /api/keys", { address, key: null });
@@ -149,7 +149,7 @@ Deno.test("a request without a key is no guess: 200 of them keep nobody at their
   assertEquals((await api.call("GET /api/me", { address, key: unseen })).status, 200);
 });
 
-Deno.test("of 1,000 wrong keys at once 120 are tried, and a good one that nobody has seen is, after 100 [43]", async () => {
+Deno.test("of 1,000 wrong keys at once 120 are tried; after 100 a good one is still admitted [43]", async () => {
   await using api = await createApi();
   const address = "192.0.2.1";
   const call = (key: string) => api.call("GET /api/me", { address, key });
@@ -162,7 +162,7 @@ Deno.test("of 1,000 wrong keys at once 120 are tried, and a good one that nobody
   assertEquals([count(others, 401), count(others, 429)], [120, 880]);
 });
 
-Deno.test("300 good keys behind one address, all at once after a start, are all let in [43]", async () => {
+Deno.test("300 good keys behind one address, all at once after a start, are all admitted [43]", async () => {
   await using api = await createApi();
   const keys = [];
   for (let i = 0; i < 300; i++) keys.push(await api.key(`user${i}@example.com`));
@@ -190,7 +190,7 @@ Deno.test("one wrong key sent 1,000 times at once costs the database two stateme
   assertEquals([count(answers, 401), count(answers, 429), asked], [120, 880, 2]);
 });
 
-Deno.test("ten keys of one user, none of them seen, used at once: the limit is the user's [36][43]", async () => {
+Deno.test("ten new keys of one user, used at once, share the user's limit [36][43]", async () => {
   await using api = await createApi({ rateLimit: 10 });
   const keys = [];
   for (let i = 0; i < 10; i++) keys.push(await api.key("eve@example.com"));
@@ -218,7 +218,7 @@ Deno.test("an address in a forwarded header is the same with a port [36]", async
   assertEquals((await call("198.51.100.2:1001")).status, 401);
 });
 
-Deno.test("beyond its requests in hand a caller is told 429, and another is not [44]", async () => {
+Deno.test("a caller with too many requests in flight gets 429, and another caller does not [44]", async () => {
   await using api = await createApi({ concurrencyLimit: 8 });
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   for (const key of [ada, bob]) await api.call("GET /api/me", { key });
@@ -231,7 +231,7 @@ Deno.test("beyond its requests in hand a caller is told 429, and another is not 
   assertEquals((await api.call("GET /api/me", { key: ada })).status, 200);
 });
 
-Deno.test("a caller whose requests are slow has few of them at a time, and another finds room [44]", async () => {
+Deno.test("a caller whose requests are slow runs few at a time, and another caller finds room [44]", async () => {
   await using api = await createApi({ concurrencyLimit: 64, poolSize: 4 });
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   for (const key of [ada, bob]) await api.call("GET /api/me", { key });

@@ -32,7 +32,7 @@ Deno.test("lines that are logged in one turn are written together, in their orde
   assertEquals(text(), "one\ntwo\nthree\n");
 });
 
-Deno.test("a write that takes only a part is gone on with, and flush leaves nothing behind", () => {
+Deno.test("the log writes on after a partial write, and flush leaves nothing behind", () => {
   using _time = new FakeTime();
   const { writeSync, text } = file(3);
   const log = lineWriter({ writeSync });

@@ -124,7 +124,7 @@ Deno.test("students are sorted by last name, descending as well, ties by id [25]
   assertEquals(names, [...names].sort((a, b) => a.codePointAt(0) - b.codePointAt(0)));
 });
 
-Deno.test("a cursor of another filter, sort or list, or a malformed one, is 400 [24]", async () => {
+Deno.test("a cursor of another filter, sort or path, or a malformed one, is 400 [24][47]", async () => {
   await using api = await createApi();
   await fill(api, 30);
   const first = async (path: string) => (await api.call(`GET ${path}`)).json.next_cursor;

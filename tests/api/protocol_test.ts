@@ -5,7 +5,7 @@ import { dial, listen } from "../support/socket.ts";
 
 const json = { "content-type": "application/json" };
 
-Deno.test("GET /api: the ancestor's answer, byte for byte, and no key needed [1]", async () => {
+Deno.test("GET /api: the welcome, byte for byte, without a key [1]", async () => {
   await using api = await createApi();
   const answer = await api.call("GET /api", { key: null });
   assertEquals(answer.status, 200);
@@ -62,7 +62,7 @@ Deno.test("a validation problem names each place and never repeats what was sent
   assert(!parameter.text.includes("s3cret"));
 });
 
-Deno.test("of many faults 20 are named, and the detail says so [43]", async () => {
+Deno.test("of many faults the first 20 are named, and the detail says so [43]", async () => {
   await using api = await createApi();
   const names = Array.from({ length: 2000 }, (_, i) => `p${i}`);
   const query = await api.call(`GET /api/keys?${names.map((name) => `${name}=`).join("&")}`);
@@ -179,7 +179,7 @@ Deno.test("an Accept that cannot be met is 406, and the most specific range deci
   }
 });
 
-Deno.test("an id is canonical digits and at most 9007199254740991, else 400 [10]", async () => {
+Deno.test("an id has no leading zero and is at most 9007199254740991, else 400 [10]", async () => {
   await using api = await createApi();
   for (const id of ["0", "01", "-1", "+1", "1e0", "0x1", "1.0", "a", "%20", "9007199254740992"]) {
     const answer = await api.call(`GET /api/users/${id}`);
@@ -205,7 +205,7 @@ Deno.test("an unknown or repeated query parameter is 400, an unknown body key 42
   }
 });
 
-Deno.test("U+0000 and half surrogates are 422 in a body and 400 in a query [12]", async () => {
+Deno.test("U+0000 and lone surrogates are 422 in a body and 400 in a query [12]", async () => {
   await using api = await createApi();
   for (const text of ["\\u0000", "a\\ud800", "\\udfffb", "\\ude00\\ud83d"]) {
     const answer = await api.call("POST /api/keys", {
@@ -249,7 +249,7 @@ Deno.test("lengths count code points: 100 emoji fit a name, 101 do not [15]", as
   assertEquals((await create("")).status, 422);
 });
 
-Deno.test("what an answer says of itself: its type is not guessed and a keyed one is not kept [37]", async () => {
+Deno.test("answers have nosniff, and no-store where a key was sent [37]", async () => {
   await using api = await createApi();
   const keyed = await api.call("GET /api/keys");
   assertEquals(keyed.headers.get("x-content-type-options"), "nosniff");

@@ -91,7 +91,7 @@ async function rows(api: TestApi, key: string): Promise<Record<string, number>> 
   return ids;
 }
 
-Deno.test("what needs no key is the welcome, health, the document and its page, and nothing else [38]", () => {
+Deno.test("only the welcome, health, the document and its page need no key [38]", () => {
   const names = open.map(({ name }) => name).sort();
   assertEquals(names, [
     "getDocs",
@@ -105,7 +105,7 @@ Deno.test("what needs no key is the welcome, health, the document and its page, 
   assert(secured.length > open.length);
 });
 
-Deno.test("every other operation: no, bad, expired, revoked and foreign keys are one 401, and nothing is done [33]", async (t) => {
+Deno.test("every other operation: a missing, bad, expired, revoked or foreign key is one 401, and nothing is done [33]", async (t) => {
   await using api = await createApi();
   const { db } = api.database;
   const good = await api.key("ada@example.com", "admin");
@@ -256,7 +256,7 @@ Deno.test("mass assignment: no body takes id, owner_id, version, the timestamps 
   });
 });
 
-Deno.test("what a caller puts into headers comes back in none, and in no line of the log [37][41]", async (t) => {
+Deno.test("no header of a request comes back in an answer or in the log [37][41]", async (t) => {
   await using api = await createApi();
   const key = await api.key("ada@example.com", "admin");
   const evil = "evil%0d%0aset-cookie:x";
@@ -285,7 +285,7 @@ Deno.test("what a caller puts into headers comes back in none, and in no line of
   assert(!api.log.join("\n").includes("evil"));
 });
 
-Deno.test("every answer: its type is not guessed, a keyed one is not kept, and nobody says what runs here [37]", async (t) => {
+Deno.test("every answer: nosniff, no-store where a key was sent, and no header that says what runs here [37]", async (t) => {
   await using api = await createApi();
   const key = await api.key("ada@example.com", "admin");
   await each(t, operations, async (operation) => {
@@ -297,7 +297,7 @@ Deno.test("every answer: its type is not guessed, a keyed one is not kept, and n
   });
 });
 
-Deno.test("no answer and no line of the log holds a secret but the one answer that shows it [35][41]", async (t) => {
+Deno.test("no answer and no log line has a secret, except the one answer that shows it [35][41]", async (t) => {
   await using api = await createApi();
   const key = await api.key("ada@example.com", "admin");
   const { json: made } = await api.call("POST /api/keys", { key, body: sampleBody("keys") });

@@ -44,7 +44,7 @@ Deno.test("GET /api/students: sorted by last name in pages, ties in the order of
   assertEquals(await names("-last_name"), ascending.toReversed());
 });
 
-Deno.test("GET /api/students/{id}/todos: the student's todos; 404 for nobody's and another's", async () => {
+Deno.test("GET /api/students/{id}/todos: the student's todos; 404 for an absent student and another user's", async () => {
   await using api = await createApi();
   const mine = await create(api, "Lovelace");
   const theirs = await create(api, "Turing", await api.key("bob@example.com"));

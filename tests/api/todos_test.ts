@@ -132,7 +132,7 @@ Deno.test("GET /api/todos/{id}: If-None-Match with the same version is 304 witho
   }
 });
 
-Deno.test("a change with If-None-Match: * is 412 where the row is and 404 where it is not [21]", async () => {
+Deno.test("a change with If-None-Match: * is 412 for an existing row and 404 for an absent one [21]", async () => {
   await using api = await createApi();
   const { id } = await create(api);
   const headers = { "if-none-match": "*" };
@@ -176,7 +176,7 @@ Deno.test("GET /api/todos: pages of `limit`, each with a Link to the next, the l
   assertEquals(seen, ["todo 1", "todo 2", "todo 3", "todo 4", "todo 5"]);
 });
 
-Deno.test("GET /api/todos: a full last page says that it is the last [23]", async () => {
+Deno.test("GET /api/todos: a last page that is full has no next_cursor [23]", async () => {
   await using api = await createApi();
   for (let i = 0; i < 4; i++) await create(api);
   const first = await api.call("GET /api/todos?limit=2");

@@ -56,7 +56,7 @@ Deno.test("GET /api/me: the user whose key it is, with an ETag", async () => {
   assertEquals(same.status, 304);
 });
 
-Deno.test("a user may read and change itself, and sees of others that there is nothing [10][34]", async () => {
+Deno.test("users read and change their own account; another's is 404 [10][34]", async () => {
   await using api = await createApi();
   const { json: ada } = await api.call("GET /api/me");
   const bob = await api.key("bob@example.com");
@@ -74,7 +74,7 @@ Deno.test("a user may read and change itself, and sees of others that there is n
   assertEquals((await api.call("GET /api/me")).json.name, "Countess");
 });
 
-Deno.test("DELETE /api/users/{id}: all that the user owned goes with it, and its keys fail", async () => {
+Deno.test("DELETE /api/users/{id}: all rows of the user are deleted, and the user's keys are refused", async () => {
   await using api = await createApi();
   const own = collections.filter((collection) => collection !== "users");
   for (const collection of own) await createSample(api, collection);

@@ -5,7 +5,7 @@ import { installKey } from "../../db/keys.ts";
 import { sql } from "../../postgres/mod.ts";
 import { createDatabase } from "../support/database.ts";
 
-Deno.test("to refuse a key that is unknown is as much work as to refuse a wrong or an expired one [33]", async () => {
+Deno.test("refusing an unknown key is as much work as refusing a wrong or an expired one [33]", async () => {
   await using database = await createDatabase();
   const { db } = database;
   const key = { email: "ada@example.com", scope: "write" as const, name: "x" };

@@ -141,7 +141,7 @@ Deno.test({
   },
 });
 
-Deno.test("replica: one that is the primary of DATABASE_URL is refused at the start", async () => {
+Deno.test("replica: a DATABASE_REPLICA_URL that names the primary is refused at the start", async () => {
   const settings = { host: "127.0.0.1", port: 1, database: "x", user: "x", tls: "off" as const };
   const url = databaseUrl(settings);
   await using child = startProcess(["run", "--allow-env", "--allow-read", "main.ts"], {

@@ -12,7 +12,7 @@ async function stateOf(work: Promise<unknown>): Promise<string> {
   return (await assertRejects(() => work, DatabaseError)).code;
 }
 
-Deno.test("roles: the migrator makes what the owner owns, the application cannot change it nor read the ledger", async () => {
+Deno.test("roles: the migrator creates as the owner; the application can neither change the schema nor read the ledger", async () => {
   await using database = await createDatabase({ empty: true });
   await database.db.script(await Deno.readTextFile(`${root}/db/roles.sql`));
   const password = crypto.randomUUID();
@@ -69,7 +69,7 @@ Deno.test("roles: the application's sessions begin with their timeouts", async (
   await db.close();
 });
 
-Deno.test("roles: no password stands in the files, so that nobody can log in by a known one", async () => {
+Deno.test("roles: the files contain no password", async () => {
   for (const name of ["roles", "grants"]) {
     const text = await Deno.readTextFile(`${root}/db/${name}.sql`);
     assertEquals(/^[^-]*password/m.test(text), false);

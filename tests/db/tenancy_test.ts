@@ -130,7 +130,7 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
   ["getUser", /from users t\n/, "from users t, users u\n", "users u is neither"],
 ];
 
-Deno.test("a condition that is missing, lifted or of another table fails, and by its name", async (t) => {
+Deno.test("a statement without its owner's condition, or with a wrong one, is found and named", async (t) => {
   for (const [query, from, to, fault] of planted) {
     await t.step(`${query}: ${to}`, async () => {
       const { text, values } = statementOf(query);

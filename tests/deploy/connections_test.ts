@@ -89,7 +89,7 @@ Deno.test("connections: one that is silent, sends half a head, or a byte now and
   assertEquals(await closed, ["", "", ""]);
 });
 
-Deno.test("connections: an idle one is closed after 75 s, and one that was told so after a second [43]", async () => {
+Deno.test("connections: an idle one is closed after 75 s, and one whose answer says close after a second [43]", async () => {
   using clock = clockAhead();
   let told = false;
   await using server = startServer(() =>
@@ -148,7 +148,7 @@ Deno.test({
   },
 });
 
-Deno.test("connections: an answer that nobody takes is given up after 20 s, and its place is free [43]", async () => {
+Deno.test("connections: an answer that nobody reads is given up after 20 s, and its place is free [43]", async () => {
   using clock = clockAhead();
   const gone = Promise.withResolvers<void>();
   let pieces = 0;

@@ -76,7 +76,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assertEquals([answer.status, (await answer.json()).data], [200, []]);
     // Not 0: whoever stalls his body is cut off, and the log says so.
     assertEquals(await process.ended, 1);
-    assertMatch(process.output(), /still in hand after 4000 ms/);
+    assertMatch(process.output(), /still in flight after 4000 ms/);
     assertLess(performance.now() - started, 5000); // the contract's own limit
     await load.stop();
     assertEquals([load.wrong, load.refused], [[], 0]);
@@ -86,7 +86,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("drain: a request that was answered before its body came keeps nobody waiting [40]", async () => {
+Deno.test("drain: a request that was answered before its body came does not delay the end [40]", async () => {
   await using database = await createDatabase();
   const { url, process } = await startInstance(database);
   await using _ended = process;
@@ -99,7 +99,7 @@ Deno.test("drain: a request that was answered before its body came keeps nobody 
   assertLess(performance.now() - started, 3000); // less than what cuts off
 });
 
-Deno.test("drain: three instances are restarted one after the other behind a proxy, and nobody notices", async () => {
+Deno.test("drain: three instances are restarted one after the other behind a proxy, and no request fails", async () => {
   await using database = await createDatabase();
   const ports = [freePort(), freePort(), freePort()];
   const settings = await asApplication(database);

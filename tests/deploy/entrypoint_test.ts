@@ -73,7 +73,7 @@ Deno.test({
   },
 });
 
-Deno.test("container: each base is pinned, and no file says a password", async () => {
+Deno.test("container: each base image is pinned, and no file contains a password", async () => {
   const dockerfile = await Deno.readTextFile(`${root}/Dockerfile`);
   const compose = await Deno.readTextFile(`${root}/compose.yaml`);
   const images = [...dockerfile.matchAll(/^FROM (\S+)/gm), ...compose.matchAll(/image: (\S+)/g)];

@@ -61,7 +61,7 @@ async function observedApp() {
   };
 }
 
-Deno.test("with OTEL_DENO=true a collector is told requests by route and status, and statements by name, with their time [41]", async () => {
+Deno.test("with OTEL_DENO=true a collector gets the times of requests by route and status, and of statements by name [41]", async () => {
   await using place = await observedApp();
   const { collector, call } = place;
   assertEquals(await call("POST", "/api/todos", undefined, { description: "s3cret" }), 201);
@@ -92,7 +92,7 @@ Deno.test("with OTEL_DENO=true a collector is told requests by route and status,
   assertEquals(names.filter((name) => !known.includes(name)), []);
 });
 
-Deno.test("each alarm is caused once, by what it watches", async () => {
+Deno.test("each alarm fires for the failure that it watches", async () => {
   const text = await Deno.readTextFile(join(folder, "alarms.yaml"));
   const alarms = new Map(
     Array.from(text.matchAll(/- alert: (\w+)\n\s+expr: (.+)/g), ([, name, expr]) => [name!, expr!]),

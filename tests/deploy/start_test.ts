@@ -120,7 +120,7 @@ Deno.test("deno task key create: wrong use is exit 2, an empty database gets a m
 });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`main.ts: ${signal} lets the request in hand finish, closes the pool and exits 0 [40]`, async () => {
+  Deno.test(`main.ts: ${signal} lets the request in flight finish, closes the pool and exits 0 [40]`, async () => {
     await using database = await createDatabase();
     const { env, url } = settings(database);
     const { output } = await key(database, "create", "--email", "a@b.c", "--scope", "write");

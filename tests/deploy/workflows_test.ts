@@ -5,7 +5,7 @@ import { root } from "../support/root.ts";
 const folder = `${root}/.github/workflows`;
 const names = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
-Deno.test("the gates stand in one list, which the machine's run and the workflow call", async () => {
+Deno.test("the gates are in one list, which .ci/run and ci.yml call", async () => {
   for (const caller of [".ci/run", ".github/workflows/ci.yml"]) {
     const text = await Deno.readTextFile(`${root}/${caller}`);
     assertMatch(text, /\.ci\/gates$/m, caller);

@@ -1,6 +1,7 @@
-/** docs/architecture.md: the hour of reading is what it says. */
+/** docs/architecture.md: its rooms, arrows and hour of reading are those of the code. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { arrows } from "../support/arrows.ts";
 import { root } from "../support/root.ts";
 
 /** Lines that somebody can read in an hour and keep. */
@@ -16,6 +17,17 @@ const listed = Array.from(
 async function linesOf(path: string): Promise<number> {
   return (await Deno.readTextFile(join(root, path))).split("\n").length - 1;
 }
+
+Deno.test("docs/architecture.md: the rooms and arrows are those that the imports are held to", () => {
+  const [, rooms] = /\n## Rooms\n([^]*?)\n## /.exec(text)!;
+  const rows = rooms!.matchAll(/^\| `([\w.]+)` +\|[^|]+\|(.*)\|$/gm);
+  const drawn = Array.from(
+    rows,
+    ([, room, to]) => [room!, Array.from(to!.matchAll(/`([\w.]+)`/g), ([, name]) => name!).sort()],
+  );
+  const held = Object.entries(arrows).map(([room, to]) => [room, to.toSorted()]);
+  assertEquals(Object.fromEntries(drawn), Object.fromEntries(held));
+});
 
 Deno.test("docs/architecture.md: the hour's files have the lines that it says, give or take twenty", async () => {
   assert(listed.length > 10, `only ${listed.length} files are listed`);

@@ -1,0 +1,163 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
+import type { Scope } from "../db/_caller.ts";
+import { callersId, type Identity } from "../db/_identity.ts";
+import { digest } from "../db/_secret.ts";
+import { Bounded } from "./_counters.ts";
+import { Problem } from "./_problem.ts";
+
+/*
+ * Access tokens of an OpenID Connect issuer, beside API keys. jose checks signature and claims
+ * (RFC 7519, RFC 9068); what an instance has to remember stands here.
+ */
+
+export interface TokenOptions {
+  /** The issuer as its tokens name it, such as https://id.example.com. */
+  issuer: string;
+  /** Of these the token must name one. */
+  audiences: string[];
+  /** Where the issuer's keys are; by default its discovery document says so. */
+  jwksUrl?: string;
+}
+
+/** Asymmetric ones alone: with a shared secret whoever checks a token could make one. */
+const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384"]
+  .concat("ES512", "EdDSA", "Ed25519");
+
+/** How much the clocks of the issuer and of this machine may differ, in seconds. */
+const leeway = 5;
+
+/** How long the issuer has for an answer. */
+const fetchLimitMs = 3_000;
+
+/** The key set is fetched anew for a key that is not in it, at most so often. */
+const renewalMs = 60_000;
+
+/** After a failure the issuer is left alone for so long. */
+const restMs = 1_000;
+
+/** The words of the claim `scope` that mean one here, the widest first. */
+const words: [string, Scope][] = [
+  ["slate:admin", "admin"],
+  ["slate:write", "write"],
+  ["slate:read", "read"],
+];
+
+/** What is kept of a token that was verified. */
+interface Verified {
+  claims: Omit<Identity, "ownerId" | "scope">;
+  scope: Scope | undefined;
+  /** Seconds since 1970. */
+  expires: number;
+}
+
+export class Tokens {
+  readonly #verified = new Bounded<Verified>();
+  /** The users of the people that this instance has seen, by subject. */
+  readonly #owners = new Bounded<string>();
+  #keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
+  #restUntil = 0;
+
+  constructor(readonly options: TokenOptions) {}
+
+  /**
+   * Whose token it is; undefined for one that is not valid here. Throws a Problem: 503 where the
+   * issuer has to be asked and does not answer, 403 for a token without a scope of ours.
+   */
+  async identify(token: string): Promise<Identity | undefined> {
+    const name = digest(token);
+    let verified = this.#verified.get(name);
+    if (!verified || verified.expires + leeway <= Date.now() / 1000) {
+      verified = await this.#verify(token);
+      if (!verified) return undefined;
+      this.#verified.set(name, verified);
+    }
+    const { claims, scope } = verified;
+    if (!scope) {
+      throw new Problem("insufficient_scope", "The token has none of the scopes of this API.", {
+        headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
+      });
+    }
+    return { ...claims, scope, ownerId: this.#owners.get(claims.subject) ?? callersId };
+  }
+
+  /** Remembers whose account it is, or that there is none any more. */
+  settle({ subject }: Identity, ownerId: string | undefined) {
+    if (ownerId === undefined) this.#owners.delete(subject);
+    else this.#owners.set(subject, ownerId);
+  }
+
+  async #verify(token: string): Promise<Verified | undefined> {
+    const { issuer, audiences } = this.options;
+    try {
+      const { payload } = await jwtVerify(token, await this.#keySet(), {
+        issuer,
+        audience: audiences,
+        algorithms,
+        clockTolerance: leeway,
+        requiredClaims: ["sub", "exp", "iat"],
+      });
+      return read(payload, issuer);
+    } catch (error) {
+      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) {
+        throw new Problem("unavailable", "The issuer of the token does not answer.", {
+          headers: { "retry-after": "5" },
+        });
+      }
+      return undefined;
+    }
+  }
+
+  /** The issuer's keys, fetched when the first token comes, and kept while the issuer is away. */
+  #keySet() {
+    if (!this.#keys && Date.now() < this.#restUntil) throw new Error("the issuer is left alone");
+    this.#keys ??= this.#discover().then((url) =>
+      createRemoteJWKSet(url, {
+        timeoutDuration: fetchLimitMs,
+        cooldownDuration: renewalMs,
+        cacheMaxAge: Infinity,
+        [customFetch]: (url, options) => fetch(url, { ...options, redirect: "error" }),
+      })
+    ).catch((error) => {
+      this.#keys = undefined;
+      this.#restUntil = Date.now() + restMs;
+      throw error;
+    });
+    return this.#keys;
+  }
+
+  /** The address of the key set (OpenID Connect Discovery 1.0, 4). */
+  async #discover(): Promise<URL> {
+    const { issuer, jwksUrl } = this.options;
+    if (jwksUrl) return new URL(jwksUrl);
+    const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+    const response = await fetch(address, {
+      redirect: "error",
+      signal: AbortSignal.timeout(fetchLimitMs),
+    });
+    if (!response.ok) throw new Error(`${address} answers ${response.status}`);
+    const document = await response.json();
+    if (document.issuer !== issuer) throw new Error(`${address} is of ${document.issuer}`);
+    return new URL(document.jwks_uri);
+  }
+}
+
+/** What a token says of its person. Undefined where the subject is none that can be kept. */
+function read(payload: JWTPayload, issuer: string): Verified | undefined {
+  const { sub: subject = "", exp, scope, email, email_verified, name } = payload;
+  const storable = /^[^\0]{1,255}$/u;
+  if (!storable.test(subject) || !subject.isWellFormed()) return undefined;
+  const given = typeof scope === "string" ? scope.split(" ") : [];
+  const address = email_verified === true && typeof email === "string" &&
+    /^[^\s@\0]+@[^\s@\0]+$/.test(email) && email.length <= 120 && email.isWellFormed();
+  const named = typeof name === "string" ? name.toWellFormed().replaceAll("\0", "").trim() : "";
+  return {
+    claims: {
+      issuer,
+      subject,
+      name: [...named || subject].slice(0, 100).join(""),
+      email: address ? email : undefined,
+    },
+    scope: words.find(([word]) => given.includes(word))?.[1],
+    expires: exp!,
+  };
+}

@@ -1,0 +1,1 @@
+export { default } from "npm:oidc-provider@9.13.3";
