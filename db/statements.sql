@@ -659,7 +659,8 @@ inserted as (
   ) item)::text as body
 ),
 created as (
-  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
   from inserted
   having count(*) > 0
 )
@@ -735,7 +736,8 @@ inserted as (
   ) item)::text as body
 ),
 created as (
-  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
   from inserted
   having count(*) > 0
 )
@@ -1477,7 +1479,8 @@ inserted as (
   ) item)::text as body
 ),
 created as (
-  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
   from inserted
   having count(*) > 0
 )
@@ -1565,7 +1568,8 @@ inserted as (
   ) item)::text as body
 ),
 created as (
-  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body, 1 as version
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
   from inserted
   having count(*) > 0
 )

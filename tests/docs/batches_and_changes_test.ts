@@ -9,8 +9,10 @@ import { blocksOf } from "../support/walkthrough.ts";
 function plain(text: string): string {
   if (text === "") return "";
   return JSON.stringify(
-    JSON.parse(text, (name, value) =>
-      /_at$|^(request_id|next_cursor)$/.test(name) ? typeof value : value),
+    JSON.parse(
+      text,
+      (name, value) => /_at$|^(request_id|next_cursor)$/.test(name) ? typeof value : value,
+    ),
   );
 }
 
