@@ -24,17 +24,17 @@ if (settings.devKey) {
 
 const { database, host, port, poolSize, deadlineMs } = settings;
 const log = lineWriter(Deno.stdout);
-const connected = connect(database, { size: poolSize, deadline: deadlineMs });
+const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
+const connected = connect(database, { size: poolSize, deadline: deadlineMs, warn });
 const telemetry = Deno.env.get("OTEL_DENO") === "true";
 const db = telemetry ? observed(connected, "primary") : connected;
-const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
 const replica = settings.replica &&
   connectReplica(settings.replica, db, {
     size: poolSize,
     warn,
     observe: telemetry ? (db) => observed(db, "replica") : undefined,
   });
-const app = createApp({ ...settings, db, replica, telemetry, log: log.write });
+const app = createApp({ ...settings, db, replica, telemetry, log: log.write, warn });
 
 let server: Server;
 try {

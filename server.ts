@@ -78,7 +78,11 @@ export function serve(options: ServeOptions, handler: Handler): Server {
   const serveConnection = parts[internal]?.serveHttpOnConnection;
   if (serveConnection && !options.managed) return new OwnServer(options, handler, serveConnection);
   if (!options.managed) options.warn("this Deno bounds no connections: put a proxy in front");
-  return Deno.serve(options, (request, { remoteAddr }) => handler(request, { remoteAddr }));
+  return Deno.serve(options, (request, { remoteAddr }) => {
+    const peer: Peer = { remoteAddr };
+    request.signal.addEventListener("abort", () => peer.leave?.());
+    return handler(request, peer);
+  });
 }
 
 class OwnServer implements Server {

@@ -1,3 +1,4 @@
+import { spawnLeashed } from "../embedded/leash.ts";
 import { environment } from "./data.ts";
 
 /** Something that serves the todos. */
@@ -58,10 +59,10 @@ export const contenders: Contender[] = [
   },
   {
     name: "Flask, SQLAlchemy",
-    // Two workers a core and one, as gunicorn's documentation says.
+    // Two workers a core and one, as gunicorn's documentation says, and one connection each.
     command: [
       ...[`${python}/gunicorn`, "--bind", "127.0.0.1:$PORT", "--log-level", "warning"],
-      ...["--workers", `${2 * navigator.hardwareConcurrency + 1}`, "app:app"],
+      ...["--workers", "$WORKERS", "app:app"],
     ],
     cwd: `${here}/peers/flask`,
     install: [
@@ -108,25 +109,34 @@ export interface Running extends AsyncDisposable {
   started: { listening: number; answering: number };
 }
 
+/** Connections to the database, of each contender. */
+export const defaultPool = 10;
+
 /** Starts it on a free port and waits for its first answer, whatever it is. */
-export async function start({ command, cwd, name }: Contender, url: string): Promise<Running> {
+export async function start(
+  { command, cwd, name }: Contender,
+  url: string,
+  pool = defaultPool,
+): Promise<Running> {
   const port = freePort();
-  const [program, ...args] = command.map((part) => part.replace("$PORT", `${port}`));
+  const workers = Math.min(pool, 2 * navigator.hardwareConcurrency + 1);
+  const [program, ...args] = command.map((part) =>
+    part.replace("$PORT", `${port}`).replace("$WORKERS", `${workers}`)
+  );
   const began = performance.now();
-  const child = new Deno.Command(program!, {
-    args,
+  const child = spawnLeashed(program!, args, {
     cwd,
     env: {
       DATABASE_URL: url,
       PORT: `${port}`,
+      POOL_SIZE: `${pool}`,
       SLATE_ENV: environment,
       // Counted, and never reached.
       RATE_LIMIT: "1000000000",
     },
-    stdin: "null",
     stdout: "null",
     stderr: "inherit",
-  }).spawn();
+  });
   const origin = `http://127.0.0.1:${port}`;
   let ended = false;
   child.status.then(() => ended = true);

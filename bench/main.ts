@@ -1,8 +1,9 @@
 /**
- * `deno task bench [speed|round-trips|start|growth|memory ...]`: what Slate's speed is, beside its
- * peers; without a name the first three. `--smoke` only shows that it runs.
+ * `deno task bench [speed|far|round-trips|start|growth|memory ...]`: what Slate's speed is, beside its
+ * peers; without a name the first four. `--smoke` only shows that it runs.
  */
 import { createBench } from "./data.ts";
+import { measureFar } from "./far.ts";
 import { measureGrowth } from "./growth.ts";
 import { measureRoundTrips } from "./round_trips.ts";
 import { measureMemory } from "./memory.ts";
@@ -12,7 +13,11 @@ import { measureStart } from "./start.ts";
 import { works } from "./works.ts";
 
 const named = Deno.args.filter((name) => name !== "--smoke");
-const wanted = named.length > 0 ? named : smoke ? ["speed"] : ["speed", "round-trips", "start"];
+const wanted = named.length > 0
+  ? named
+  : smoke
+  ? ["speed", "far"]
+  : ["speed", "far", "round-trips", "start"];
 
 await using bench = await createBench(10_000);
 const measurements: Record<string, () => Promise<void>> = {
@@ -27,6 +32,13 @@ const measurements: Record<string, () => Promise<void>> = {
           works: works.filter(({ path }) => !path.includes("?")),
         }
         : { rounds: 9, seconds: 1, warmUp: 2, works },
+    ),
+  far: () =>
+    measureFar(
+      bench,
+      smoke
+        ? { pools: [2], rounds: 1, seconds: 1, warmUp: 0 }
+        : { pools: [2, 10, 32], rounds: 3, seconds: 1, warmUp: 2 },
     ),
   "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
   start: () => measureStart(bench, smoke ? 1 : 5),

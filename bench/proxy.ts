@@ -1,3 +1,6 @@
+/** Milliseconds in each direction to a database that is far away. */
+export const oneWayMs = 10;
+
 /** A way to a server on this machine that is as far as another town. */
 export interface Proxy extends AsyncDisposable {
   port: number;

@@ -1,17 +1,14 @@
 import { contenders, install, start } from "./contenders.ts";
 import { type Bench, type Data, fill } from "./data.ts";
-import { createProxy } from "./proxy.ts";
+import { createProxy, oneWayMs } from "./proxy.ts";
 import { machine, median, record, table } from "./report.ts";
 import { type Work, works } from "./works.ts";
 import { connect, sql } from "../postgres/mod.ts";
 import { databaseUrl } from "../postgres/settings.ts";
 
-/** Milliseconds in each direction. */
-const delay = 10;
-
 /** How many round trips to a database that is far away each request waits for. */
 export async function measureRoundTrips(bench: Bench, requests: number) {
-  await using proxy = createProxy(bench.settings, delay);
+  await using proxy = createProxy(bench.settings, oneWayMs);
   const far = { ...bench.settings, host: "127.0.0.1", port: proxy.port };
   const one = await roundTrip(far, requests);
   const columns: { name: string; times: number[] }[] = [];
@@ -32,7 +29,7 @@ export async function measureRoundTrips(bench: Bench, requests: number) {
   }
   await record(
     "Round trips",
-    `${machine()}. ${bench.server}, behind a proxy that takes ${delay} ms in each direction; one request
+    `${machine()}. ${bench.server}, behind a proxy that takes ${oneWayMs} ms in each direction; one request
 at a time, medians of ${requests} on warm connections. One round trip, \`select 1\`, takes
 ${one.toFixed(1)} ms. What each request takes, in round trips:
 

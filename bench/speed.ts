@@ -1,4 +1,4 @@
-import { contenders, install, run, start } from "./contenders.ts";
+import { contenders, defaultPool, install, run, start } from "./contenders.ts";
 import { type Bench, fill } from "./data.ts";
 import { connections, generator, type Load, load } from "./load.ts";
 import { machine, median, record, table } from "./report.ts";
@@ -20,8 +20,6 @@ interface Runner {
 }
 
 const limit = "pgbench";
-/** Connections to the database, of each contender. */
-const pool = 10;
 
 /** Slate and its peers in turn, on the same work, with the same data before each measurement. */
 export async function measureSpeed(bench: Bench, options: Options) {
@@ -78,7 +76,7 @@ export async function measureSpeed(bench: Bench, options: Options) {
   const { rounds, seconds, warmUp } = options;
   await record(
     "Speed",
-    `${machine()}. ${bench.server}; ${generator}, ${connections} connections; ${pool} connections to
+    `${machine()}. ${bench.server}; ${generator}, ${connections} connections; ${defaultPool} connections to
 the database each; ${bench.data.todos} todos. ${rounds} rounds of ${seconds} s after ${warmUp} s of
 warm-up, interleaved; medians. ${versions.join("; ")}.
 
@@ -119,7 +117,15 @@ async function bare({ settings, data }: Bench, work: Work, seconds: number): Pro
   try {
     await Deno.writeTextFile(script, `\\set id random(1, ${data.todos})\n${work.bare}\n`);
     const args = [
-      ...["--no-vacuum", "--protocol", "prepared", "--client", `${pool}`, "--time", `${seconds}`],
+      ...[
+        "--no-vacuum",
+        "--protocol",
+        "prepared",
+        "--client",
+        `${defaultPool}`,
+        "--time",
+        `${seconds}`,
+      ],
       ...["--define", `owner=${data.owner}`, "--file", script],
     ];
     const { host, port, user, password, database } = settings;

@@ -429,7 +429,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "cursor_expired" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "item_not_found" | "item_repeated" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
+            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "forbidden" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "cursor_expired" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "item_not_found" | "item_repeated" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
             request_id: string;
             errors?: {
                 /** @description A JSON Pointer into the body. */
@@ -1163,7 +1163,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1295,7 +1295,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1438,7 +1438,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1601,7 +1601,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1708,7 +1708,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1855,7 +1855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1964,7 +1964,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2091,7 +2091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2264,7 +2264,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2376,7 +2376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2508,7 +2508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2651,7 +2651,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2802,7 +2802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2909,7 +2909,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3056,7 +3056,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3165,7 +3165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3292,7 +3292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3443,7 +3443,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3556,7 +3556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3663,7 +3663,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3819,7 +3819,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3928,7 +3928,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4055,7 +4055,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4226,7 +4226,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4330,7 +4330,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4437,7 +4437,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4583,7 +4583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4728,7 +4728,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -58,22 +58,24 @@ function withKey(
     ),
     expired as (
       delete from idempotency_keys r
-      where r.owner_id = ${ownerId} and ${allowed}
-        and r.route = ${operation} and r.key = ${key} and r.expires_at <= now()
-      returning 1
-    ),
-    swept as (
-      delete from idempotency_keys r
-      where r.owner_id = ${ownerId} and ${allowed}
-        and not (r.route = ${operation} and r.key = ${key})
-        and r.ctid = any (array(
-          select o.ctid
+      using (
+        select own.route, own.key
+        from idempotency_keys own
+        where own.owner_id = ${ownerId} and ${allowed}
+          and own.route = ${operation} and own.key = ${key} and own.expires_at <= now()
+        union all
+        select oldest.route, oldest.key
+        from (
+          select o.route, o.key
           from idempotency_keys o
           where o.owner_id = ${ownerId} and ${allowed} and o.expires_at <= now()
           order by o.expires_at
           limit 2
           for update skip locked
-        ))
+        ) oldest
+      ) old
+      where r.owner_id = ${ownerId} and ${allowed} and r.route = old.route and r.key = old.key
+      returning 1
     )`,
     answer: sql`,
     kept as (

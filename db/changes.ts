@@ -52,7 +52,7 @@ export function listChanges(
     return sql`(t.changed_in, t.id) > (${transaction}::xid8, ${after}::bigint)
           and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())`;
   }) as [ReturnType<typeof sql>, ReturnType<typeof sql>];
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     changes as (
       (

@@ -48,7 +48,7 @@ export function proveCaller(
   credential: Credential,
   scope: Scope,
 ): Promise<Authorization[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, scope)}
     select caller.id as caller_id, caller.allowed
     from caller`);
@@ -60,7 +60,7 @@ export function listKeys(
   request: PageRequest<keyof typeof keySorts>,
 ): Promise<Page[]> {
   const order = keySorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(keyColumns)} as body, t.id, ${order.value} as sort_value
@@ -164,6 +164,14 @@ export function deleteKey(
     from caller left join deleted on true`);
 }
 
+/** Whether an account has this address, in whatever case. For the command line, as installKey(). */
+export function findAccount(db: Database, email: string): Promise<{ id: string }[]> {
+  return db.read(sql`
+    select id
+    from users
+    where lower(email) = lower(${email})`);
+}
+
 export interface InstalledKey {
   owner_id: string;
   id: string;
@@ -184,14 +192,18 @@ export function installKey(
       on conflict (lower(email)) do nothing
       returning id
     ),
-    owner as (
+    owner as materialized (
       select id from made
       union all
       select id from users where lower(email) = lower(${key.email})
       limit 1
+    ),
+    installed as (
+      insert into keys (owner_id, name, scope, secret_hash)
+      select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
+      from owner
+      returning owner_id, id
     )
-    insert into keys (owner_id, name, scope, secret_hash)
-    select owner.id, ${key.name}, ${key.scope}, decode(${key.hash}, 'hex')
-    from owner
-    returning owner_id, id`);
+    select installed.owner_id, installed.id
+    from installed`);
 }

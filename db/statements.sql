@@ -301,16 +301,16 @@ select
 from caller left join created on true;
 
 -- POST /api/keys, idempotency-key
---   $1, $5, $8, $11, $14, $15, $20, $22: the caller's id
---   $2, $21: the id of the caller's key
+--   $1, $5, $8, $11, $12, $13, $18, $20: the caller's id
+--   $2, $19: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $25: SHA-256 of the body
---   $6, $9, $12, $23: the operation
---   $7, $10, $13, $24: idempotency-key
---   $16: name
---   $17: scope
---   $18: SHA-256 of the new secret
---   $19: expires_at
+--   $4, $23: SHA-256 of the body
+--   $6, $9, $21: the operation
+--   $7, $10, $22: idempotency-key
+--   $14: name
+--   $15: scope
+--   $16: SHA-256 of the new secret
+--   $17: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -331,30 +331,32 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $15::bigint, $16, $17, decode($18, 'hex'),
-    least($19::timestamptz, (
+    $13::bigint, $14, $15, decode($16, 'hex'),
+    least($17::timestamptz, (
       select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $20 and (select allowed from caller) and m.id = $21
+      where m.owner_id = $18 and (select allowed from caller) and m.id = $19
     ))
   from caller
   where caller.allowed and not exists (select from remembered)
@@ -370,7 +372,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $22::bigint, $23, $24, decode($25, 'hex'),
+    $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -437,15 +439,15 @@ select
 from caller left join created on true;
 
 -- POST /api/keys/{id}/rotate, idempotency-key
---   $1, $5, $8, $11, $14, $16, $18, $20, $22: the caller's id
---   $2, $21: the id of the caller's key
+--   $1, $5, $8, $11, $12, $14, $16, $18, $20: the caller's id
+--   $2, $19: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $25: SHA-256 of the body
---   $6, $9, $12, $23: the operation and the row's id
---   $7, $10, $13, $24: idempotency-key
---   $15: overlap_seconds
---   $17: the row's id
---   $19: SHA-256 of the new secret
+--   $4, $23: SHA-256 of the body
+--   $6, $9, $21: the operation and the row's id
+--   $7, $10, $22: idempotency-key
+--   $13: overlap_seconds
+--   $15: the row's id
+--   $17: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -466,37 +468,39 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 old as (
   update keys t
-  set replaced_at = now() + make_interval(secs => $15)
-  where t.owner_id = $16 and (select allowed from caller) and t.id = $17 and (t.scope <> 'admin' or (select admin from caller))
+  set replaced_at = now() + make_interval(secs => $13)
+  where t.owner_id = $14 and (select allowed from caller) and t.id = $15 and (t.scope <> 'admin' or (select admin from caller))
     and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $18::bigint, old.name, old.scope, decode($19, 'hex'),
+    $16::bigint, old.name, old.scope, decode($17, 'hex'),
     least(now() + (old.expires_at - old.created_at), (
       select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $20 and (select allowed from caller) and m.id = $21
+      where m.owner_id = $18 and (select allowed from caller) and m.id = $19
     ))
   from caller, old
   where caller.allowed
@@ -512,7 +516,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $22::bigint, $23, $24, decode($25, 'hex'),
+    $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -593,6 +597,14 @@ select
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
 from caller left join deleted on true;
 
+-- db/keys.ts: findAccount
+
+-- findAccount
+--   $1: email
+select id
+from users
+where lower(email) = lower($1);
+
 -- db/keys.ts: installKey
 
 -- installKey
@@ -607,16 +619,20 @@ with made as (
   on conflict (lower(email)) do nothing
   returning id
 ),
-owner as (
+owner as materialized (
   select id from made
   union all
   select id from users where lower(email) = lower($3)
   limit 1
+),
+installed as (
+  insert into keys (owner_id, name, scope, secret_hash)
+  select owner.id, $4, $5, decode($6, 'hex')
+  from owner
+  returning owner_id, id
 )
-insert into keys (owner_id, name, scope, secret_hash)
-select owner.id, $4, $5, decode($6, 'hex')
-from owner
-returning owner_id, id;
+select installed.owner_id, installed.id
+from installed;
 
 -- db/student_batches.ts: createStudents
 
@@ -671,13 +687,13 @@ select
 from caller left join created on true;
 
 -- POST /api/students/batch, idempotency-key
---   $1, $5, $8, $11, $14, $16, $17: the caller's id
+--   $1, $5, $8, $11, $12, $14, $15: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $20: SHA-256 of the body
---   $6, $9, $12, $18: the operation
---   $7, $10, $13, $19: idempotency-key
---   $15: the items, as JSON
+--   $4, $18: SHA-256 of the body
+--   $6, $9, $16: the operation
+--   $7, $10, $17: idempotency-key
+--   $13: the items, as JSON
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -698,34 +714,36 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 items as materialized (
   select ordinality - 1 as n, first_name, last_name, age
   from rows from (
-    json_to_recordset($15::text::json) as (
+    json_to_recordset($13::text::json) as (
       first_name text, last_name text, age integer
     )
   ) with ordinality
 ),
 inserted as (
   insert into students as t (owner_id, first_name, last_name, age)
-  select $16::bigint, items.first_name, items.last_name, items.age
+  select $14::bigint, items.first_name, items.last_name, items.age
   from caller, items
   where caller.allowed and not exists (select from remembered)
   order by items.n
@@ -746,7 +764,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $17::bigint, $18, $19, decode($20, 'hex'),
+    $15::bigint, $16, $17, decode($18, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -1209,15 +1227,15 @@ select
 from caller left join created on true;
 
 -- POST /api/students, idempotency-key
---   $1, $5, $8, $11, $14, $15, $19: the caller's id
+--   $1, $5, $8, $11, $12, $13, $17: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $22: SHA-256 of the body
---   $6, $9, $12, $20: the operation
---   $7, $10, $13, $21: idempotency-key
---   $16: first_name
---   $17: last_name
---   $18: age
+--   $4, $20: SHA-256 of the body
+--   $6, $9, $18: the operation
+--   $7, $10, $19: idempotency-key
+--   $14: first_name
+--   $15: last_name
+--   $16: age
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -1238,27 +1256,29 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into students as t (owner_id, first_name, last_name, age)
   select
-    $15::bigint, $16, $17, $18::integer
+    $13::bigint, $14, $15, $16::integer
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -1272,7 +1292,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $19::bigint, $20, $21, decode($22, 'hex'),
+    $17::bigint, $18, $19, decode($20, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -1312,19 +1332,22 @@ changed as (
   update students t
   set first_name = $4, last_name = $5, age = $6
   where t.owner_id = $7 and (select allowed from caller) and t.id = $8 and true
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from students t where t.owner_id = $9 and (select allowed from caller) and t.id = $10
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- PATCH /api/students/{id}, if-match
 --   $1, $7, $10: the caller's id
@@ -1351,19 +1374,22 @@ changed as (
   update students t
   set first_name = $4, last_name = $5, age = $6
   where t.owner_id = $7 and (select allowed from caller) and t.id = $8 and t.version = any (string_to_array($9, ',')::bigint[])
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from students t where t.owner_id = $10 and (select allowed from caller) and t.id = $11
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- db/students.ts: deleteStudent
 
@@ -1493,13 +1519,13 @@ select
 from caller left join created on true;
 
 -- POST /api/todos/batch, idempotency-key
---   $1, $5, $8, $11, $14, $16, $17, $18: the caller's id
+--   $1, $5, $8, $11, $12, $14, $15, $16: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $21: SHA-256 of the body
---   $6, $9, $12, $19: the operation
---   $7, $10, $13, $20: idempotency-key
---   $15: the items, as JSON
+--   $4, $19: SHA-256 of the body
+--   $6, $9, $17: the operation
+--   $7, $10, $18: idempotency-key
+--   $13: the items, as JSON
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -1520,27 +1546,29 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 items as materialized (
   select ordinality - 1 as n, description, completed, due_date, student_id
   from rows from (
-    json_to_recordset($15::text::json) as (
+    json_to_recordset($13::text::json) as (
       description text, completed boolean, due_date timestamptz, student_id bigint
     )
   ) with ordinality
@@ -1550,12 +1578,12 @@ faults as (
   from items i
   where i.student_id is not null and not exists (
     select from students s
-    where s.owner_id = $16 and (select allowed from caller) and s.id = i.student_id
+    where s.owner_id = $14 and (select allowed from caller) and s.id = i.student_id
   )
 ),
 inserted as (
   insert into todos as t (owner_id, description, completed, due_date, student_id)
-  select $17::bigint, items.description, items.completed, items.due_date, items.student_id
+  select $15::bigint, items.description, items.completed, items.due_date, items.student_id
   from caller, items
   where caller.allowed
     and not exists (select from remembered) and not exists (select from faults)
@@ -1578,7 +1606,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $18::bigint, $19, $20, decode($21, 'hex'),
+    $16::bigint, $17, $18, decode($19, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -3249,16 +3277,16 @@ select
 from caller left join created on true;
 
 -- POST /api/todos, idempotency-key
---   $1, $5, $8, $11, $14, $15, $20: the caller's id
+--   $1, $5, $8, $11, $12, $13, $18: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $23: SHA-256 of the body
---   $6, $9, $12, $21: the operation
---   $7, $10, $13, $22: idempotency-key
---   $16: description
---   $17: completed
---   $18: due_date
---   $19: student_id
+--   $4, $21: SHA-256 of the body
+--   $6, $9, $19: the operation
+--   $7, $10, $20: idempotency-key
+--   $14: description
+--   $15: completed
+--   $16: due_date
+--   $17: student_id
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -3279,28 +3307,30 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into todos as t (owner_id, description, completed, due_date, student_id)
   select
-    $15::bigint, $16, $17::boolean,
-    $18::timestamptz, $19::bigint
+    $13::bigint, $14, $15::boolean,
+    $16::timestamptz, $17::bigint
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -3315,7 +3345,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $20::bigint, $21, $22, decode($23, 'hex'),
+    $18::bigint, $19, $20, decode($21, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -3358,20 +3388,23 @@ changed as (
     description = $4, completed = $5, due_date = $6,
     student_id = $7
   where t.owner_id = $8 and (select allowed from caller) and t.id = $9 and true
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from todos t where t.owner_id = $10 and (select allowed from caller) and t.id = $11
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- PATCH /api/todos/{id}, if-match
 --   $1, $8, $11: the caller's id
@@ -3401,20 +3434,23 @@ changed as (
     description = $4, completed = $5, due_date = $6,
     student_id = $7
   where t.owner_id = $8 and (select allowed from caller) and t.id = $9 and t.version = any (string_to_array($10, ',')::bigint[])
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
+  shown.version is not null or exists (
     select from todos t where t.owner_id = $11 and (select allowed from caller) and t.id = $12
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- db/todos.ts: deleteTodo
 
@@ -3710,15 +3746,15 @@ select
 from caller left join created on true;
 
 -- POST /api/users, idempotency-key
---   $1, $5, $8, $11, $14, $18: the caller's id
+--   $1, $5, $8, $11, $12, $16: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4, $21: SHA-256 of the body
---   $6, $9, $12, $19: the operation
---   $7, $10, $13, $20: idempotency-key
---   $15: name
---   $16: email
---   $17: years_old
+--   $4, $19: SHA-256 of the body
+--   $6, $9, $17: the operation
+--   $7, $10, $18: idempotency-key
+--   $13: name
+--   $14: email
+--   $15: years_old
 with caller as materialized (
   select k.owner_id as id, k.scope = 'admin' as allowed, k.scope = 'admin' as admin
   from keys k
@@ -3739,26 +3775,28 @@ remembered as (
 ),
 expired as (
   delete from idempotency_keys r
-  where r.owner_id = $8 and (select allowed from caller)
-    and r.route = $9 and r.key = $10 and r.expires_at <= now()
-  returning 1
-),
-swept as (
-  delete from idempotency_keys r
-  where r.owner_id = $11 and (select allowed from caller)
-    and not (r.route = $12 and r.key = $13)
-    and r.ctid = any (array(
-      select o.ctid
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
       from idempotency_keys o
-      where o.owner_id = $14 and (select allowed from caller) and o.expires_at <= now()
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
       order by o.expires_at
       limit 2
       for update skip locked
-    ))
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
 ),
 created as (
   insert into users as t (name, email, years_old)
-  select $15, $16, $17::integer
+  select $13, $14, $15::integer
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -3772,7 +3810,7 @@ kept as (
   insert into idempotency_keys
     (owner_id, route, key, request_hash, row_id, row_version, body)
   select
-    $18::bigint, $19, $20, decode($21, 'hex'),
+    $16::bigint, $17, $18, decode($19, 'hex'),
     created.id, created.version, created.body
   from caller, created
   -- After the expired answer is gone, which this reads.
@@ -3813,20 +3851,23 @@ changed as (
   set name = $4, email = $5, years_old = $6
   where t.id = $7 and (select allowed and (admin or id = $8) from caller)
     and true
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.name, t.email, t.years_old,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
-    select from users t
+  shown.version is not null or exists (
+    select 1 from users t
     where t.id = $9 and (select allowed and (admin or id = $10) from caller)
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- PATCH /api/users/{id}, if-match
 --   $1: the caller's id
@@ -3854,20 +3895,23 @@ changed as (
   set name = $4, email = $5, years_old = $6
   where t.id = $7 and (select allowed and (admin or id = $8) from caller)
     and t.version = any (string_to_array($9, ',')::bigint[])
-  returning (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select (select row_to_json(item) from (select
     t.id, t.name, t.email, t.years_old,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body, t.version
+  ) item)::text as body, t.version from changed t
 )
 select
   caller.id as caller_id, caller.allowed,
-  changed.version is not null or exists (
-    select from users t
+  shown.version is not null or exists (
+    select 1 from users t
     where t.id = $10 and (select allowed and (admin or id = $11) from caller)
   ) as present,
-  changed.body, changed.version, pg_current_xact_id_if_assigned()::text as written
-from caller left join changed on true;
+  shown.body, shown.version, pg_current_xact_id_if_assigned()::text as written
+from caller left join shown on true;
 
 -- db/users.ts: deleteUser
 
@@ -3897,7 +3941,7 @@ deleted as (
 select
   caller.id as caller_id, caller.allowed,
   deleted.version is not null or exists (
-    select from users t
+    select 1 from users t
     where t.id = $6 and (select allowed and (admin or id = $7) from caller)
   ) as present,
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
@@ -3930,7 +3974,7 @@ deleted as (
 select
   caller.id as caller_id, caller.allowed,
   deleted.version is not null or exists (
-    select from users t
+    select 1 from users t
     where t.id = $7 and (select allowed and (admin or id = $8) from caller)
   ) as present,
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written

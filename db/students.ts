@@ -50,7 +50,7 @@ export function listStudents(
   { q }: StudentFilter,
 ): Promise<Page[]> {
   const order = studentSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(studentColumns)} as body, t.id, ${order.value} as sort_value
@@ -65,7 +65,7 @@ export function listStudents(
 }
 
 export function getStudent(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(studentColumns)} as body, t.version
@@ -117,15 +117,18 @@ export function updateStudent(
       update students t
       set first_name = ${first_name}, last_name = ${last_name}, age = ${age}
       where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${matches(versions)}
-      returning ${json(studentColumns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select ${json(studentColumns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
-      changed.version is not null or exists (
+      shown.version is not null or exists (
         select from students t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
-      changed.body, changed.version, ${written}
-    from caller left join changed on true`);
+      shown.body, shown.version, ${written}
+    from caller left join shown on true`);
 }
 
 /** The student's todos stay, assigned to nobody. */

@@ -95,7 +95,7 @@ export function listTodos(
 ): Promise<Page[]> {
   const { q } = filter;
   const order = todoSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
@@ -126,7 +126,7 @@ export function listStudentTodos(
   const { ownerId } = credential;
   const { q } = filter;
   const order = todoSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
       select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
@@ -149,7 +149,7 @@ export function listStudentTodos(
 }
 
 export function getTodo(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(todoColumns)} as body, t.version
@@ -205,15 +205,18 @@ export function updateTodo(
         description = ${description}, completed = ${completed}, due_date = ${due_date},
         student_id = ${student_id}
       where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${matches(versions)}
-      returning ${json(todoColumns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select ${json(todoColumns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
-      changed.version is not null or exists (
+      shown.version is not null or exists (
         select from todos t where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id}
       ) as present,
-      changed.body, changed.version, ${written}
-    from caller left join changed on true`);
+      shown.body, shown.version, ${written}
+    from caller left join shown on true`);
 }
 
 export function deleteTodo(

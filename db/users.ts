@@ -33,7 +33,7 @@ export function listUsers(
   request: PageRequest<keyof typeof userSorts>,
 ): Promise<Page[]> {
   const order = userSorts[request.sort].order(request);
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "admin")},
     rows as (
       select ${json(userColumns)} as body, t.id, ${order.value} as sort_value
@@ -48,7 +48,7 @@ export function listUsers(
 }
 
 export function getUser(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql`
+  return db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version
@@ -62,7 +62,7 @@ export function getUser(db: Database, credential: Credential, id: string): Promi
 /** A statement does not see the account that it makes itself, so a new person's is made before it. */
 export async function getMe(db: Database, credential: Credential): Promise<Found[]> {
   if (typeof credential.ownerId !== "string") await proveCaller(db, credential, "read");
-  return await db.query(sql`
+  return await db.read(sql`
     with ${caller(credential, "read")},
     found as (
       select ${json(userColumns)} as body, t.version
@@ -110,16 +110,19 @@ export function updateUser(
       set name = ${name}, email = ${email}, years_old = ${years_old}
       where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
         and ${matches(versions)}
-      returning ${json(userColumns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select ${json(userColumns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
-      changed.version is not null or exists (
-        select from users t
+      shown.version is not null or exists (
+        select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
-      changed.body, changed.version, ${written}
-    from caller left join changed on true`);
+      shown.body, shown.version, ${written}
+    from caller left join shown on true`);
 }
 
 /** With one go all that the user owns: todos, students, keys and remembered answers. For an admin. */
@@ -140,7 +143,7 @@ export function deleteUser(
     select
       caller.id as caller_id, caller.allowed,
       deleted.version is not null or exists (
-        select from users t
+        select 1 from users t
         where t.id = ${id} and (select allowed and (admin or id = ${id}) from caller)
       ) as present,
       null as body, deleted.version, ${written}

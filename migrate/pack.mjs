@@ -16,7 +16,7 @@ for (const room of ["migrate", "postgres", "embedded"]) {
     cpSync(join(root, room, name), join(dist, room, name), { recursive: true });
   }
 }
-cpSync(join(root, "LICENSE"), join(here, "LICENSE"));
+cpSync(join(root, "LICENSE"), join(dist, "LICENSE"));
 
 const sources = readdirSync(dist, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))

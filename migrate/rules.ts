@@ -27,6 +27,7 @@ const usual = {
   "session-setting": "error",
   "temporary-table": "error",
   "second-statement": "error",
+  "copy-waits": "error",
   "not-in-transaction": "error",
   "concurrently-if-not-exists": "warning",
   "unwritten": "error",
@@ -39,6 +40,7 @@ const usual = {
   "up-fails-with-rows": "error",
   "down-fails-with-rows": "error",
   "up-loses": "error",
+  "sequence-behind": "error",
   "rewrite": "error",
   "scan-under-lock": "error",
   "queries": "error",
@@ -61,11 +63,14 @@ const usual = {
 
 export type Rule = keyof typeof usual;
 
+/** Files of which dbmate can run nothing. */
+export const unreadable: readonly string[] = ["encoding", "file-size", "missing-up"];
+
 /** What no baseline accepts: the state of a database, and files of which dbmate can run nothing. */
 export const beyondHistory: readonly string[] = [
   ...["edited", "missing", "out-of-order", "unfinished", "invalid-index"],
   "history-fails",
-  ...["encoding", "file-size", "missing-up"],
+  ...unreadable,
 ];
 
 /** Rules of squawk, the linter, with what they weigh where the project says nothing. */

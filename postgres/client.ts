@@ -1,56 +1,94 @@
-import { readFileSync } from "node:fs";
-import { connect as connectPlain, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
 import postgres from "postgres";
-import type { Deadline } from "./deadlines.ts";
-import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import { DatabaseError, fieldsOf, Unreachable } from "./errors.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
-
-/** What the driver says when the program handed it nonsense: a mistake, not a broken connection. */
-const mistakes = new Set(["UNDEFINED_VALUE", "MAX_PARAMETERS_EXCEEDED"]);
+import { type Backend, cancel, dial, gathering } from "./socket.ts";
+import type { Query, Unit } from "./unit.ts";
 
 /** SQLSTATE of a write that a replica refuses. */
 const readOnly = "25006";
 
-/** How long a cancel request may take to arrive, in milliseconds. */
-const cancelGrace = 1000;
+/** SQLSTATEs of a prepared statement that the server does not have, or has already. */
+export const unprepared = new Set(["26000", "42P05"]);
 
-/** One connection, opened when it is first used, for one unit of work at a time. */
+/** Milliseconds that a statement has to stop, and the request for it to arrive. */
+const stopMs = 1000;
+
+/** What a client tells the pool that it is of. */
+export interface Owner {
+  readonly settings: DatabaseSettings;
+  readonly applicationName: string;
+  readonly session: boolean;
+  /** Whether statements are prepared: not behind a pooler that forgets them. */
+  readonly prepares: boolean;
+  /**
+   * An answer came on an open connection, so many milliseconds after its statement was sent; the
+   * server was at it for `workMs`, where it had been waiting for its turn there.
+   */
+  heard(afterMs: number, workMs: number | undefined): void;
+  /** The unit's answer is there. */
+  succeeded(unit: Unit, raw: unknown): void;
+  /** The server refused the unit, which did nothing; `unclear`, if the driver does not say why. */
+  refused(unit: Unit, error: DatabaseError, unclear: boolean): void;
+  /** The unit's connection broke, or never was: `sent` says that it may have been done. */
+  lost(unit: Unit, error: Error, sent: boolean): void;
+  /** A statement that was prepared is not there any more. */
+  forgot(): void;
+  /** There is room for another unit. */
+  free(): void;
+  /** The client takes nothing more. */
+  left(client: Client, end: Promise<void>): void;
+}
+
+/** What our parameters are: text as PostgreSQL reads it. */
+const asIs = (text: unknown) => text;
+
+/**
+ * One connection, opened when it is first used, on which several units of work may be under way.
+ * Each ends with a Sync of its own, so that it is a transaction of its own, done or not, whatever
+ * becomes of the others; the server works on them one after the other, and answers in that order.
+ */
 export class Client {
-  /** It saw something that is not a plain error of its statement: never to be used again. */
-  broken = false;
-  /** When its last unit of work began, on the clock that performance.now() reads. */
+  /** In the order in which they were sent: the server is at the first one. */
+  readonly underWay = new Set<Unit>();
+  /** `leaving` takes nothing more and waits for its answers; `gone` is closed or broken. */
+  phase: "dialling" | "open" | "leaving" | "gone" = "dialling";
+  /** When the last unit was sent, and when the server was last heard of, by performance.now(). */
   usedAt = 0;
-  readonly sql: postgres.Sql;
-  readonly #settings: DatabaseSettings;
-  readonly #deadline: number;
+  heardAt = 0;
+  /** What `heardAt` was when the pool last looked. */
+  seenAt = 0;
+  /** A request to stop the statement at work is on its way, and could meet the next one. */
+  stopping: Promise<void> | undefined;
+  readonly #sql: postgres.Sql;
+  readonly #owner: Owner;
   readonly #sockets = new Set<Socket>();
-  /** Whether the last dialled connection has answered, or none was dialled yet. */
-  #ready = true;
-  #cancelled: Promise<unknown> | undefined;
+  /** Texts that are being prepared (false) or are prepared (true). */
+  readonly #texts = new Map<string, boolean>();
+  /** Resolved when nobody waits for an answer, or none is to be waited for any longer. */
+  readonly #over = Promise.withResolvers<void>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #dialled = false;
 
-  constructor(
-    settings: DatabaseSettings,
-    applicationName: string,
-    deadline: number,
-    session: boolean,
-  ) {
-    this.#settings = settings;
-    this.#deadline = deadline;
+  constructor(owner: Owner) {
+    this.#owner = owner;
+    const { settings, applicationName, session } = owner;
     const { host, port, database, user, password } = settings;
     // Everything that postgres.js would otherwise take from the environment is spelled out.
-    this.sql = postgres({
+    this.#sql = postgres({
       host,
       port,
       database,
       username: user,
       pass: () => password ?? "",
       max: 1,
+      // The pool bounds it: the driver would wait until all are answered before it sends more.
+      max_pipeline: 1_000_000,
       // Saves a round trip at connect; arrays are passed as text and cast in SQL. A tool's session
       // has the time, and reads arrays.
       fetch_types: session,
       prepare: true,
-      max_pipeline: 1,
       // A timer of its own for each statement; the pool closes what idles.
       idle_timeout: null,
       connect_timeout: 0,
@@ -59,13 +97,16 @@ export class Client {
       backoff: 0,
       debug: false,
       onnotice: () => {},
-      // As PostgreSQL writes them: a JavaScript Date has no microseconds and no infinity.
       types: {
-        date: {
-          to: 1184,
-          from: [1082, 1114, 1184],
-          serialize: (value: unknown) => value,
-          parse: (text: string) => text,
+        // As PostgreSQL writes them: a JavaScript Date has no microseconds and no infinity.
+        date: { to: 1184, from: [1082, 1114, 1184], serialize: asIs, parse: asIs },
+        json: { to: 114, from: [114, 3802], serialize: asIs, parse: JSON.parse },
+        boolean: { to: 16, from: [16], serialize: asIs, parse: (text: string) => text === "t" },
+        bytea: {
+          to: 17,
+          from: [17],
+          serialize: asIs,
+          parse: (text: string) => Buffer.from(text.slice(2), "hex"),
         },
       },
       connection: {
@@ -79,91 +120,141 @@ export class Client {
     } as unknown as postgres.Options<Record<never, never>>);
   }
 
-  /** postgres.js dials again and again while a server hangs up at once: one dial a unit of work. */
-  #connect(): Promise<Socket> {
-    if (this.broken || !this.#ready) {
+  /** postgres.js dials again and again while a server hangs up at once: one dial a client. */
+  async #connect(): Promise<Socket> {
+    if (this.#dialled || this.phase !== "dialling") {
       throw new Error("the server closed the connection before it was ready");
     }
-    this.#ready = false;
-    return this.#dial();
+    this.#dialled = true;
+    const socket = await dial(this.#owner.settings, this.#own);
+    socket.once("close", () => this.#break());
+    return gathering(socket);
   }
 
-  /** Runs one unit of work. Throws DatabaseError, Unreachable or DeadlinePassed. */
-  run<Raw, Result>(
-    work: (sql: postgres.Sql) => PromiseLike<Raw>,
-    finish: (raw: Raw) => Result,
-    deadline: Deadline,
-  ): Promise<Result> {
-    const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    const pending = work(this.sql);
-    deadline.otherwise(() => {
-      this.broken = true;
-      this.#cancelled = this.#cancel(pending);
-      reject(new DeadlinePassed(`no answer within ${this.#deadline} ms`));
-    });
-    pending.then((raw) => {
-      this.#ready = true;
-      resolve(finish(raw));
-    }, (error) => reject(this.#explain(error)));
-    return promise;
+  /** Puts it behind what is under way. The pool has made sure that it may. */
+  send(unit: Unit, now: number) {
+    if (this.underWay.size === 0) this.heardAt = now;
+    this.underWay.add(unit);
+    this.usedAt = unit.sentAt = now;
+    unit.client = this;
+    const query = unit.query = unit.start(this.#sql, this.#prepares(unit));
+    query.then(
+      (raw) => {
+        this.#answered(unit, query);
+        if (!unit.done) this.#owner.succeeded(unit, raw);
+        this.#owner.free();
+      },
+      (error) => this.#failed(unit, query, error),
+    );
+  }
+
+  /**
+   * Whether the unit is sent as a prepared statement. While the first of a text is under way, the
+   * driver would prepare the others once more under another name: they are sent without one.
+   */
+  #prepares({ text }: Unit): boolean {
+    if (text === undefined || !this.#owner.prepares) return false;
+    const prepared = this.#texts.get(text);
+    if (prepared === undefined) this.#texts.set(text, false);
+    return prepared !== false;
+  }
+
+  #answered(unit: Unit, query: Query) {
+    const now = performance.now();
+    const waited = unit.sentAt < this.heardAt;
+    if (this.phase === "dialling") this.phase = "open";
+    else this.#owner.heard(now - unit.sentAt, waited ? now - this.heardAt : undefined);
+    this.heardAt = now;
+    this.#remove(unit);
+    if (unit.text !== undefined) this.#texts.set(unit.text, true);
+    // The driver has prepared it again and sent it again by itself.
+    if (query.retried && unprepared.has(query.retried.code)) this.#owner.forgot();
+    if (unit.leavesTraces) this.leave();
+    const [next] = this.underWay;
+    if (next?.done && this.phase === "leaving") this.stop();
   }
 
   /** An error of the statement itself leaves the connection good; every other one ends it. */
-  #explain(error: Error & { code?: string }): Error {
+  #failed(unit: Unit, query: Query, error: Error & { code?: string }) {
     if (error instanceof postgres.PostgresError && error.severity === "ERROR") {
-      this.#ready = true;
+      this.#answered(unit, query);
       // The primary that it was has become a replica: the next connection may find the new one.
-      if (error.code === readOnly) this.broken = true;
-      const fields = error as unknown as Record<string, string>;
-      return new DatabaseError(error.message, error.code, error.constraint_name, fields);
+      if (error.code === readOnly) this.leave();
+      if (unprepared.has(error.code)) this.#owner.forgot();
+      const fields = fieldsOf(error);
+      const plain = new DatabaseError(error.message, error.code, fields.constraint_name, fields);
+      if (!unit.done) this.#owner.refused(unit, plain, query.retried !== undefined);
+      this.#owner.free();
+      return;
     }
-    this.broken = true;
-    if (error instanceof DeadlinePassed || mistakes.has(error.code ?? "")) return error;
-    return new Unreachable(`${describeDatabase(this.#settings)}: ${error.message}`, error.code);
+    const sent = this.phase !== "dialling";
+    this.#remove(unit);
+    this.#break();
+    const where = describeDatabase(this.#owner.settings);
+    const lost = new Unreachable(`${where}: ${error.message}`, error.code);
+    if (!unit.done) this.#owner.lost(unit, lost, sent);
+  }
+
+  #remove(unit: Unit) {
+    this.underWay.delete(unit);
+    unit.client = undefined;
+    if (this.phase === "leaving" && !this.#awaited) this.#over.resolve();
+  }
+
+  /** Whether anybody still waits for an answer. */
+  get #awaited(): boolean {
+    for (const unit of this.underWay) if (!unit.done) return true;
+    return false;
   }
 
   /**
-   * Asks the server, through a connection of its own as the protocol wants it, to stop a statement.
-   * Not by postgres.js's cancel(), whose failure nobody can catch and would end the process.
+   * Asks the server to stop the statement that it is at. It may meet the next one instead, which has
+   * done nothing then, as its error says.
    */
-  async #cancel(pending: unknown) {
-    const { pid, secret } =
-      (pending as { state: { pid?: number; secret?: number } | null }).state ??
-        {};
-    // A statement that was not sent yet has nobody to ask; the socket's end is enough.
-    if (!pid || !secret) return;
-    const request = new DataView(new ArrayBuffer(16));
-    [16, 80877102, pid, secret].forEach((word, i) => request.setUint32(i * 4, word));
-    try {
-      const socket = await this.#dial();
-      socket.end(new Uint8Array(request.buffer));
-      socket.resume();
-      await event(socket, "close");
-    } catch {
-      // The connection is given up in any case.
-    }
+  stop() {
+    const [first] = this.underWay;
+    const backend = first?.query?.state;
+    // There is nobody to ask before the server has said who it is.
+    if (!backend?.pid || this.stopping) return;
+    const asked = cancel(this.#owner.settings, backend as Backend, this.#own);
+    this.stopping = within(stopMs, asked).then(() => {
+      this.stopping = undefined;
+      this.#owner.free();
+    });
   }
 
-  /**
-   * Closes, whatever is in flight. A cancel request gets a moment to arrive first: a pooler forgets
-   * whom it was for as soon as this connection is gone.
-   */
-  async discard() {
-    this.broken = true;
-    if (this.#cancelled) await within(cancelGrace, this.#cancelled);
-    this.sql.end({ timeout: 0 }).catch(() => {});
-    await this.#destroy();
+  /** The first statement takes longer than its caller waits: it is stopped, the connection left. */
+  giveUp() {
+    this.stop();
+    this.leave();
+    this.#timer ??= setTimeout(this.#over.resolve, stopMs);
   }
 
-  /** Says goodbye to the server and closes. */
-  async end() {
-    this.broken = true;
-    await this.sql.end({ timeout: 1 });
-    await this.#destroy();
+  /** Takes nothing more, and closes when the last answer is there. */
+  leave() {
+    if (this.phase === "leaving" || this.phase === "gone") return;
+    this.phase = "leaving";
+    if (!this.#awaited) this.#over.resolve();
+    this.#owner.left(this, this.#close());
   }
 
-  /** end() alone waits for ever for a peer that is gone. */
-  async #destroy() {
+  /** Its answers will not come any more. */
+  #break() {
+    this.leave();
+    this.phase = "gone";
+    this.#over.resolve();
+  }
+
+  async #close() {
+    await this.#over.promise;
+    // A pooler forgets whom the request is for as soon as this connection is gone.
+    if (this.phase === "leaving") await this.stopping;
+    clearTimeout(this.#timer);
+    const orderly = this.phase === "leaving" && this.underWay.size === 0;
+    this.phase = "gone";
+    const ended = this.#sql.end({ timeout: orderly ? 1 : 0 }).catch(() => {});
+    if (orderly) await ended;
+    // end() alone waits for ever for a peer that is gone.
     await Promise.all(Array.from(this.#sockets, (socket) => {
       const closed = Promise.withResolvers<void>();
       socket.once("close", closed.resolve);
@@ -172,53 +263,13 @@ export class Client {
     }));
   }
 
-  /** A connection, encrypted where the settings ask for it, that discard() can always destroy. */
-  async #dial(): Promise<Socket> {
-    const { host, port, tls, rootCertificate } = this.#settings;
-    const socket = host.startsWith("/")
-      ? connectPlain(`${host}/.s.PGSQL.${port}`)
-      : connectPlain({ host, port, noDelay: true });
-    this.#own(socket);
-    await event(socket, "connect");
-    if (tls === "off") return socket;
-    socket.write(Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)); // SSLRequest
-    const answer = await event(socket, "data") as Uint8Array;
-    // Exactly one byte: what follows it unencrypted would be taken for the server's later.
-    if (answer.length !== 1 || answer[0] !== 83) {
-      socket.destroy();
-      throw new Error(
-        "the server offers no TLS, which sslmode asks for",
-      );
-    }
-    const secure = connectTls({
-      socket,
-      host,
-      servername: isIP(host) ? undefined : host,
-      ca: rootCertificate && readFileSync(rootCertificate),
-      rejectUnauthorized: tls === "verified",
-    });
-    this.#own(secure);
-    await event(secure, "secureConnect");
-    return secure;
-  }
-
-  #own(socket: Socket) {
+  #own = (socket: Socket) => {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
-  }
+  };
 }
 
-/** What the event brings; throws when the socket fails or closes before. */
-function event(socket: Socket, name: string): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const closed = () => reject(new Error("the server closed the connection"));
-  socket.once(name, resolve).once("error", reject).once("close", closed);
-  return promise.finally(() => {
-    socket.off(name, resolve).off("error", reject).off("close", closed);
-  });
-}
-
-function within(milliseconds: number, work: Promise<unknown>): Promise<unknown> {
+function within(milliseconds: number, work: Promise<void>): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, milliseconds);
   return Promise.race([work, late]).finally(() => clearTimeout(timer));

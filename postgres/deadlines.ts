@@ -1,44 +1,31 @@
-/** When a unit of work must be done, and what happens when it is not. */
-export class Deadline {
-  #passed = false;
-  #give: () => void = () => {};
-
-  constructor(
-    /** On the clock that performance.now() reads. */
-    readonly at: number,
-  ) {}
-
-  /** From now on `give` is what happens; at once if the time is over already. */
-  otherwise(give: () => void) {
-    this.#give = give;
-    if (this.#passed) give();
-  }
-
-  pass() {
-    this.#passed = true;
-    this.#give();
-  }
+/** What must be done by a time on the clock that performance.now() reads. */
+export interface Timed {
+  deadlineAt: number;
 }
 
 /**
- * Deadlines that are all `length` milliseconds away when they start, so that they pass in the order
- * of their start and one timer serves them all: one for each statement costs more than composing it.
+ * Deadlines that are all `lengthMs` away when they start, so that they pass in the order of their
+ * start and one timer serves them all: one for each statement costs more than composing it.
  */
-export class Deadlines {
-  readonly #running = new Set<Deadline>();
+export class Deadlines<Item extends Timed> {
+  readonly #running = new Set<Item>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(readonly length: number) {}
+  constructor(readonly lengthMs: number, readonly passed: (item: Item) => void) {}
 
-  start(): Deadline {
-    const deadline = new Deadline(performance.now() + this.length);
-    this.#running.add(deadline);
-    this.#timer ??= setTimeout(this.#pass, this.length);
-    return deadline;
+  /** How many are running. */
+  get size(): number {
+    return this.#running.size;
   }
 
-  end(deadline: Deadline) {
-    this.#running.delete(deadline);
+  /** `item.deadlineAt` must be `lengthMs` from now. */
+  start(item: Item) {
+    this.#running.add(item);
+    this.#timer ??= setTimeout(this.#pass, this.lengthMs);
+  }
+
+  end(item: Item) {
+    this.#running.delete(item);
     if (this.#running.size > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -46,14 +33,14 @@ export class Deadlines {
 
   #pass = () => {
     this.#timer = undefined;
-    for (const deadline of this.#running) {
-      const left = deadline.at - performance.now();
-      if (left > 0) {
-        this.#timer = setTimeout(this.#pass, left);
+    for (const item of this.#running) {
+      const leftMs = item.deadlineAt - performance.now();
+      if (leftMs > 0) {
+        this.#timer = setTimeout(this.#pass, leftMs);
         return;
       }
-      this.#running.delete(deadline);
-      deadline.pass();
+      this.#running.delete(item);
+      this.passed(item);
     }
   };
 }

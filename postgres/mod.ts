@@ -1,11 +1,17 @@
-import type postgres from "postgres";
-import { Client } from "./client.ts";
-import { type Deadline, Deadlines } from "./deadlines.ts";
 import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import { Pool, type PoolStats } from "./pool.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { sql, Statement } from "./sql.ts";
+import { driven, parametersOf, Unit } from "./unit.ts";
 
 export { DatabaseError, DeadlinePassed, sql, Statement, Unreachable };
+export type { PoolStats };
+
+/**
+ * Is given at once what stops a statement before its time, as its deadline would: for a caller who
+ * may leave.
+ */
+export type Hold = (stop: () => void) => void;
 
 /** What the rest of the program may do with a PostgreSQL. Safe to share. */
 export interface Database {
@@ -15,7 +21,12 @@ export interface Database {
    * times, since nothing was done.
    * Throws DatabaseError, Unreachable or DeadlinePassed.
    */
-  query<Row>(statement: Statement): Promise<Row[]>;
+  query<Row>(statement: Statement, hold?: Hold): Promise<Row[]>;
+  /**
+   * The same for a statement that changes nothing: if its connection breaks while it is under way,
+   * it is asked once more on another one.
+   */
+  read<Row>(statement: Statement, hold?: Hold): Promise<Row[]>;
   /** The parameters' and the columns' types of a statement, which is parsed and not run. */
   describe(statement: Statement): Promise<Description>;
   /**
@@ -27,17 +38,6 @@ export interface Database {
   stats(): PoolStats;
   /** Lets the work in hand finish, refuses what waits and what comes, closes every connection. */
   close(): Promise<void>;
-}
-
-export interface PoolStats {
-  /** Connections at most. */
-  size: number;
-  /** Connections that are open, and those of them that are at work. */
-  open: number;
-  busy: number;
-  /** Statements that wait for a connection, and those that were sent and are not answered. */
-  waiting: number;
-  underWay: number;
 }
 
 export interface Description {
@@ -60,153 +60,65 @@ export interface ConnectOptions {
    * is there for what follows. For a tool on a database of its own.
    */
   session?: boolean;
-}
-
-type Work<Raw> = (sql: postgres.Sql) => PromiseLike<Raw>;
-
-const attemptsOnConflict = 5;
-
-/** A moment of random length, longer each time: what met once must not meet again. */
-function pauseAfter(attempt: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
+  /** Gets a sentence when the database turns out to be one that something has to be done about. */
+  warn?: (text: string) => void;
 }
 
 /**
  * The only place that opens connections; none is opened before the first statement.
  *
  * postgres.js 3.4.9 can end the process, answer with another statement's error, or wait for ever
- * when a backend dies or a network goes silent. What holds in all of those cases: clients of a
- * single connection each, one unit of work per client at a time, a deadline of our own, and a
- * client that saw anything but a plain error of its statement is never used again.
+ * when a backend dies or a network goes silent, and loses track of its answers when a statement that
+ * it cannot send stands among others. What holds in all of those cases: clients of a single
+ * connection each, whole statements handed over that cannot fail on their way, a deadline of our own,
+ * and a client that saw anything but a plain error of a statement is never used again.
  */
 export function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Database {
-  const { session = false, idleLimit = 60_000, applicationName = "slate" } = options;
-  const size = session ? 1 : options.size ?? 10;
-  const deadlines = new Deadlines(options.deadline ?? 10_000);
-  const idle: Client[] = [];
-  const waiting = new Set<PromiseWithResolvers<Client>>();
-  const leaving = new Set<Promise<void>>();
-  let open = 0;
-  let inHand = 0;
-  let closing = false;
-  let sweeper: ReturnType<typeof setTimeout> | undefined;
-  const drained = Promise.withResolvers<void>();
-
-  function acquire(deadline: Deadline): Client | Promise<Client> {
-    // The last used first: the others may idle away.
-    const client = idle.pop();
-    if (client) return client;
-    if (open < size) {
-      open++;
-      return new Client(settings, applicationName, deadlines.length, session);
-    }
-    const waiter = Promise.withResolvers<Client>();
-    waiting.add(waiter);
-    deadline.otherwise(() => {
-      waiting.delete(waiter);
-      waiter.reject(
-        new DeadlinePassed(`all ${size} connections were busy for ${deadlines.length} ms`),
-      );
-    });
-    return waiter.promise;
-  }
-
-  function release(client: Client) {
-    if (client.broken) {
-      leave(client.discard());
-      open--;
-      if (waiting.size === 0) return;
-      open++;
-      client = new Client(settings, applicationName, deadlines.length, session);
-    }
-    const [next] = waiting;
-    if (!next) {
-      idle.push(client);
-      // One timer for them all; a tool's session stays, and what it holds with it.
-      if (!session) sweeper ??= setTimeout(sweep, idleLimit);
-      return;
-    }
-    waiting.delete(next);
-    next.resolve(client);
-  }
-
-  /** Closes the connections that have idled long enough: the first ones, since the last is used first. */
-  function sweep() {
-    const before = performance.now() - idleLimit;
-    while (idle[0] && idle[0].usedAt <= before) {
-      open--;
-      leave(idle.shift()!.end());
-    }
-    sweeper = idle[0] && setTimeout(sweep, idle[0].usedAt - before);
-  }
-
-  function leave(end: Promise<void>) {
-    const left: Promise<void> = end.finally(() => leaving.delete(left));
-    leaving.add(left);
-  }
-
-  async function unit<Raw, Result>(
-    work: Work<Raw>,
-    finish: (raw: Raw) => Result,
-    once = false,
-  ): Promise<Result> {
-    if (closing) throw new Unreachable("the database is closed");
-    const deadline = deadlines.start();
-    inHand++;
-    try {
-      for (let attempt = 1;; attempt++) {
-        const acquired = acquire(deadline);
-        const client = acquired instanceof Client ? acquired : await acquired;
-        client.usedAt = deadline.at - deadlines.length;
-        try {
-          return await client.run(work, finish, deadline);
-        } catch (error) {
-          const conflict = error instanceof DatabaseError && /^40(001|P01)$/.test(error.code);
-          if (!conflict || once || attempt === attemptsOnConflict) throw error;
-        } finally {
-          client.broken ||= once && !session;
-          release(client);
-        }
-        // The connection is somebody else's by now: a deadline that passes must not cut it off.
-        deadline.otherwise(() => {});
-        await pauseAfter(attempt);
-      }
-    } finally {
-      deadlines.end(deadline);
-      inHand--;
-      if (closing && inHand === 0) drained.resolve();
-    }
-  }
-
-  return {
-    query: <Row>(statement: Statement) =>
-      // A plain array: the driver's own drags the statement and its columns along.
-      unit((sql) => driven(sql, statement), (rows) => rows.slice() as Row[]),
-    describe: (statement) =>
-      unit(
-        (sql) => driven(sql, statement).describe(),
-        ({ types, columns }) => ({ types, columns: columns as unknown as Description["columns"] }),
+  const { session = false } = options;
+  const pool = new Pool(settings, {
+    size: session ? 1 : options.size ?? 10,
+    deadlineMs: options.deadline ?? 10_000,
+    idleMs: options.idleLimit ?? 60_000,
+    applicationName: options.applicationName ?? "slate",
+    session,
+    warn: options.warn ?? (() => {}),
+  });
+  // deno-lint-ignore require-await -- a parameter that is nonsense rejects as everything else does
+  async function run<Row>(statement: Statement, isRead: boolean, hold?: Hold): Promise<Row[]> {
+    const parameters = parametersOf(statement);
+    const { text } = statement;
+    return pool.run(
+      new Unit(
+        text,
+        (sql, prepare) => driven(sql, text, parameters, prepare),
+        // A plain array: the driver's own drags the statement and its columns along.
+        (rows) => (rows as Row[]).slice(),
+        session,
+        isRead,
       ),
-    script: (text) => unit((sql) => sql.unsafe(text).simple(), () => {}, true),
-    stats: () => ({
-      size,
-      open,
-      busy: open - idle.length,
-      waiting: waiting.size,
-      underWay: inHand - waiting.size,
-    }),
-    async close() {
-      closing = true;
-      for (const { reject } of waiting) reject(new Unreachable("the database is closing"));
-      waiting.clear();
-      if (inHand > 0) await drained.promise;
-      clearTimeout(sweeper);
-      await Promise.all([...idle.splice(0).map((client) => client.end()), ...leaving]);
-    },
+      hold,
+    );
+  }
+  return {
+    query: (statement, hold) => run(statement, false, hold),
+    read: (statement, hold) => run(statement, true, hold),
+    describe: ({ text, values }) =>
+      pool.run(
+        new Unit(
+          undefined,
+          (sql) => driven(sql, text, values.map(() => null), true).describe(),
+          (raw) => {
+            const { types, columns } = raw as Description;
+            return { types, columns };
+          },
+          true,
+        ),
+      ),
+    script: (text) =>
+      pool.run(
+        new Unit(undefined, (sql) => sql.unsafe(text).simple(), () => {}, true, false, !session),
+      ),
+    stats: () => pool.stats(),
+    close: () => pool.close(),
   };
-}
-
-/** The statement as the driver's query, prepared once for each text and connection. */
-function driven(sql: postgres.Sql, { text, values }: Statement) {
-  return sql.unsafe(text, values as never[], { prepare: true, simple: false } as object);
 }

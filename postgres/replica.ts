@@ -1,4 +1,4 @@
-import { connect, type Database, sql, type Statement } from "./mod.ts";
+import { connect, type Database, type Hold, sql, type Statement } from "./mod.ts";
 import type { DatabaseSettings } from "./settings.ts";
 
 /** A streaming replica, for reads that may be a moment behind but never behind their caller. */
@@ -12,10 +12,10 @@ export interface Replica {
 }
 
 /** Milliseconds that a replica has for its answer; the primary has the whole deadline after it. */
-const patience = 2000;
+const replicaDeadlineMs = 2000;
 
 /** Milliseconds for which nobody asks it after it failed. */
-const rest = 5000;
+const replicaPauseMs = 5000;
 
 interface Seen {
   is_replica: boolean;
@@ -37,17 +37,20 @@ export function connectReplica(
     observe?: (db: Database) => Database;
   },
 ): Replica {
-  const { observe = (db) => db } = options;
-  const db = observe(connect(settings, { size: options.size, deadline: patience }));
-  let resting = 0;
+  const { size, warn, observe = (db) => db } = options;
+  const db = observe(connect(settings, { size, deadline: replicaDeadlineMs, warn }));
+  let askedAgainAt = 0;
   let warned = false;
 
   /** The rows; undefined where the replica cannot tell them. */
-  async function read<Row>(statement: Statement, written: string): Promise<Row[] | undefined> {
+  async function fromReplica<Row>(
+    statement: Statement,
+    written: string,
+  ): Promise<Row[] | undefined> {
     // Not by LSN: in the statement that writes, that of its own commit is not known yet. All
     // transactions below a snapshot's xmin are over, and the replica has replayed their end. Where
     // one below is still open, that says less than it could, and the primary is asked.
-    const [row] = await db.query<Seen & Row>(sql`
+    const [row] = await db.read<Seen & Row>(sql`
       select seen.*, answer.*
       from (
         select
@@ -60,7 +63,7 @@ export function connectReplica(
       warned = true;
       options.warn("DATABASE_REPLICA_URL names a primary, not a replica: it is not read from");
     }
-    if (!is_replica) resting = performance.now() + rest;
+    if (!is_replica) askedAgainAt = performance.now() + replicaPauseMs;
     if (!is_replica || !caught_up) return undefined;
     // The caller's key is unknown, as far as the replica knows: it may be a new one.
     return answer.caller_id === null ? undefined : [answer as Row];
@@ -69,13 +72,13 @@ export function connectReplica(
   return {
     after: (written) => ({
       ...primary,
-      async query<Row>(statement: Statement) {
-        if (performance.now() < resting) return await primary.query<Row>(statement);
-        const rows = await read<Row>(statement, written).catch(() => {
-          resting = performance.now() + rest;
+      async read<Row>(statement: Statement, hold?: Hold) {
+        if (performance.now() < askedAgainAt) return await primary.read<Row>(statement, hold);
+        const rows = await fromReplica<Row>(statement, written).catch(() => {
+          askedAgainAt = performance.now() + replicaPauseMs;
           return undefined;
         });
-        return rows ?? await primary.query<Row>(statement);
+        return rows ?? await primary.read<Row>(statement, hold);
       },
     }),
     close: () => db.close(),

@@ -13,6 +13,8 @@ export interface DatabaseSettings {
   tls: "off" | "verified" | "unverified";
   /** The PEM file of certificates to trust instead of the system's. */
   rootCertificate?: string;
+  /** False where a pooler stands in between that forgets prepared statements. */
+  preparedStatements?: boolean;
   /** Of each session, instead of the server's: schemas parted by commas. */
   searchPath?: string;
 }
@@ -38,7 +40,14 @@ const sslModes = new Map<string, DatabaseSettings["tls"]>([
 
 // search_path is dbmate's. host names the folder of a Unix socket, for which a URL has no other place. channel_binding comes
 // with Neon's URLs and adds nothing to a verified certificate.
-const knownParameters = ["sslmode", "sslrootcert", "channel_binding", "host", "search_path"];
+const knownParameters = [
+  "sslmode",
+  "sslrootcert",
+  "channel_binding",
+  "host",
+  "search_path",
+  "prepared_statements",
+];
 
 /** Whether the traffic to this host stays on this machine. */
 export function isLocal(host: string): boolean {
@@ -96,6 +105,12 @@ export function readDatabaseSettings(
       `sslmode is "${mode}": use verify-full, or disable where nobody can listen (prefer and allow can fall back to plain text unnoticed)`,
     );
   }
+  const prepared = given("prepared_statements") ?? "true";
+  if (prepared !== "true" && prepared !== "false") {
+    faults.push(
+      `prepared_statements is "${prepared}": use false behind a pooler that does not know them, or true`,
+    );
+  }
   const passwordFile = env.PGPASSFILE || undefined;
   const password = decode(url?.password ?? "") || env.PGPASSWORD ||
     (passwordFile && passwordFrom(passwordFile, { host, port, database, user }, faults));
@@ -103,7 +118,14 @@ export function readDatabaseSettings(
   if (faults.length > 0 || !tls) return { faults };
   const settings = { host, port, database, user, password, tls, rootCertificate };
   const searchPath = given("search_path");
-  return { settings: searchPath ? { ...settings, searchPath } : settings, faults };
+  return {
+    settings: {
+      ...settings,
+      ...searchPath && { searchPath },
+      ...prepared === "false" && { preparedStatements: false },
+    },
+    faults,
+  };
 }
 
 /**

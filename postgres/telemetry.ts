@@ -1,4 +1,4 @@
-import { type Database, DatabaseError, type PoolStats, type Statement } from "./mod.ts";
+import { type Database, DatabaseError, type Hold, type PoolStats, type Statement } from "./mod.ts";
 
 /** As OpenTelemetry numbers them. */
 const client = 2;
@@ -25,16 +25,15 @@ export function observed(db: Database, pool: string): Database {
     advice: { explicitBucketBoundaries: buckets },
   });
   const sampler = samplePool(meter, pool, () => db.stats());
-  return {
-    ...db,
-    async query<Row>(statement: Statement) {
+  const measured =
+    (run: Database["query"]) => async <Row>(statement: Statement, hold?: Hold): Promise<Row[]> => {
       const name = nameOf(statement);
       const attributes: Record<string, string> = { "db.system.name": "postgresql" };
       const span = tracer.startSpan(name, { kind: client, attributes });
       attributes["db.query.summary"] = name;
       const start = performance.now();
       try {
-        const rows = await db.query<Row>(statement);
+        const rows = await run<Row>(statement, hold);
         span.setAttribute("db.response.returned_rows", rows.length);
         return rows;
       } catch (error) {
@@ -48,7 +47,11 @@ export function observed(db: Database, pool: string): Database {
         duration.record((performance.now() - start) / 1000, attributes);
         span.end();
       }
-    },
+    };
+  return {
+    ...db,
+    query: measured(db.query),
+    read: measured(db.read),
     close() {
       clearInterval(sampler);
       return db.close();

@@ -17,10 +17,11 @@ import type { Tokens } from "./_token.ts";
  * the handler throws becomes an answer here already.
  */
 export function authentication(
-  { db, environment, devKey, limits, tokens }: {
+  { db, environment, devKey, corsOrigins, limits, tokens }: {
     db: Database;
     environment: string;
     devKey?: string;
+    corsOrigins: string[];
     limits: Limits;
     /** Who signs in by an OpenID Connect issuer, where one is set. */
     tokens?: Tokens;
@@ -28,8 +29,12 @@ export function authentication(
   scope: Scope,
 ): Step {
   // Only under a name of this machine: a web page can make its own name point here (DNS rebinding).
-  const openKey = (c: Context) =>
-    devKey && isLocal(new URL(c.req.url).hostname.replace(/^\[|\]$/g, "")) ? devKey : undefined;
+  function openKey(c: Context): string | undefined {
+    const { host, hostname } = new URL(c.req.url);
+    if (!devKey || !isLocal(hostname.replace(/^\[|\]$/g, ""))) return undefined;
+    refuseForeignPage(c, host, corsOrigins);
+    return devKey;
+  }
   const prove = (credential: Credential) =>
     proveCaller(db, credential, scope).catch((error) => {
       if (!bothMadeIt(error)) throw error;
@@ -37,7 +42,9 @@ export function authentication(
     });
   return async (c, next) => {
     const header = c.req.header("authorization");
-    const token = header === undefined ? openKey(c) : /^bearer +(\S+) *$/i.exec(header)?.[1];
+    const token = header === undefined
+      ? devKey && openKey(c)
+      : /^bearer +(\S+) *$/i.exec(header)?.[1];
     let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
     // A JSON Web Token has three parts.
     if (!credential && tokens && token?.split(".").length === 3) {
@@ -86,6 +93,33 @@ export function authentication(
 /** Two first requests of a person, both of which made the account: this one was undone. */
 function bothMadeIt(error: unknown): boolean {
   return error instanceof DatabaseError && error.constraint === "identities_subject_key";
+}
+
+/**
+ * Without a key the browser's word counts on whose page asks: any page of the web can send a request
+ * to this machine, also where it may not read the answer. Throws 403.
+ */
+function refuseForeignPage(c: Context, host: string, corsOrigins: string[]) {
+  const origin = c.req.header("origin");
+  const site = c.req.header("sec-fetch-site") ?? "none";
+  const own = origin === undefined
+    ? site === "none" || site === "same-origin"
+    : origin === `http://${host}` || corsOrigins.includes(origin);
+  if (!own) throw new Problem("forbidden", "A page of another origin needs an API key here.");
+}
+
+/**
+ * Throws 403 for the id of the key by which dev lets in those who have none, or of its user: without
+ * it every request would be refused until the next start.
+ */
+export function keepDevKey(
+  { devKey, environment }: { devKey?: string; environment: string },
+  part: "keyId" | "ownerId",
+  id: string,
+) {
+  if (!devKey || parseKey(devKey, environment)?.[part] !== id) return;
+  const detail = "Requests without a key need it while `deno task dev` runs.";
+  throw new Problem("forbidden", detail);
 }
 
 /** The one row of a statement, if its caller is proven and allowed. Throws 401 or 403. */

@@ -24,6 +24,8 @@ export interface LimitOptions {
   /** Connections to the database; a caller's first requests may have half of them. */
   poolSize?: number;
   trustedProxyHeader?: string;
+  /** Gets a sentence when the settings turn out not to fit what comes. */
+  warn?: (message: string) => void;
 }
 
 export interface Limits {
@@ -43,7 +45,7 @@ export interface Limits {
 type Finish = (answer: Response, callerId: string | undefined) => void;
 
 export function createLimits(options: LimitOptions): Limits {
-  const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader } = options;
+  const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader, warn } = options;
   const counts = new Counters();
   const shares = new Shares(concurrencyLimit, Math.max(1, Math.floor(poolSize / 2)));
   const guesses = new Guesses();
@@ -54,6 +56,18 @@ export function createLimits(options: LimitOptions): Limits {
   /** Keys that are being proven by a statement of its own, for all requests with them meanwhile. */
   const proofs = new Map<string, Promise<string | undefined>>();
   const policy = `"caller";q=${rateLimit};w=${windowMs / 1000}`;
+
+  /** Behind a proxy that is not trusted all callers are one address, and guesses of one stop all. */
+  let warned = trustedProxyHeader !== undefined;
+  function noticeProxy(c: Context) {
+    if (warned) return;
+    const header = ["x-forwarded-for", "forwarded", "x-real-ip"].find((name) => c.req.header(name));
+    if (!header) return;
+    warned = true;
+    warn?.(
+      `a proxy sends ${header}, and TRUSTED_PROXY_HEADER is not set: all callers count as one address`,
+    );
+  }
 
   function headers(used: number): Record<string, string> {
     const left = Math.max(0, rateLimit - used);
@@ -98,6 +112,7 @@ export function createLimits(options: LimitOptions): Limits {
     credential: Credential,
     prove: () => Promise<string | undefined>,
   ): Promise<Finish> {
+    noticeProxy(c);
     // A token that was verified is no guess.
     const address = "issuer" in credential ? undefined : addressOf(c, trustedProxyHeader);
     const end = address === undefined ? undefined : await guesses.enter(address, name);

@@ -7,6 +7,7 @@ import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import { leavable } from "./_leave.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
@@ -47,7 +48,7 @@ export function router() {
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
     const path = [route.getRoutingPath()];
-    return app.on(route.method, path, ...[middleware].flat(), fuse(all, handler));
+    return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
   }) as typeof app.openapi;
   return app;
 }
@@ -112,7 +113,7 @@ export function secured(deps: Deps, scope: Scope, { body, problems = [] }: {
 } = {}) {
   const steps = [authentication(deps, scope)];
   if (body) steps.push(jsonBody(body));
-  const shared: ProblemCode[] = [...always, "unauthorized", "insufficient_scope"];
+  const shared: ProblemCode[] = [...always, "unauthorized", "forbidden", "insufficient_scope"];
   return {
     security: [{ apiKey: [scope] }],
     steps,

@@ -11,6 +11,7 @@ export const problems = {
   invalid_parameter: [400, "A parameter is not valid"],
   invalid_cursor: [400, "The cursor is malformed or belongs to another list"],
   unauthorized: [401, "A valid API key is required"],
+  forbidden: [403, "This is not allowed here"],
   insufficient_scope: [403, "The API key's scope does not allow this"],
   not_found: [404, "There is no such resource"],
   method_not_allowed: [405, "This method is not allowed here"],

@@ -9,7 +9,7 @@ const maxWaitMs = 10_000;
 
 interface Caller {
   running: number;
-  /** How many may run at once. Grows with each quick request, and halves with a slow one. */
+  /** How many may run at once. Grows with each quick request; a slow one halves what it grew to. */
   window: number;
   waiting: Set<() => void>;
 }
@@ -17,8 +17,8 @@ interface Caller {
 /**
  * How much of the database one caller has at a time, so that there is room for the others. A caller
  * has at most `most` requests in flight; one more is 429. Of these `window` run at first: more while
- * the caller's requests are quick, fewer while they are slow. A hundred reads of a row hold up
- * nobody, a dozen slow searches would.
+ * the caller's requests are quick, never fewer. A hundred reads of a row hold up nobody, a dozen slow
+ * searches would.
  */
 export class Shares {
   readonly #callers = new Map<string, Caller>();
@@ -62,7 +62,7 @@ export class Shares {
       caller.running--;
       const took = performance.now() - start;
       if (took < quickMs) caller.window = Math.min(this.most, caller.window + 1);
-      else if (took > slowMs) caller.window = Math.max(1, caller.window / 2);
+      else if (took > slowMs) caller.window = Math.max(this.window, caller.window / 2);
       if (caller.running === 0 && caller.waiting.size === 0) this.#callers.delete(name);
       for (const go of caller.waiting) {
         if (caller.running >= Math.floor(caller.window)) break;

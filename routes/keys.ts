@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, keySorts, listKeys, rotateKey } from "../db/keys.ts";
+import { keepDevKey } from "./_auth.ts";
 import { creation, deletion, ItemParams, listing } from "./_crud.ts";
 import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
 import type { Variables } from "./_step.ts";
@@ -111,6 +112,7 @@ export function keyRoutes(deps: Deps) {
         const credential = c.get("credential");
         const { secret, hash } = newSecret();
         const { id } = c.req.valid("param");
+        keepDevKey(deps, "keyId", id);
         const { overlap_seconds } = c.req.valid("json");
         const once = idempotency(c, `rotateKey/${id}`);
         const rows = await rotateKey(db, credential, id, overlap_seconds, hash, once);
@@ -128,6 +130,7 @@ export function keyRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
+        keepDevKey(deps, "keyId", id);
         return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
       },
     );

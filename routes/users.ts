@@ -8,6 +8,7 @@ import {
   updateUser,
   userSorts,
 } from "../db/users.ts";
+import { keepDevKey } from "./_auth.ts";
 import { changing, creation, deletion, listing, reading } from "./_crud.ts";
 import { age, email, schemas, text } from "./_fields.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
@@ -107,6 +108,7 @@ export function userRoutes(deps: Deps) {
       }),
       async (c) => {
         const { id } = c.req.valid("param");
+        keepDevKey(deps, "ownerId", id);
         return deletedReply(c, await deleteUser(db, c.get("credential"), id, precondition(c)));
       },
     )

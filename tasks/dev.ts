@@ -4,6 +4,7 @@
  * without a key, and serves; the app restarts when a file changes. With DATABASE_URL it uses that
  * database as it is.
  */
+import { spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
 import { EmbeddedError, startEmbedded } from "../embedded/mod.ts";
 import { installKey } from "../db/keys.ts";
 import { connect, sql } from "../postgres/mod.ts";
@@ -37,21 +38,10 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
 
 /** Runs the app until it ends or a signal stops us. Returns its exit code. */
 async function serve(settings: Record<string, string>, where?: string): Promise<number> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--allow-net",
-      "--allow-env",
-      "--allow-read",
-      "--watch",
-      "--no-clear-screen",
-      "main.ts",
-    ],
-    cwd: root,
-    env: settings,
-    stdin: "null",
-    stdout: "piped",
-  }).spawn();
+  const permissions = ["--allow-net", "--allow-env", "--allow-read"];
+  const args = ["run", ...permissions, "--watch", "--no-clear-screen", "main.ts"];
+  const options = { cwd: root, env: settings, stdout: "piped" as const, grace: 50 };
+  const child = spawnLeashed(Deno.execPath(), args, options);
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
   // SIGTERM that ends the app inside it, so it gets SIGINT.
   let stopping = false;
@@ -63,6 +53,7 @@ async function serve(settings: Record<string, string>, where?: string): Promise<
   };
   Deno.addSignalListener("SIGINT", stop);
   Deno.addSignalListener("SIGTERM", stop);
+  whenTaskIsGone(stop);
   const [{ code }] = await Promise.all([child.status, passOn(child.stdout, where)]);
   return stopping ? 0 : code;
 }

@@ -1,13 +1,17 @@
 /**
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
- * whose role must be allowed to create databases and roles. Further arguments go to `deno test`.
+ * whose role must be allowed to create databases and roles; one of a Citus cluster's coordinator has
+ * the tests on all of its nodes. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
+import { spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
 import { startEmbedded } from "../embedded/mod.ts";
+import { removeInTheEnd } from "../embedded/server.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
+import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
 
 /** The application's role gets a password that only this run knows. */
@@ -20,19 +24,29 @@ const jobs = 2 * navigator.hardwareConcurrency;
 
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
+// Whoever is killed in the middle of a test leaves what it has there.
+const removeFolder = removeInTheEnd(folder, folder);
+await Deno.chmod(folder, 0o711);
 const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
+const workers = given ? await workersOf(server) : [];
+const nodes = [server, ...workers];
 let code = 1;
 try {
-  await administer(server, `drop database if exists ${template} with (force)`);
-  await administer(server, `create database ${template} template template0`);
+  await dropTemplate();
+  for (const node of nodes) {
+    await administer(node, `create database ${template} template template0`);
+  }
+  if (workers.length > 0) await joinNodes(nodes, template);
   await migrate({ ...server, database: template });
+  // Few shards are quick to copy.
+  if (workers.length > 0) await spread(nodes, template, 4);
   await createRoles();
   code = await run(server);
 } finally {
-  await administer(server, `drop database if exists ${template} with (force)`);
+  await dropTemplate();
   await embedded?.stop();
-  await Deno.remove(folder, { recursive: true });
+  await removeFolder();
 }
 Deno.exit(code);
 
@@ -45,8 +59,17 @@ function settingsOf(url: string): DatabaseSettings {
 
 /** Roles belong to the whole server, so they are made once, before tests run side by side. */
 async function createRoles() {
-  await administer(server, await Deno.readTextFile(`${root}/db/roles.sql`));
-  await administer(server, `alter role slate_app password '${appPassword}'`);
+  const roles = await Deno.readTextFile(`${root}/db/roles.sql`);
+  for (const node of nodes) {
+    await administer(node, roles);
+    await administer(node, `alter role slate_app password '${appPassword}'`);
+  }
+}
+
+async function dropTemplate() {
+  for (const node of nodes) {
+    await administer(node, `drop database if exists ${template} with (force)`);
+  }
 }
 
 /**
@@ -66,18 +89,20 @@ async function run(server: DatabaseSettings): Promise<number> {
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...options, ...Deno.args, ...which],
+  const child = spawnLeashed(Deno.execPath(), ["test", ...options, ...Deno.args, ...which], {
     cwd: root,
     clearEnv: true,
     env: {
       DENO_JOBS: `${jobs}`,
+      TMPDIR: folder,
       ...withoutDatabase(Deno.env.toObject()),
       TEST_SERVER: databaseUrl(server),
+      TEST_WORKERS: workers.map(databaseUrl).join(" "),
       TEST_APP_PASSWORD: appPassword,
       SCRATCH_DATABASE_URL: databaseUrl(server),
     },
-  }).spawn();
+  });
+  whenTaskIsGone(() => child.kill("SIGKILL"));
   const { code } = await child.status;
   // A module that does not even load leaves no report.
   const cases = (await Deno.readTextFile(report).catch(() => "")).split("<testcase").slice(1);

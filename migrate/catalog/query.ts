@@ -1,6 +1,9 @@
 import { sql, type Statement } from "../../postgres/mod.ts";
 import { statedOptions } from "./options.ts";
+import { home } from "./home.ts";
+import { programObjects } from "./programs.ts";
 import { rightObjects, rightRelations } from "./rights.ts";
+import { ownedRelations, settingObjects } from "./settings.ts";
 import { tableObjects } from "./tables.ts";
 import { typeObjects } from "./types.ts";
 
@@ -36,7 +39,7 @@ with settings as materialized (
     set_config('quote_all_identifiers', 'off', true)
 )
 select (
-with
+with ${sql(Object.assign([home], { raw: [home] }))},
 internal as (select json_array_elements_text(${left}::text::json) as name),
 ignored as (select json_array_elements_text(${options}::text::json) as name),
 -- What came with an extension, or by itself with another object, such as a range's constructors.
@@ -107,14 +110,22 @@ columns as (
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'c')
 ),
 ${rightRelations(serverRoles)},
+${ownedRelations()},
 objects as (
+select plain.*, null as undo from (
 ${typeObjects()}
   union all
 ${tableObjects()}
   union all
 ${rightObjects()}
+) as plain
+  union all
+${programObjects()}
+  union all
+${settingObjects()}
 )
-select json_agg(json_build_object('kind', kind, 'name', name, 'of', of, 'id', id, 'ddl', ddl)
+select json_agg(json_build_object('kind', kind, 'name', name, 'of', of, 'id', id, 'ddl', ddl,
+  'undo', undo)
   order by kind collate "C", name collate "C", ddl collate "C")
 from objects
 ) as objects

@@ -26,13 +26,26 @@ acls as (
   from pg_namespace n
   join spaces on spaces.oid = n.oid
   left join pg_init_privs i on i.classoid = 'pg_namespace'::regclass and i.objoid = n.oid
+  union all
+  select 'language', quote_ident(lanname), 'pg_language:' || oid, null, lanacl, acldefault('l', lanowner), lanowner,
+    'language ' || quote_ident(lanname)
+  from pg_language l where oid >= 16384 and not exists (
+    select from members where classid = 'pg_language'::regclass and objid = l.oid)
+  union all
+  select 'server', quote_ident(srvname), 'pg_foreign_server:' || oid, null, srvacl, acldefault('S', srvowner), srvowner,
+    'foreign server ' || quote_ident(srvname)
+  from pg_foreign_server
+  union all
+  select 'wrapper', quote_ident(fdwname), 'pg_foreign_data_wrapper:' || oid, null, fdwacl, acldefault('F', fdwowner), fdwowner,
+    'foreign data wrapper ' || quote_ident(fdwname)
+  from pg_foreign_data_wrapper w where not exists (
+    select from members where classid = 'pg_foreign_data_wrapper'::regclass and objid = w.oid)
 ),
 privileges as (
   select acls.*, 'grant' as verb, a.grantee, a.is_grantable, a.privilege_type
   from acls, aclexplode(coalesce(acl, usual)) a
   -- What some roles may is the server's business, as the roles themselves are.
-  where grantee <> owner
-    and pg_get_userbyid(grantee) not in (select json_array_elements_text(${roles}::text::json))
+  where pg_get_userbyid(grantee) not in (select json_array_elements_text(${roles}::text::json))
   and not exists (
     select from aclexplode(usual) u
     where u.grantee = a.grantee and u.privilege_type = a.privilege_type
@@ -40,14 +53,15 @@ privileges as (
   union all
   select acls.*, 'revoke', u.grantee, false, u.privilege_type
   from acls, aclexplode(usual) u
-  where acl is not null and grantee <> owner and not exists (
+  where acl is not null and not exists (
     select from aclexplode(acl) a
     where u.grantee = a.grantee and u.privilege_type = a.privilege_type
   )
 ),
 granted as (
   select kind, name, id, of, verb, object, is_grantable,
-    case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as role,
+    ${sql`case grantee when 0 then 'public' when (select oid from home) then 'current_user'
+      else quote_ident(pg_get_userbyid(grantee)) end`} as role,
     -- PostgreSQL 17 added MAINTAIN, which a "grant all" of before did not list.
     case when object like 'table %' and count(*) filter (where privilege_type <> 'MAINTAIN') = 7
       then 'all' else lower(string_agg(privilege_type, ', ' order by privilege_type)) end as what
@@ -57,12 +71,8 @@ granted as (
 described as (
   select i.type, i.identity, d.description, d.classoid, d.objoid, d.objsubid
   from pg_description d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-  where d.classoid in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass,
-      'pg_namespace'::regclass, 'pg_constraint'::regclass, 'pg_trigger'::regclass,
-      'pg_policy'::regclass, 'pg_rewrite'::regclass, 'pg_statistic_ext'::regclass,
-      'pg_publication'::regclass, 'pg_event_trigger'::regclass, 'pg_collation'::regclass,
-      'pg_ts_config'::regclass, 'pg_cast'::regclass)
-    and d.objoid >= 16384
+  where (d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass and d.objoid = (
+      select oid from pg_namespace where nspname = 'public') and description <> 'standard public schema')
     and not exists (select from members where classid = d.classoid and objid = d.objoid)
     and not exists (
       select from pg_constraint where d.classoid = 'pg_constraint'::regclass
@@ -81,19 +91,29 @@ export function rightObjects(): Statement {
     || case when is_grantable then ' with grant option' else '' end
   from granted
   union all
-  select 'default privileges', concat_ws(' ', defaclobjtype, n.nspname, r, is_grantable::text), null,
-    'pg_default_acl:' || d.oid,
-    'alter default privileges' || coalesce(' in schema ' || quote_ident(n.nspname), '') || ' grant '
-    || lower(string_agg(privilege_type, ', ' order by privilege_type)) || ' on '
+  select 'default privileges', concat_ws(' ', 'for role', coalesce(maker, '(owner)'), 'in schema ' || quote_ident(n.nspname), 'on', defaclobjtype, verb, r,
+      case when is_grantable then 'further' end),
+    null, 'pg_default_acl:' || d.oid,
+    'alter default privileges' || coalesce(' for role ' || maker, '') || coalesce(' in schema ' || quote_ident(n.nspname), '')
+    || ' ' || verb || ' ' || lower(string_agg(privilege_type, ', ' order by privilege_type)) || ' on '
     || case defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'
-      when 'T' then 'types' else 'schemas' end || ' to ' || r
+      when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end
+    || case verb when 'grant' then ' to ' else ' from ' end || r || case when is_grantable then ' with grant option' else '' end
   from pg_default_acl d
-  left join pg_namespace n on n.oid = defaclnamespace,
-  lateral (select privilege_type, is_grantable, grantee,
-      case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as r
-    from aclexplode(defaclacl)) a
-  where grantee <> defaclrole
-  group by d.oid, defaclobjtype, n.nspname, r, is_grantable
+  left join pg_namespace n on n.oid = defaclnamespace
+  cross join lateral (select case when defaclrole <> (select oid from home) then quote_ident(pg_get_userbyid(defaclrole)) end as maker,
+    -- What is given in a schema comes on top of what is given everywhere.
+    case when defaclnamespace = 0 then acldefault(case defaclobjtype when 'S' then 's' else defaclobjtype end, defaclrole) end as usual) u
+  cross join lateral (
+    select 'grant' as verb, a.grantee, a.privilege_type, a.is_grantable from aclexplode(defaclacl) a
+    where not exists (select from aclexplode(usual) b where b.grantee = a.grantee and b.privilege_type = a.privilege_type)
+    union all
+    select 'revoke', b.grantee, b.privilege_type, false from aclexplode(usual) b
+    where not exists (select from aclexplode(defaclacl) a where b.grantee = a.grantee and b.privilege_type = a.privilege_type)
+  ) p
+  cross join lateral (select case grantee when 0 then 'public' when (select oid from home) then 'current_user'
+    else quote_ident(pg_get_userbyid(grantee)) end as r) g
+  group by d.oid, defaclobjtype, n.nspname, maker, verb, r, is_grantable
   union all
   select 'comment', replace(type, 'table column', 'column') || ' ' || identity, coalesce(t.name, f.name, y.name), '',
     'comment on ' || case
@@ -101,6 +121,8 @@ export function rightObjects(): Statement {
       when type = 'table constraint' then 'constraint ' || identity
       when type = 'domain constraint' then 'constraint ' || regexp_replace(identity, ' on ', ' on domain ')
       when type = 'statistics object' then 'statistics ' || identity
+      when type = 'foreign-data wrapper' then 'foreign data wrapper ' || identity
+      when type like 'operator %' then type || ' ' || replace(identity, ' USING ', ' using ')
       else type || ' ' || identity end
     || ' is ' || quote_literal(description)
   from described d

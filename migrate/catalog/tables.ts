@@ -12,10 +12,14 @@ export function tableObjects(): Statement {
   select 'table', name, null, id, concat_ws(' ',
     case when relpersistence = 'u' then 'unlogged' end,
     case when relkind = 'f' then 'foreign' end, 'table',
+    (select 'server ' || quote_ident(srvname) from pg_foreign_table join pg_foreign_server s on s.oid = ftserver
+      where ftrelid = tables.oid),
     'partition by ' || pg_get_partkeydef(oid),
     (select 'inherits (' || string_agg(inhparent::regclass::text, ', ' order by inhseqno) || ')'
       from pg_inherits where inhrelid = oid and not relispartition),
-    'with (' || stated_options || ')')
+    'using ' || (select nullif(quote_ident(amname), 'heap') from pg_am a where a.oid = relam),
+    'with (' || stated_options || ')',
+    'tablespace ' || (select quote_ident(spcname) from pg_tablespace s where s.oid = reltablespace))
   from tables
   union all
   select 'partition', name, name, id, 'alter table only ' || inhparent::regclass
@@ -38,7 +42,8 @@ export function tableObjects(): Statement {
   from columns
   left join (select adrelid, adnum, pg_get_expr(adbin, adrelid) as expression from pg_attrdef) d
     on d.adrelid = attrelid and d.adnum = attnum
-  where relkind <> 'c'
+  -- What only comes from a parent is no part of the statement.
+  where relkind <> 'c' and (attislocal or (select relispartition from pg_class where pg_class.oid = attrelid))
   union all
   select 'column order', table_name, table_name, table_id,
     string_agg(quote_ident(attname), ', ' order by attnum)
@@ -72,7 +77,7 @@ export function tableObjects(): Statement {
     || ' replica identity ' || case relreplident when 'f' then 'full' when 'n' then 'nothing' else
       'using index ' || (select quote_ident(i.relname) from pg_index join pg_class i on i.oid = indexrelid
         where indrelid = tables.oid and indisreplident) end
-  from tables where relreplident <> 'd'
+  from tables where relreplident <> 'd' and relkind <> 'f'
   union all
   select 'constraint', t.name || '.' || quote_ident(conname), t.name, t.id,
     pg_get_constraintdef(c.oid, true)
@@ -83,7 +88,6 @@ export function tableObjects(): Statement {
   union all
   select 'index', c.name, t.name, c.id, pg_get_indexdef(c.oid, 0, true)
     || case when not indisvalid then ' -- invalid' else '' end
-    || case when indisclustered then ' -- clustered' else '' end
   from pg_index
   join relations c on c.oid = indexrelid
   join relations t on t.oid = indrelid

@@ -14,6 +14,8 @@ export function typeObjects(): Statement {
   union all
   select 'extension', quote_ident(extname), null, 'pg_extension:' || e.oid,
     'create extension ' || quote_ident(extname) || ' schema ' || quote_ident(n.nspname)
+    || coalesce(' version ' || quote_literal(nullif(extversion,
+      (select default_version from pg_available_extensions a where a.name = extname))), '')
   from pg_extension e join pg_namespace n on n.oid = e.extnamespace
   where extname <> 'plpgsql'
   union all
@@ -39,8 +41,18 @@ export function typeObjects(): Statement {
     select from pg_class where pg_class.oid = typrelid and relkind = 'c')
   union all
   select 'type', name, null, id, 'create type ' || name || ' as range (subtype = '
-    || format_type(rngsubtype, null) || ')'
-  from types join pg_range on rngtypid = types.oid where typtype = 'r'
+    || format_type(rngsubtype, null) || concat_ws(', ', '',
+      case when opcdefault then null else 'subtype_opclass = ' || split_part(
+        (pg_identify_object('pg_opclass'::regclass, rngsubopc, 0)).identity, ' USING ', 1) end,
+      case when rngcollation <> (select b.typcollation from pg_type b where b.oid = rngsubtype)
+        then 'collation = ' || rngcollation::regcollation end,
+      'canonical = ' || nullif(rngcanonical::oid, 0)::regproc, 'subtype_diff = ' || nullif(rngsubdiff::oid, 0)::regproc,
+      -- The name that PostgreSQL chooses by itself goes without saying.
+      case when m.typname <> case when types.typname like '%range%' then regexp_replace(types.typname, 'range', 'multirange')
+        else types.typname || '_multirange' end then 'multirange_type_name = ' || format_type(rngmultitypid, null) end)
+    || ')'
+  from types join pg_range on rngtypid = types.oid join pg_opclass o on o.oid = rngsubopc
+  join pg_type m on m.oid = rngmultitypid where types.typtype = 'r'
   union all
   select 'domain', name, null, types.id, concat_ws(' ', 'create domain ' || name || ' as '
     || format_type(typbasetype, typtypmod),
@@ -66,10 +78,23 @@ export function typeObjects(): Statement {
     pg_get_functiondef(oid)
   from functions where prokind <> 'a'
   union all
-  select 'aggregate', name, null, id, 'create aggregate ' || name || ' (sfunc = ' || aggtransfn
-    || ', stype = ' || format_type(aggtranstype, null)
-    || case when aggfinalfn <> 0 then ', finalfunc = ' || aggfinalfn else '' end
-    || coalesce(', initcond = ' || quote_literal(agginitval), '') || ')'
+  select 'aggregate', name, null, id, 'create aggregate ' || ${aggregateName} || ' (' || concat_ws(', ', 'sfunc = ' || aggtransfn,
+      'stype = ' || format_type(aggtranstype, null), 'sspace = ' || nullif(aggtransspace, 0),
+      'finalfunc = ' || nullif(aggfinalfn::oid, 0)::regproc, case when aggfinalextra then 'finalfunc_extra' end,
+      case when aggfinalfn <> 0 and aggfinalmodify <> case aggkind when 'n' then 'r' else 'w' end::"char"
+        then 'finalfunc_modify = ' || ${modify("aggfinalmodify")} end,
+      'combinefunc = ' || nullif(aggcombinefn::oid, 0)::regproc, 'serialfunc = ' || nullif(aggserialfn::oid, 0)::regproc,
+      'deserialfunc = ' || nullif(aggdeserialfn::oid, 0)::regproc, 'initcond = ' || quote_literal(agginitval),
+      'msfunc = ' || nullif(aggmtransfn::oid, 0)::regproc, 'minvfunc = ' || nullif(aggminvtransfn::oid, 0)::regproc,
+      'mstype = ' || format_type(nullif(aggmtranstype, 0), null), 'msspace = ' || nullif(aggmtransspace, 0),
+      'mfinalfunc = ' || nullif(aggmfinalfn::oid, 0)::regproc, case when aggmfinalextra then 'mfinalfunc_extra' end,
+      case when aggmfinalfn <> 0 and aggmfinalmodify <> case aggkind when 'n' then 'r' else 'w' end::"char"
+        then 'mfinalfunc_modify = ' || ${modify("aggmfinalmodify")} end,
+      'minitcond = ' || quote_literal(aggminitval),
+      'sortop = ' || (select 'operator(' || quote_ident(s.nspname) || '.' || oprname || ')' from pg_operator o
+        join pg_namespace s on s.oid = oprnamespace where o.oid = aggsortop),
+      case proparallel when 's' then 'parallel = safe' when 'r' then 'parallel = restricted' end,
+      case when aggkind = 'h' then 'hypothetical' end) || ')'
   from functions join pg_aggregate on aggfnoid = oid
   union all
   select case relkind when 'v' then 'view' else 'materialized view' end, name, null, id,
@@ -79,12 +104,18 @@ export function typeObjects(): Statement {
   from relations where relkind in ('v', 'm')
   union all
   select 'publication', quote_ident(pubname), null, 'pg_publication:' || p.oid,
-    'create publication ' || quote_ident(pubname) || case when puballtables then ' for all tables' else
-      coalesce((select ' for table ' || string_agg(prrelid::regclass::text, ', '
-        order by prrelid::regclass::text collate "C") from pg_publication_rel where prpubid = p.oid), '')
-      end || ' with (publish = ''' || concat_ws(', ', case when pubinsert then 'insert' end,
+    'create publication ' || quote_ident(pubname) || case when puballtables then ' for all tables' else coalesce(' for '
+      || nullif(concat_ws(', ', (select 'table ' || string_agg(prrelid::regclass || coalesce(' (' || (
+          select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+          where attrelid = prrelid and attnum = any(prattrs)) || ')', '') || coalesce(' where (' || pg_get_expr(prqual, prrelid) || ')', ''),
+        ', ' order by prrelid::regclass::text collate "C") from pg_publication_rel where prpubid = p.oid),
+      (select 'tables in schema ' || string_agg(pnnspid::regnamespace::text, ', ' order by pnnspid::regnamespace::text collate "C")
+        from pg_publication_namespace where pnpubid = p.oid)), ''), '') end
+      || ' with (publish = ''' || concat_ws(', ', case when pubinsert then 'insert' end,
         case when pubupdate then 'update' end, case when pubdelete then 'delete' end,
-        case when pubtruncate then 'truncate' end) || ''')'
+        case when pubtruncate then 'truncate' end) || ''''
+      || case when pubviaroot then ', publish_via_partition_root = true' else '' end
+      || case when to_jsonb(p) ->> 'pubgencols' = 's' then ', publish_generated_columns = stored' else '' end || ')'
   from pg_publication p
   union all
   select 'event trigger', quote_ident(evtname), null, 'pg_event_trigger:' || e.oid,
@@ -112,4 +143,15 @@ export function typeObjects(): Statement {
       join ts_token_type(c.cfgparser) on tokid = maptokentype where mapcfg = c.oid), '')
   from pg_ts_config c join spaces on spaces.oid = cfgnamespace
 `;
+}
+
+/** An aggregate with its arguments as `create aggregate` takes them. */
+const aggregateName =
+  sql`(select quote_ident(pg_namespace.nspname) || '.' || quote_ident(proname) || '('
+    || case when aggkind <> 'n' or pronargs > 0 then pg_get_function_arguments(functions.oid) else '*' end || ')'
+  from pg_namespace where pg_namespace.oid = pronamespace)`;
+
+function modify(column: string): Statement {
+  return sql`case ${sql(Object.assign([column], { raw: [column] }))} when 'r' then 'read_only'
+    when 's' then 'shareable' else 'read_write' end`;
 }

@@ -1,8 +1,7 @@
-import { connect, type Database, DatabaseError } from "../../postgres/mod.ts";
+import { connect, DatabaseError } from "../../postgres/mod.ts";
 import { explained } from "../advice.ts";
-import { versionsTable, versionsTableName } from "../bookkeeping.ts";
-import { quoteName } from "../databases.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { Failure } from "../command.ts";
 import { lineAt } from "../files/grammar.ts";
 import { type Migration, shownPath } from "../files/migrations.ts";
@@ -11,11 +10,13 @@ import { project } from "../project.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { levelOf } from "../rules.ts";
 import { generate, readIfThere, schemaFile } from "../schema/generated.ts";
+import { loadSchema, withoutPsql } from "../schema/load.ts";
 import type { Scratch } from "../scratch.ts";
 
 /** The schema file without psql's own commands, which pg_dump writes; undefined where there is none. */
 export async function readSchemaFile(): Promise<string | undefined> {
-  return (await readIfThere(schemaFile()))?.replaceAll(/^\\(un)?restrict .*$/gm, "");
+  const text = await readIfThere(schemaFile());
+  return text === undefined ? undefined : withoutPsql(text);
 }
 
 /**
@@ -62,8 +63,9 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
   const [built, loaded] = [await open(), await open()];
   try {
     await build(built, migrations);
-    await load(loaded, text);
-    const differences = compareCatalogs(await readCatalog(built), await readCatalog(loaded))
+    await loadSchema(loaded, text);
+    const [expected, found] = [await readCatalog(built), await readCatalog(loaded)];
+    const differences = (await compareSettled(built, expected, found))
       .filter(({ kind }) => kind !== "column order");
     return describeDifferences(differences, { expected: "the migrations", found: "the file" })
       .replaceAll(/^/gm, "  ").trimEnd();
@@ -71,15 +73,6 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
     await built.close();
     await loaded.close();
   }
-}
-
-/** Loads a schema file, which may bring dbmate's table and the schema `public` along. */
-async function load(db: Database, text: string) {
-  await db.script(`drop table ${versionsTableName()}`);
-  const { schema } = versionsTable();
-  if (schema) await db.script(`drop schema ${quoteName(schema)}`);
-  if (/^create schema public;/im.test(text)) await db.script("drop schema public cascade");
-  await db.script(text);
 }
 
 /** Generated files that are not what the command would write. */

@@ -4,7 +4,8 @@ import { counted, type Finding, formatFinding, sorted } from "../finding.ts";
 import { partAtBaseline, versionOf } from "../files/baseline.ts";
 import { checkForm, checkHeader } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
-import { readFolder } from "../files/migrations.ts";
+import { type Folder, type Migration, readFolder } from "../files/migrations.ts";
+import { unreadable } from "../rules.ts";
 import { project } from "../project.ts";
 
 export const command: Command = {
@@ -30,7 +31,7 @@ the file, or for all files in the configuration.`,
     const started = performance.now();
     const { say } = context;
     const folder = await readFolder();
-    const { migrations } = folder;
+    const migrations = readable(folder, say);
     const wanted = text(context, "since");
     const since = wanted === undefined ? project.config.baseline : versionOf(wanted, migrations);
     const { history, judged } = partAtBaseline(migrations, since);
@@ -44,10 +45,12 @@ the file, or for all files in the configuration.`,
       form.filter(({ rule }) => rule === "syntax" || rule === "not-in-transaction")
         .map(({ path }) => path),
     );
-    const findings = [
-      ...form,
-      ...proven.filter(({ path, rule }) => !syntax.has(path) || !/fails/.test(rule)),
-    ];
+    const repeated = ({ path, rule }: Finding) => syntax.has(path) && /fails/.test(rule);
+    for (const { path, remedy } of proven.filter(repeated)) {
+      const unproven = /nothing after it is proven, .*/.exec(remedy)?.[0];
+      if (unproven) say(`note: ${path} does not run: ${unproven}`);
+    }
+    const findings = [...form, ...proven.filter((finding) => !repeated(finding))];
     const { errors, warnings } = judge(findings, migrations, { since, complete: true });
     for (const finding of sorted(warnings)) say(`warning: ${formatFinding(finding)}`);
     for (const finding of sorted(errors)) say(formatFinding(finding));
@@ -65,3 +68,18 @@ the file, or for all files in the configuration.`,
     return exit.done;
   },
 };
+
+/** What stands before the first file of which dbmate applies nothing: it would stop there. */
+function readable({ migrations, findings }: Folder, say: (text: string) => void): Migration[] {
+  const broken = findings.filter(({ rule }) => unreadable.includes(rule))
+    .map(({ path }) => ({ path, file: path.split(/[\\/]/).pop()! }))
+    .sort((a, b) => a.file < b.file ? -1 : 1)[0];
+  if (!broken) return migrations;
+  const rest = migrations.filter(({ file }) => file > broken.file).length;
+  say(
+    `note: nothing from ${broken.path} on is proven${
+      rest > 0 ? `, ${counted(rest, "file")} after it` : ""
+    }`,
+  );
+  return migrations.filter(({ file }) => file < broken.file);
+}

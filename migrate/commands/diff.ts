@@ -1,14 +1,14 @@
 import { basename, dirname, join } from "node:path";
-import { compareCatalogs } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { type Command, type Context, exit, Failure, text } from "../command.ts";
-import { draft, type DraftPart } from "../draft/draft.ts";
+import { draft, type DraftPart, withSession } from "../draft/draft.ts";
 import { comment, inWords, lockLine } from "../draft/text.ts";
 import { parseBlock } from "../files/grammar.ts";
 import { formatFinding } from "../finding.ts";
 import { parse, shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
-import { renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
+import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
 import { openSide } from "../draft/sides.ts";
 import { openScratch } from "../scratch.ts";
 
@@ -51,8 +51,11 @@ diff back --from database --to migrations --stdout`,
           `${ignored.join(", ")}; SCRATCH_DATABASE_URL names a server that knows it`,
       );
     }
-    const [before, after] = [from.objects, to.objects];
-    const differences = compareCatalogs(after, before)
+    const [before, after] = [from.catalog.definitions, to.catalog.definitions];
+    const differences = (await withSession(
+      from.settings,
+      (db) => compareSettled(db, to.catalog, from.catalog),
+    ))
       .map((d) => ({ ...d, expected: d.found, found: d.expected }));
     if (differences.every(({ kind }) => kind === "column order") && !hint) {
       context.say(`${from.name} and ${to.name} are equal: nothing to do`);
@@ -64,11 +67,12 @@ diff back --from database --to migrations --stdout`,
       up: [...steps.flatMap(({ up }) => up), ...hint?.up ?? []],
       down: [...hint?.down ?? [], ...steps.toReversed().flatMap(({ down }) => down)],
     };
-    const renamed = renames.flatMap((rename) => {
-      const [path = "", name = ""] = rename.split("=");
-      return [path, [...path.split(".").slice(0, -1), name].join(".")];
-    });
-    const others = differences.filter(({ name }) => !renamed.includes(name.replace("public.", "")));
+    const renamed = renames.map(readRename).flatMap(({ path, name }) => [
+      path.join("."),
+      [...path.slice(0, -1), name].join("."),
+    ]);
+    const bare = (name: string) => name.replace("public.", "").replaceAll('"', "");
+    const others = differences.filter(({ name }) => !renamed.includes(bare(name)));
     context.progress("drafting");
     const parts = await draft(scratch, from, to, known);
     context.progress("running the draft with rows in the tables");
@@ -104,6 +108,8 @@ async function deliver(
     ...proof.down.map((fault) => `down is not right: ${fault}`),
   ];
   for (const fault of faults) context.say(fault);
+  for (const which of proof.upStops) context.say(`up stops ${which}`);
+  for (const which of proof.downStops) context.say(`down stops ${which}`);
   const names = parts.map((_, i) => parts.length === 1 ? name : `${name}_${i + 1}`);
   const files = parts.map((part, i) =>
     fileText(part, proof, i, i === parts.length - 1, words, faults)
@@ -137,14 +143,11 @@ function fileText(
   faults: string[],
 ): string {
   const option = outside ? " transaction:false" : "";
-  const loses = (part: "up" | "down", lost: string[]) =>
-    comment(`${part} loses ${lost.length > 0 && last ? withPlaces(lost) : "nothing"}`);
   const header = [
     ...faults.length > 0 ? [comment(`NOT DONE: ${faults.join("; ").replaceAll("\n", " ")}`)] : [],
     comment(`Why: say it here. Drafted: ${words}.`),
-    comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
-    ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
-    loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
+    // Of what did not run to its end nothing is known.
+    ...faults.length > 0 ? [] : known(proof, index, last),
   ];
   return `${header.join("\n")}
 
@@ -154,6 +157,23 @@ ${up.join("\n\n")}
 -- migrate:down${option}
 ${down.length > 0 ? down.join("\n\n") : "select 'nothing to revert';"}
 `;
+}
+
+/** What the proof has found out of one part. */
+function known(proof: Proof, index: number, last: boolean): string[] {
+  const loses = (part: "up" | "down", lost: string[]) =>
+    comment(`${part} loses ${lost.length > 0 && last ? withPlaces(lost) : "nothing"}`);
+  return [
+    comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
+    ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
+    ...last ? [...stops("up", proof.upStops), ...stops("down", proof.downStops)] : [],
+    loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
+  ];
+}
+
+/** Which rows stop a direction. */
+function stops(part: "up" | "down", rows: string[]): string[] {
+  return rows.map((which) => comment(`${part} stops ${which}`));
 }
 
 const isColumn = (lost: string) => lost.startsWith("column ");

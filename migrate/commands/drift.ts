@@ -1,8 +1,8 @@
 import type { Database } from "../../postgres/mod.ts";
 import { describeDatabase } from "../../postgres/settings.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, type Difference } from "../catalog/catalog.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { expectedCatalog } from "../proof/expected.ts";
+import { compareWithMigrations } from "../proof/expected.ts";
 import { counted } from "../finding.ts";
 import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
@@ -26,9 +26,8 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
     try {
       const recorded = await recordedMigrations(db);
       progress("building what is recorded");
-      const [expected, found] = await Promise.all([expectedCatalog(recorded, db), readCatalog(db)]);
-      const differences = compareCatalogs(expected, found);
-      if (options.json) print(JSON.stringify(differences, null, 2));
+      const differences = await compareWithMigrations(recorded, db);
+      if (options.json) print(JSON.stringify(differences.map(withoutRows), null, 2));
       else if (differences.length > 0) {
         print(describeDifferences(differences, { expected: "migrations", found: "database" }));
       }
@@ -55,6 +54,11 @@ only, in one statement: safe on production and on a read-only replica. Exit 1 wh
     }
   },
 };
+
+/** For machines: what differs, without the rows that tell it. */
+function withoutRows({ kind, name, expected, found }: Difference) {
+  return { kind, name, expected, found };
+}
 
 /**
  * The migrations that the database says it has, each as it was when it was applied, where the

@@ -1,11 +1,14 @@
 import { dirname, join } from "node:path";
 import { connect, type Database } from "../../postgres/mod.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
-import { readData } from "../proof/data.ts";
+import { lostData, readData } from "../proof/data.ts";
 import { formatFinding } from "../finding.ts";
 import { type Migration, migrationsDir, parse, shownPath } from "../files/migrations.ts";
+import { rowsText } from "../proof/rows_text.ts";
+import { checkForm } from "../files/form.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
@@ -18,7 +21,7 @@ export const command: Command = {
 Writes one baseline in place of all migrations up to a version, and removes them, only if it is
 proven that the baseline and what comes after it build the same schema. The baseline has the number
 of the last that it replaces: a database that has all of them has the baseline. Apply all of them
-everywhere first. Refuses where the old ones put in rows, which a schema does not hold.`,
+everywhere first. Rows that the old ones put in are carried over.`,
   example: "squash 20261104093000",
   arguments: [1, 1],
   options: {},
@@ -45,9 +48,21 @@ everywhere first. Refuses where the old ones put in rows, which a schema does no
     const [before, after] = [await open(), await open()];
     try {
       await build(before, old);
-      await refuseRows(before);
-      const baseline = asBaseline(old, await schemaText(before));
+      const held = await readData(before);
+      const rows = await rowsText(before);
+      const baseline = asBaseline(old, await schemaText(before), rows);
+      const form = await checkForm(baseline);
+      if (form.length > 0) {
+        throw new Failure(`nothing was changed:\n${form.map(formatFinding).join("\n")}`);
+      }
       await build(after, [baseline]);
+      const lost = lostData(held, await readData(after));
+      if (lost.length > 0) {
+        throw new Failure(
+          `the baseline cannot carry the rows of the migrations (${lost.join(", ")}): ` +
+            "squash up to the one before, or move the rows into the seed; nothing was changed",
+        );
+      }
       await refuseDifference(before, after, "the baseline");
       await build(before, later);
       await build(after, later);
@@ -65,9 +80,10 @@ everywhere first. Refuses where the old ones put in rows, which a schema does no
   },
 };
 
-function asBaseline(old: Migration[], schema: string): Migration {
+function asBaseline(old: Migration[], schema: string, rows: string): Migration {
   const last = old.at(-1)!;
-  const statements = schema.replace(/^(--.*\n)+/, "").trim();
+  const statements = schema.replace(/^(--.*\n)+/, "").trim()
+    .replace(/^set check_function_bodies/, "set local check_function_bodies") + rows;
   const text = `\
 -- The schema as ${old.length} migrations built it, up to ${last.file}.
 -- replaces: ${old.map(({ version }) => version).join(" ")}
@@ -86,19 +102,9 @@ do $$ begin raise exception 'irreversible: before the baseline there is nothing'
   return migration;
 }
 
-async function refuseRows(db: Database) {
-  const tables = (await readData(db)).filter(({ values }) => values > 0).map(({ table }) => table);
-  if (tables.length === 0) return;
-  throw new Failure(
-    `the migrations put rows into ${
-      [...new Set(tables)].join(", ")
-    }, which a baseline would lose: ` +
-      "squash up to the one before, or move the rows into the seed; nothing was changed",
-  );
-}
-
 async function refuseDifference(before: Database, after: Database, what: string) {
-  const differences = compareCatalogs(await readCatalog(before), await readCatalog(after));
+  const [expected, found] = [await readCatalog(before), await readCatalog(after)];
+  const differences = await compareSettled(before, expected, found);
   if (differences.length === 0) return;
   throw new Failure(
     `${what} does not build the same schema, nothing was changed:\n${

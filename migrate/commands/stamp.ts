@@ -1,7 +1,7 @@
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
 import { type Change, change, changeOptions } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { expectedCatalog } from "../proof/expected.ts";
+import { compareWithMigrations } from "../proof/expected.ts";
 import { sql } from "../../postgres/mod.ts";
 import { versionsTableName, versionsTableSql } from "../bookkeeping.ts";
 import { record } from "../apply/ledger.ts";
@@ -32,11 +32,7 @@ export const command: Command = {
         file.version <= version || newer.some((row) => row.version === file.version)
       );
       context.progress("building what the migrations say");
-      const [expected, found] = await Promise.all([
-        expectedCatalog(built, work.db),
-        readCatalog(work.db),
-      ]);
-      const differences = compareCatalogs(expected, found);
+      const differences = await compareWithMigrations(built, work.db);
       if (differences.length > 0) {
         context.print(
           describeDifferences(differences, { expected: "migrations", found: "database" }),

@@ -1,6 +1,8 @@
 import { extract } from "@supabase/pg-delta/extract";
 import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
+import { Failure } from "../command.ts";
+import { bookkeeping } from "../catalog/bookkeeping.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -21,20 +23,35 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
   const assumedRoles = (await from.query<{ rolname: string }>(sql`select rolname from pg_roles`))
     .map(({ rolname }) => rolname);
   const [a, b] = [await extract(asPool(from)), await extract(asPool(to))];
-  const { actions } = plan(
-    a.factBase,
-    b.factBase,
-    {
-      scope: "database",
-      assumedRoles: [...assumedRoles, role!.name],
-      renames: "off",
-    } as Parameters<typeof plan>[2],
-  );
-  return actions.map(({ sql: text, transactionality }) => ({
+  const options = {
+    scope: "database",
+    assumedRoles: [...assumedRoles, role!.name],
+    renames: "off",
+  } as Parameters<typeof plan>[2];
+  let actions;
+  try {
+    ({ actions } = plan(a.factBase, b.factBase, options));
+  } catch (error) {
+    throw new Failure(
+      `no draft leads there: ${(error as Error).message}; ` +
+        "give the steps that are missing as a migration with --hint <file>",
+    );
+  }
+  return actions.filter(({ sql: text }) => !isBookkeeping(text)).map((
+    { sql: text, transactionality },
+  ) => ({
     text: text.trim().replace(/;$/, ""),
     endsTransaction: transactionality === "commitBoundaryAfter",
     outside: transactionality === "nonTransactional",
   }));
+}
+
+/** What is about the record of migrations, which is no part of the schema. */
+function isBookkeeping(text: string): boolean {
+  const tables = bookkeeping.map((name) => `"?${RegExp.escape(name)}"?`).join("|");
+  return new RegExp(
+    `^(?:(?:CREATE|DROP|ALTER|COMMENT ON) TABLE|(?:GRANT|REVOKE) [^"]* ON(?: TABLE)?) (?:"?\\w+"?\\.)?(?:${tables})(?!\\w)`,
+  ).test(text);
 }
 
 type Pool = Parameters<typeof extract>[0];

@@ -1,16 +1,18 @@
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
-import {
-  type CatalogObject,
-  compareCatalogs,
-  type Difference,
-  readCatalog,
-} from "../catalog/catalog.ts";
+import { type Catalog, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { difference } from "./delta.ts";
 import { written } from "./text.ts";
-import { corrected, inTransactions, withoutReplacedColumns } from "./fixups.ts";
+import {
+  corrected,
+  inTransactions,
+  withoutReplacedColumns,
+  withoutReplacedTables,
+} from "./fixups.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
+import { goingOn, readDrawings } from "../proof/sequences.ts";
 import type { Scratch } from "../scratch.ts";
 
 /** One migration of a draft, without its header: statements as they will stand in the file. */
@@ -24,7 +26,7 @@ export interface DraftPart {
 /** A schema in a scratch database. */
 export interface State {
   settings: DatabaseSettings;
-  objects: CatalogObject[];
+  catalog: Catalog;
 }
 
 /**
@@ -50,17 +52,16 @@ export async function draft(
   let state: State = hinted;
   for (const group of groups.length > 0 ? groups : [[]]) {
     const settings = await scratch.create(state.settings);
-    const statements = group.map(({ text }) => text);
+    const statements: string[] = [];
     const last = group === groups.at(-1) || groups.length === 0;
-    const objects = await withSession(settings, async (db) => {
-      await runAll(db, statements);
-      const repaired = last ? await repair(db, after.objects) : [];
-      statements.push(...repaired);
+    const catalog = await withSession(settings, async (db) => {
+      const drafted = group.map(({ text }) => text);
+      statements.push(...await completed(db, drafted, last ? after.catalog : undefined));
       return await readCatalog(db);
     });
-    const next = { settings, objects };
+    const next = { settings, catalog };
     // The last state is not needed any more: the way back may change it.
-    const used = last ? next : { settings: await scratch.create(settings), objects };
+    const used = last ? next : { settings: await scratch.create(settings), catalog };
     const down = await way(used, state);
     parts.push({
       up: write([...parts.length === 0 ? first : [], ...statements]),
@@ -80,49 +81,99 @@ async function prepared(
   after: State,
 ): Promise<State & { names: Steps }> {
   if (hint.up.length === 0) {
-    const names = nameOnlySteps(before.objects, after.objects);
+    const names = nameOnlySteps(before.catalog.definitions, after.catalog.definitions);
     if (names.up.length === 0) return { ...before, names };
   }
   const settings = await scratch.create(before.settings);
   return await withSession(settings, async (db) => {
     for (const step of hint.up) await db.script(step);
-    const names = nameOnlySteps(await readCatalog(db), after.objects);
+    const names = nameOnlySteps((await readCatalog(db)).definitions, after.catalog.definitions);
     for (const step of names.up) await db.script(step);
-    return { settings, objects: await readCatalog(db), names };
+    return { settings, catalog: await readCatalog(db), names };
   });
 }
 
 /** The statements from one state, which they are tried on, back to another, repaired as well. */
 async function way(from: State, to: State): Promise<string[]> {
   return await withSession(from.settings, async (db) => {
-    const statements = (await between(db, from, to)).map(({ text }) => text);
-    await runAll(db, statements);
-    return [...statements, ...await repair(db, to.objects)];
+    const drafted = (await between(db, from, to)).map(({ text }) => text);
+    return await completed(db, drafted, to.catalog);
   });
+}
+
+/**
+ * Statements in an order in which they run, and what they have missed of the target; of a step on
+ * the way, undefined, nothing is missed yet.
+ */
+async function completed(db: Database, drafted: string[], target?: Catalog): Promise<string[]> {
+  const before = await readDrawings(db);
+  const tables = await db.query<{ oid: number }>(
+    sql`select oid::int from pg_class where relkind in ('r', 'p')`,
+  );
+  const statements = await runAll(db, drafted);
+  if (target) statements.push(...await repair(db, target));
+  const moved = goingOn(before, await readDrawings(db), new Set(tables.map(({ oid }) => oid)));
+  // What waited for something else may be said twice in a row then.
+  return [...statements, ...await runAll(db, moved)]
+    .filter((text, i, all) => text !== all[i - 1]);
 }
 
 async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
   const raw = await withSession(to.settings, (other) => difference(db, other));
-  const kept = withoutReplacedColumns(raw, from.objects, to.objects);
-  return corrected(kept, from.objects, row!.role);
+  const [a, b] = [from.catalog.definitions, to.catalog.definitions];
+  const kept = withoutReplacedColumns(withoutReplacedTables(raw, a, b), a, b);
+  return corrected(kept, from.catalog, to.catalog, row!.role);
 }
 
-/** Runs what can be run: what fails here shows when the draft is proven. */
-async function runAll(db: Database, statements: string[]) {
-  for (const statement of statements) {
-    try {
-      await db.script(statement);
-    } catch (error) {
-      if (!(error instanceof DatabaseError)) throw error;
+/**
+ * Runs what can be run, and returns all in the order in which it ran: a statement that something
+ * else has to come before or go before waits for it. What fails for good comes last, and shows when
+ * the draft is proven.
+ */
+async function runAll(db: Database, statements: string[]): Promise<string[]> {
+  const done: string[] = [];
+  let waiting = statements;
+  for (let before = -1; waiting.length > 0 && before !== done.length;) {
+    before = done.length;
+    const failed: string[] = [];
+    for (const statement of waiting) {
+      if (await runs(db, statement)) done.push(statement);
+      else failed.push(statement);
     }
+    waiting = failed;
+  }
+  // Functions whose bodies name each other: none can be the first.
+  const unchecked = "set local check_function_bodies = off";
+  if (!waiting.some((text) => /^CREATE (OR REPLACE )?FUNCTION /i.test(text))) {
+    return [...done, ...waiting];
+  }
+  await db.script("set check_function_bodies = off");
+  const left: string[] = [];
+  for (const statement of waiting) if (!await runs(db, statement)) left.push(statement);
+  await db.script("reset check_function_bodies");
+  return [unchecked, ...done, ...waiting.filter((text) => !left.includes(text)), ...left];
+}
+
+async function runs(db: Database, statement: string): Promise<boolean> {
+  try {
+    await db.script(statement);
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError) return false;
+    throw error;
   }
 }
 
-async function repair(db: Database, target: CatalogObject[]): Promise<string[]> {
-  const differences: Difference[] = compareCatalogs(target, await readCatalog(db));
-  const statements = repairs(differences);
-  await runAll(db, statements);
+/** What a draft has missed. A statement may undo what another has set, so that it takes rounds. */
+async function repair(db: Database, target: Catalog): Promise<string[]> {
+  const statements: string[] = [];
+  for (let round = 0; round < 3; round++) {
+    const more = repairs(await compareSettled(db, target, await readCatalog(db)))
+      .filter((statement) => !statements.includes(statement));
+    if (more.length === 0) break;
+    statements.push(...await runAll(db, more));
+  }
   return statements;
 }
 

@@ -1,4 +1,5 @@
-import type { CatalogObject } from "../catalog/catalog.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
@@ -6,20 +7,25 @@ const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNC
 
 /**
  * What pg-delta drafts, corrected where it is known to be wrong; each line below is one of its
- * faults. `from` is the catalog that the draft starts from, `role` the scratch server's own.
+ * faults. `from` is the catalog that the draft starts from, `to` the one that it leads to, `role` the scratch server's own.
  */
 export function corrected(
   statements: DraftStatement[],
-  from: CatalogObject[],
+  from: Catalog,
+  to: Catalog,
   role: string,
 ): DraftStatement[] {
   const me = `"${role}"`;
+  const seen = new Set<string>();
   return statements.flatMap((statement) => {
     let { text } = statement;
-    // Who owns things and what the owner may do is a matter of who runs the migration.
-    if (/ OWNER TO "[^"]+"$/.test(text)) return [];
+    // What belongs to who runs the migration does so without a word.
+    if (text.endsWith(` OWNER TO ${me}`)) return [];
     if (/^(GRANT|REVOKE) /.test(text) && new RegExp(`(TO|FROM) ${me}$`).test(text)) return [];
-    text = text.replace(` AUTHORIZATION ${me}`, "").replace(`FOR ROLE ${me} `, "");
+    text = text.replace(` AUTHORIZATION ${me}`, "").replace(`FOR ROLE ${me} `, "")
+      .replace(` FOR ${me} SERVER `, " FOR CURRENT_USER SERVER ");
+    // A column that comes from a parent comes and goes with it.
+    if (isInherited(text, from, to)) return [];
     // An extension brings its own comment.
     if (/^COMMENT ON EXTENSION /.test(text)) return [];
     // The index of a partitioned table would stay invalid, without its partitions'.
@@ -29,12 +35,88 @@ export function corrected(
       /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING \S+::\2$/,
       "$1",
     );
-    if (isIdleDropDefault(text, from)) return [];
-    // PostgreSQL 18 alone takes a name for it, and has said NOT NULL before.
-    text = text.replace(/ CONSTRAINT "[^"]*_not_null" NOT NULL/, "");
+    text = withTextCast(text, from.definitions, to.definitions);
+    if (isIdleDropDefault(text, from.definitions)) return [];
+    text = withVirtual(withoutNotNullNames(text), to);
     text = text.replace(`GRANT ${allOnTable} ON`, "GRANT ALL ON");
+    // A not null that it names and sets.
+    if (/ SET NOT NULL$/.test(text) && seen.has(text)) return [];
+    seen.add(text);
     return [{ ...statement, text }];
   });
+}
+
+/** An addition or a removal of a column that is the parent's. */
+function isInherited(text: string, from: Catalog, to: Catalog): boolean {
+  const [, table, verb, column] = /^ALTER TABLE (.+) (ADD|DROP) COLUMN ("[^"]+"|\w+)/.exec(text) ??
+    [];
+  if (!table) return false;
+  const bare = (name: string) => name.replaceAll('"', "");
+  const name = bare(`${table}.${column}`);
+  const row = (verb === "ADD" ? to : from).rows.find((row) =>
+    row.catalog === "pg_attribute" && bare(row.name) === name
+  );
+  return row?.values.attislocal === "false";
+}
+
+/** PostgreSQL has no cast from one enum to another: by their labels there is one. */
+function withTextCast(text: string, from: CatalogObject[], to: CatalogObject[]): string {
+  const [, table, column] =
+    /^ALTER TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) TYPE (\S+) USING \S+::\3$/.exec(text) ?? [];
+  if (!table || !column) return text;
+  const isEnum = (objects: CatalogObject[]) => {
+    const [name] = columnOf(objects, `${table}.${column}`)?.split(" ") ?? [];
+    return objects.some((o) => o.kind === "type" && o.name === name && / as enum \(/.test(o.ddl));
+  };
+  if (!isEnum(from) || !isEnum(to)) return text;
+  return text.replace(/ USING (\S+)::(\S+)$/, " USING $1::text::$2");
+}
+
+/** It knows no generated column but a stored one. */
+function withVirtual(text: string, to: Catalog): string {
+  const [, table, column] = /^ALTER TABLE (.+) ADD COLUMN ("[^"]+"|\w+) [^]* STORED/.exec(text) ??
+    [];
+  if (!table || !column) return text;
+  const isVirtual = / virtual$/.test(columnOf(to.definitions, `${table}.${column}`) ?? "");
+  return isVirtual ? text.replace(/ STORED(?=[^']*$)/, " VIRTUAL") : text;
+}
+
+/** A table that only gets or loses a parent would be dropped and made anew, with its rows. */
+export function withoutReplacedTables(
+  statements: DraftStatement[],
+  from: CatalogObject[],
+  to: CatalogObject[],
+): DraftStatement[] {
+  const alone = (ddl: string) => ddl.replace(/ inherits \([^)]*\)/, "");
+  const adopted = new Set(
+    from.filter((a) =>
+      a.kind === "table" &&
+      to.some((b) =>
+        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl && alone(b.ddl) === alone(a.ddl)
+      )
+    ).map(({ name }) => name),
+  );
+  const plain = (name: string) => name.replace(/"([a-z_][a-z0-9_]*)"/g, "$1");
+  return statements.filter(({ text }) => {
+    const [, table, column] =
+      /^(?:DROP TABLE|CREATE TABLE|ALTER TABLE) (\S+)(?: ADD COLUMN ("[^"]+"|\w+) .*| .*|)$/s
+        .exec(text) ?? [];
+    if (!table || !adopted.has(plain(table))) return true;
+    if (/^(DROP|CREATE) /.test(text)) return false;
+    return !column || columnOf(from, `${table}.${column}`) === undefined;
+  });
+}
+
+/** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */
+function withoutNotNullNames(text: string): string {
+  return text
+    .replace(/^(ALTER DOMAIN \S+) ADD CONSTRAINT "[^"]*" NOT NULL$/, "$1 SET NOT NULL")
+    .replace(/^(ALTER DOMAIN \S+) DROP CONSTRAINT "[^"]*_not_null"$/, "$1 DROP NOT NULL")
+    .replace(
+      /^(ALTER TABLE .+) ADD CONSTRAINT "[^"]*" NOT NULL ("[^"]+"|\w+)$/,
+      "$1 ALTER COLUMN $2 SET NOT NULL",
+    )
+    .replace(/ CONSTRAINT "[^"]*_not_null" NOT NULL/, "");
 }
 
 /**

@@ -1,15 +1,15 @@
-import {
-  compareCatalogs,
-  describeDifferences,
-  type Difference,
-  readCatalog,
-} from "../catalog/catalog.ts";
-import { lostData, readData } from "../proof/data.ts";
+import { describeDifferences, type Difference, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
+import type { Database } from "../../postgres/mod.ts";
+import { GrammarError } from "../files/grammar.ts";
+import { emptyTables, lostData, readData } from "../proof/data.ts";
 import { type DraftPart, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, probe } from "../proof/probe.ts";
-import { replay, ReplayFailure } from "../proof/replay.ts";
+import { replay, ReplayFailure, stopsAtRows } from "../proof/replay.ts";
 import { fillTables } from "../proof/rows.ts";
+import { failingSequences } from "../proof/sequences.ts";
+import { stoppingRows } from "./stops.ts";
 import { readShapes } from "../proof/rows_query.ts";
 
 /** What became of a draft when it was run, with rows in the tables. */
@@ -21,20 +21,36 @@ export interface Proof {
   effects: Effect[][];
   upLoses: string[];
   downLoses: string[];
+  /** The rows at which a direction stops: how they are found, else what PostgreSQL says of them. */
+  upStops: string[];
+  downStops: string[];
 }
 
 /**
  * Runs a draft up, down and up again on the schema that it starts from, whose scratch database is
- * used up by it, with rows, and compares the catalogs each time and the rows before and after. The order of columns is no fault:
- * PostgreSQL has no statement for it.
+ * used up by it, with rows, and compares the catalogs each time, the rows before and after, and
+ * whether the next insert would find a number. The order of columns is no fault: PostgreSQL has no
+ * statement for it. Nor are rows that stop a direction: they are invented, and the real ones may be
+ * others. It goes on without them.
  */
 export async function proveDraft(
   before: State,
   after: State,
   parts: DraftPart[],
 ): Promise<Proof> {
-  const proof: Proof = { up: [], down: [], effects: [], upLoses: [], downLoses: [] };
-  const future = await withSession(after.settings, readShapes);
+  const proof: Proof = {
+    up: [],
+    down: [],
+    effects: [],
+    upLoses: [],
+    downLoses: [],
+    upStops: [],
+    downStops: [],
+  };
+  const future = [
+    ...await withSession(after.settings, readShapes),
+    ...await withSession(before.settings, readShapes),
+  ];
   await withSession(before.settings, async (db) => {
     const migrations = parts.map(asMigration);
     const counter = { value: 0 };
@@ -43,34 +59,89 @@ export async function proveDraft(
       for (const migration of migrations) proof.effects.push(await probe(db, migration));
     };
     await fillTables(db, new Map(), counter, future, true);
-    const held = await readData(db);
-    if (!await succeeds(forward, proof.up)) return;
+    let held = await readData(db);
+    const emptied = async () => {
+      await emptyTables(db);
+      held = await readData(db);
+    };
+    if (!await succeeds(forward, emptied, proof.up, proof.upStops)) return;
     proof.upLoses = lostData(held, await readData(db));
-    proof.up.push(...left(compareCatalogs(after.objects, await readCatalog(db)), "up"));
+    proof.up.push(...left(await compareSettled(db, after.catalog, await readCatalog(db)), "up"));
+    proof.up.push(...await behind(db, "up"));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
-    const grown = await readData(db);
+    held = await readData(db);
     const back = async () => {
       for (const migration of migrations.toReversed()) await replay(db, migration, "down");
     };
-    if (!await succeeds(back, proof.down)) return;
-    proof.downLoses = lostData(grown, await readData(db));
-    proof.down.push(...left(compareCatalogs(before.objects, await readCatalog(db)), "down"));
-    await succeeds(forward, proof.down);
+    if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
+    proof.downLoses = lostData(held, await readData(db));
+    proof.down.push(
+      ...left(await compareSettled(db, before.catalog, await readCatalog(db)), "down"),
+    );
+    proof.down.push(...await behind(db, "down"));
+    await succeeds(forward, emptied, proof.down, []);
   });
+  if (proof.up.length > 0 || proof.down.length > 0) return proof;
+  const [from, to] = [before.catalog.definitions, after.catalog.definitions];
+  const found = (queries: string[], stopped: string[]) =>
+    queries.length > 0
+      ? queries.map((query) => `at rows that this finds: ${query}`)
+      : stopped.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`);
+  const [up, down] = [parts, parts.toReversed()];
+  proof.upStops = found(await stoppingRows(up.flatMap((p) => p.up), from, to), proof.upStops);
+  proof.downStops = found(
+    await stoppingRows(down.flatMap((p) => p.down), to, from),
+    proof.downStops,
+  );
   return proof;
 }
 
-async function succeeds(run: () => Promise<void>, faults: string[]): Promise<boolean> {
+async function behind(db: Database, part: string): Promise<string[]> {
+  return (await failingSequences(db)).map((column) =>
+    `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+    `the sequence of ${column} gives a number that is there already, or is too large`
+  );
+}
+
+/** Whether it runs, with the rows that are there or, where these stop it, without any. */
+async function succeeds(
+  run: () => Promise<void>,
+  emptied: () => Promise<void>,
+  faults: string[],
+  stops: string[],
+): Promise<boolean> {
   try {
     await run();
     return true;
   } catch (error) {
-    if (!(error instanceof ReplayFailure)) throw error;
-    faults.push(error.message.replace(/^draft:\d+: /, ""));
+    if (!isRefusal(error)) throw error;
+    if (error instanceof ReplayFailure && stopsAtRows(error.cause)) {
+      stops.push(told(error));
+      await emptied();
+      return await runs(run, faults);
+    }
+    faults.push(told(error));
     return false;
   }
 }
+
+async function runs(run: () => Promise<void>, faults: string[]): Promise<boolean> {
+  try {
+    await run();
+    return true;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    faults.push(told(error));
+    return false;
+  }
+}
+
+function isRefusal(error: unknown): error is Error {
+  return error instanceof ReplayFailure || error instanceof GrammarError;
+}
+
+const told = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
 
 function left(differences: Difference[], part: string): string[] {
   const real = differences.filter(({ kind }) => kind !== "column order");

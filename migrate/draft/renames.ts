@@ -1,5 +1,6 @@
-import type { CatalogObject } from "../catalog/catalog.ts";
+import type { CatalogObject } from "../catalog/definitions.ts";
 import { exit, Failure } from "../command.ts";
+import { quoteName } from "../databases.ts";
 
 /** Statements that only a person can know, and those that undo them. */
 export interface Steps {
@@ -7,38 +8,58 @@ export interface Steps {
   down: string[];
 }
 
-/** `users.age=years_old` or `users=people` as statements. Throws a Failure of wrong use. */
+/**
+ * `users.age=years_old` or `users=people` as statements. A name is meant as it stands, with or
+ * without quotes, which a shell takes away. Throws a Failure of wrong use.
+ */
 export function renameSteps(rename: string, before: CatalogObject[]): Steps {
-  const [, path, name] = /^([\w.]+)=(\w+)$/.exec(rename) ?? [];
-  if (!path || !name) {
-    throw new Failure(
-      `--rename is "${rename}": write table.column=new_name or table=new_name`,
-      exit.usage,
-    );
-  }
-  const has = (kind: string, wanted: string) =>
-    before.some((object) =>
-      object.kind === kind && (object.name === wanted || object.name === `public.${wanted}`)
-    );
-  const parent = path.slice(0, path.lastIndexOf("."));
-  const last = path.slice(path.lastIndexOf(".") + 1);
-  if (has("table", path)) {
-    const renamed = path.includes(".") ? `${parent}.${name}` : name;
+  const { path, name } = readRename(rename);
+  const wanted = path.join("\0");
+  const found = (kind: string) =>
+    before.find((object) => {
+      const own = segments(object.name);
+      return object.kind === kind &&
+        (own.join("\0") === wanted || own.join("\0") === `public\0${wanted}`);
+    })?.name;
+  const to = quoteName(name);
+  const table = found("table");
+  if (table) {
+    const schema = table.slice(0, -ownName({ name: table }).length);
     return {
-      up: [`alter table ${path} rename to ${name}`],
-      down: [`alter table ${renamed} rename to ${last}`],
+      up: [`alter table ${table} rename to ${to}`],
+      down: [`alter table ${schema}${to} rename to ${ownName({ name: table })}`],
     };
   }
-  if (has("column", path)) {
+  const column = found("column");
+  if (column) {
+    const last = ownName({ name: column });
+    const parent = column.slice(0, -last.length - 1);
     return {
-      up: [`alter table ${parent} rename column ${last} to ${name}`],
-      down: [`alter table ${parent} rename column ${name} to ${last}`],
+      up: [`alter table ${parent} rename column ${last} to ${to}`],
+      down: [`alter table ${parent} rename column ${to} to ${last}`],
     };
   }
   throw new Failure(
-    `--rename names ${path}, which is no table or column of the schema`,
+    `--rename names ${path.join(".")}, which is no table or column of the schema`,
     exit.usage,
   );
+}
+
+/** The names of a rename, without quotes. Throws a Failure of wrong use. */
+export function readRename(rename: string): { path: string[]; name: string } {
+  const word = '(?:"(?:[^"]|"")*"|[^".=]+)';
+  const [, path, name] = new RegExp(`^(${word}(?:\\.${word})*)=(${word})$`).exec(rename) ?? [];
+  if (path && name) return { path: segments(path), name: segments(name)[0]! };
+  throw new Failure(
+    `--rename is "${rename}": write table.column=new_name or table=new_name`,
+    exit.usage,
+  );
+}
+
+/** The parts of a name, without quotes. */
+function segments(name: string): string[] {
+  return (name.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [])
+    .map((part) => part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part);
 }
 
 /**
@@ -75,7 +96,7 @@ export function nameOnlySteps(before: CatalogObject[], after: CatalogObject[]): 
   return steps;
 }
 
-function ownName({ name }: CatalogObject): string {
+function ownName({ name }: Pick<CatalogObject, "name">): string {
   return /("(?:[^"]|"")*"|[^."]+)$/.exec(name)![0];
 }
 

@@ -1,24 +1,7 @@
 import type { Difference } from "../catalog/catalog.ts";
 
 /** Kinds whose definition is a statement that also replaces what was there. */
-const replacing = new Set(["comment", "setting", "view"]);
-
-/**
- * Statements for what a draft has missed: pg-delta does not see some comments, storage, statistics,
- * text search, casts and options. `found` is what the draft builds, `expected` what it should.
- * Returns nothing for what only a person can decide.
- */
-export function repairs(differences: Difference[]): string[] {
-  return differences.flatMap(({ kind, name, expected, found }) => {
-    const undo = found === undefined ? undefined : removal(kind, name, found);
-    if (expected === undefined) return undo ?? [];
-    if (kind === "view" && found !== undefined) {
-      return expected.replace(/^create view/, "create or replace view");
-    }
-    if (replacing.has(kind)) return expected;
-    return removable.has(kind) ? [...undo === undefined ? [] : [undo], expected] : [];
-  });
-}
+const replacing = new Set(["comment", "setting", "view", "owner"]);
 
 /** Kinds that have to go before they come again. */
 const removable = new Set([
@@ -30,12 +13,84 @@ const removable = new Set([
   "default privileges",
 ]);
 
+/** What needs another kind comes after it. */
+const order = ["operator", "operator family", "operator class", "setting", "owner", "grant"];
+
+/**
+ * Statements for what a draft has missed: pg-delta does not see operators, casts, text search,
+ * languages, some comments, storage, statistics, states and options. `found` is what the draft
+ * builds, `expected` what it should. Returns nothing for what only a person can decide.
+ */
+export function repairs(differences: Difference[]): string[] {
+  const late = ({ kind }: Difference) => order.indexOf(kind);
+  const gone = differences.filter(({ expected }) => expected === undefined);
+  const kept = differences.filter(({ expected }) => expected !== undefined);
+  return [
+    ...gone.toSorted((a, b) => late(b) - late(a)),
+    ...kept.toSorted((a, b) => late(a) - late(b)),
+  ].flatMap(repair);
+}
+
+function repair({ kind, name, expected, found, undo }: Difference): string[] {
+  if (kind === "extension" && expected !== undefined && found !== undefined) {
+    const version = / version ('[^']*')/.exec(expected)?.[1];
+    return version ? [`alter extension ${name} update to ${version}`] : [];
+  }
+  if (kind === "column") return columnRepair(name, expected, found);
+  if (kind === "table") return inheritanceRepair(name, expected, found);
+  const away = found === undefined
+    ? []
+    : [undo?.found ?? removal(kind, name, found)].flatMap((s) => s ?? []);
+  if (expected === undefined) return away;
+  const statements = expected.split(/;\n(?=alter )/);
+  if (kind === "view" && found !== undefined) {
+    return [expected.replace(/^create view/, "create or replace view")];
+  }
+  if (/ foreign options$/.test(name)) return [...away, ...statements];
+  if (replacing.has(kind)) return statements;
+  return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
+}
+
+/** The default and the not null that a partition has of its own. */
+function columnRepair(name: string, expected = "", found = ""): string[] {
+  const parts = (ddl: string) => /^(.*?)( not null)?(?: default (.*))?$/s.exec(ddl)!;
+  const [[, left, strict, value], [, right, wasStrict, was]] = [parts(expected), parts(found)];
+  if (!expected || left !== right) return [];
+  const column = lastName(name);
+  const alter = `alter table only ${name.slice(0, -column.length - 1)} alter column ${column}`;
+  return [
+    ...strict === wasStrict ? [] : [`${alter} ${strict ? "set" : "drop"} not null`],
+    ...value === was
+      ? []
+      : [`${alter} ${value === undefined ? "drop default" : `set default ${value}`}`],
+  ];
+}
+
+/** The parents of a table, where nothing else of it differs. */
+function inheritanceRepair(name: string, expected = "", found = ""): string[] {
+  const parts = (ddl: string) => /^(.*?)(?: inherits \((.*?)\))?( with .*)?$/.exec(ddl)!;
+  const [[, head, parents, options], [, now, present, left]] = [parts(expected), parts(found)];
+  if (!expected || head !== now || options !== left) return [];
+  const list = (text = "") => text.split(", ").filter(Boolean);
+  return [
+    ...list(present).filter((p) => !list(parents).includes(p)).map((parent) =>
+      `alter table ${name} no inherit ${parent}`
+    ),
+    ...list(parents).filter((p) => !list(present).includes(p)).map((parent) =>
+      `alter table ${name} inherit ${parent}`
+    ),
+  ];
+}
+
 function removal(kind: string, name: string, ddl: string): string | undefined {
   const table = /^alter table (\S+) /.exec(ddl)?.[1];
   const column = / alter column ("[^"]+"|\w+) /.exec(ddl)?.[1];
   switch (kind) {
     case "comment":
-      return ddl.replace(/ is '(?:[^']|'')*'$/, " is null");
+      return ddl.replace(
+        / is '(?:[^']|'')*'$/,
+        name === "schema public" ? " is 'standard public schema'" : " is null",
+      );
     case "statistics":
       return `drop statistics ${name}`;
     case "cast":
@@ -46,8 +101,8 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
       return `drop rule ${lastName(name)} on ${name.slice(0, -lastName(name).length - 1)}`;
     case "grant":
     case "default privileges":
-      return ddl.startsWith("revoke")
-        ? ddl.replace("revoke", "grant").replace(/ from (\S+)$/, " to $1")
+      return / revoke |^revoke /.test(ddl)
+        ? ddl.replace(/\brevoke\b/, "grant").replace(/ from (\S+)$/, " to $1")
         : ddl.replace(/\bgrant\b/, "revoke").replace(/ to (\S+)( with grant option)?$/, " from $1");
     case "setting":
       if (/ storage$/.test(name)) {

@@ -5,14 +5,16 @@ import {
   readDatabaseSettings,
 } from "../../postgres/settings.ts";
 import { explained, unknownOption } from "../advice.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { exit, Failure } from "../command.ts";
 import type { State } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
-import { formatFinding } from "../finding.ts";
-import { lineAt } from "../files/grammar.ts";
+import { GrammarError, lineAt, parseBlock } from "../files/grammar.ts";
+import { waiting } from "../files/form.ts";
 import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
+import { loadSchema, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSound } from "../files/sound.ts";
 import type { Scratch } from "../scratch.ts";
@@ -36,7 +38,7 @@ export async function openSide(scratch: Scratch, source: string): Promise<Side> 
   try {
     const ignored: string[] = [];
     const name = await fill(source, db, ignored);
-    return { settings, objects: await readCatalog(db), name, ignored };
+    return { settings, catalog: await readCatalog(db), name, ignored };
   } finally {
     await db.close();
   }
@@ -68,16 +70,22 @@ async function loadFile(path: string, db: Database) {
     );
   }
   const refuse = (line: number, message: string, remedy: string) => {
-    const finding = { path: shownPath(path), line, rule: "schema-file", message, remedy };
-    throw new Failure(`${formatFinding(finding)}, nothing was drafted`);
+    const place = line > 0 ? `${shownPath(path)}:${line}` : shownPath(path);
+    throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);
   };
   const text = decode(bytes, refuse)!;
   if (text.startsWith("\ufeff")) {
     refuse(1, "begins with a byte-order mark", "save it as plain UTF-8");
   }
+  const script = withoutPsql(text);
   try {
-    await db.script(text);
+    for (const statement of await parseBlock({ text: script, line: 1 })) {
+      const fault = waiting(statement);
+      if (fault) refuse(statement.line, fault.message, fault.remedy);
+    }
+    await loadSchema(db, script);
   } catch (error) {
+    if (error instanceof GrammarError) refuse(error.line, error.message, "correct it");
     if (!(error instanceof DatabaseError)) throw error;
     const position = Number(error.fields.position ?? 0);
     const line = lineAt(text, position);
@@ -93,7 +101,8 @@ async function copySchema(source: string, copy: Database, ignored: string[]): Pr
   const name = describeDatabase(target.settings);
   try {
     await loadKnown(live, copy, ignored);
-    const lost = compareCatalogs(await readCatalog(live, { ignored }), await readCatalog(copy));
+    const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
+    const lost = await compareSettled(copy, expected, found);
     if (lost.length === 0) return name;
     throw new Failure(
       `${name} has what a copy of its schema cannot have:\n${

@@ -42,11 +42,22 @@ export function written(statement: string, keywords: Set<string>): string {
 function withoutDoubleParentheses(text: string): string {
   for (let start = text.indexOf("(("); start !== -1; start = text.indexOf("((", start + 1)) {
     const [outer, inner] = [closing(text, start), closing(text, start + 1)];
+    if (isQuoted(text, start)) continue;
     if (outer === -1 || outer !== inner + 1) continue;
     text = text.slice(0, start) + text.slice(start + 1, outer) + text.slice(outer + 1);
     start--;
   }
   return text;
+}
+
+/** Whether a place is inside of a name or a text. */
+function isQuoted(text: string, place: number): boolean {
+  let quote = "";
+  for (const char of text.slice(0, place)) {
+    if (quote) quote = char === quote ? "" : quote;
+    else if (char === "'" || char === '"') quote = char;
+  }
+  return quote !== "";
 }
 
 /** Where the parenthesis that opens at `start` closes. */

@@ -58,7 +58,12 @@ async function checkBlock(
   for (const [i, statement] of statements.entries()) {
     const others = { before: statements.slice(0, i), after: statements.slice(i + 1) };
     const leaks = leak(statement, others);
-    const faults = [transactionControl(statement), leaks, outside(statement, block)];
+    const faults = [
+      transactionControl(statement),
+      leaks,
+      outside(statement, block),
+      waiting(statement),
+    ];
     for (const fault of faults) if (fault) findings.push(finding(statement.line, fault));
   }
   const second = statements[1];
@@ -198,6 +203,16 @@ function outside({ kind, fields, text }: ParsedStatement, block: Block): Fault |
     rule: "not-in-transaction",
     message: `\`${firstLine(text)}\` cannot run inside a transaction`,
     remedy: "write transaction:false behind the directive, and keep it the only statement",
+  };
+}
+
+/** What waits for data that nobody sends. */
+export function waiting({ kind, fields }: ParsedStatement): Fault | undefined {
+  if (kind !== "CopyStmt" || fields.filename || fields.is_program) return;
+  return {
+    rule: "copy-waits",
+    message: "`copy` waits for data that dbmate never sends",
+    remedy: "write `insert`, or bring the data in by psql's \\copy",
   };
 }
 

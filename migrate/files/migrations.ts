@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { exit, Failure } from "../command.ts";
 import { environment, project } from "../project.ts";
 import type { Finding } from "../finding.ts";
-import type { Rule } from "../rules.ts";
+import { type Rule, unreadable } from "../rules.ts";
 import { checkName, checkOrder, fileName, splitName } from "./names.ts";
 
 /** The up or the down part of a migration, as dbmate cuts it out. */
@@ -161,8 +161,8 @@ export function parse(
     const message = "a statement before the up block, or a comment that does not begin with --";
     report(before + 1, "directive", message, "move it below -- migrate:up");
   }
-  const unreadable = before !== -1 ||
-    findings.some(({ rule }) => rule === "encoding" || rule === "missing-up");
+  const broken = before !== -1 ||
+    findings.some(({ rule }) => unreadable.includes(rule));
   for (const { line, content } of directives) {
     for (const option of content.replace(/^--\s*migrate:(up|down)/, "").trim().split(/\s+/)) {
       if (option === "" || /^transaction:(true|false)$/.test(option)) continue;
@@ -174,7 +174,7 @@ export function parse(
       );
     }
   }
-  if (unreadable || !up) return { findings };
+  if (broken || !up) return { findings };
   const file = path.split(/[\\/]/).pop()!;
   const block = (from: number, to: number): Block => ({
     text: lines.slice(from - 1, to).join("\n"),

@@ -34,8 +34,8 @@ export function asWeWrite(ddl: string): string {
       .replace(/\btime(\(\d\))? with time zone/g, "timetz$1")
       .replace(/\btime(\(\d\))? without time zone/g, "time$1")
       .replace(/\bcharacter varying\b/g, "varchar")
-      .replace(/\bpublic\.(?=[a-z_"]|$)/g, "")
-      .replace(/ using btree /g, " ")
+      .replace(/(?<![."])\bpublic\.(?=[a-z_"]|$)/g, "")
+      .replace(/ using btree (?=\()/g, " ")
       .replace(/\breferences ([\w.]+)\(/g, "references $1 ("));
   // x in ('a', 'b'), which PostgreSQL keeps as an array.
   return lower.replace(

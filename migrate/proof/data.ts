@@ -44,6 +44,21 @@ export async function readData(db: Database): Promise<ColumnData[]> {
   );
 }
 
+/** Takes every row out of every table. */
+export async function emptyTables(db: Database) {
+  const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
+  await db.script(`
+    do $$
+    declare
+      tables text;
+    begin
+      select string_agg(c.oid::regclass::text, ', ') into tables from pg_class c
+      where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
+        and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)';
+      if tables is not null then execute 'truncate ' || tables || ' cascade'; end if;
+    end $$`);
+}
+
 /**
  * What `after` does not hold any more of what `before` held, each as `table todos`,
  * `column todos.due_date` or `values of todos.due_date`. Values that moved to another name as a

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
-import { type CatalogObject, readCatalog } from "../catalog/catalog.ts";
+import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled, needsSettling } from "../catalog/settle.ts";
 import { environment, project } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 import { build } from "./replay.ts";
@@ -17,7 +18,7 @@ import { openScratch } from "../scratch.ts";
 export async function expectedCatalog(
   migrations: Migration[],
   live: Database,
-): Promise<CatalogObject[]> {
+): Promise<Catalog> {
   const folder = catalogsFolder();
   const searchPath = await searchPathOf(live);
   const path = join(folder, `${await digest(migrations, searchPath)}.json`);
@@ -30,9 +31,33 @@ export async function expectedCatalog(
   const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
-    const objects = await readCatalog(db);
-    await keep(folder, path, objects);
-    return objects;
+    const catalog = await readCatalog(db);
+    await keep(folder, path, catalog);
+    return catalog;
+  } finally {
+    await db.close();
+  }
+}
+
+/**
+ * What a live database, which is only read, has otherwise than migrations build. Where only the text
+ * of an expression differs, a scratch server prints both. Throws a ReplayFailure.
+ */
+export async function compareWithMigrations(
+  migrations: Migration[],
+  live: Database,
+): Promise<Difference[]> {
+  const [expected, found] = await Promise.all([
+    expectedCatalog(migrations, live),
+    readCatalog(live),
+  ]);
+  const differences = compareCatalogs(expected, found);
+  if (!differences.some(needsSettling)) return differences;
+  await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
+  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  try {
+    await build(db, migrations);
+    return await compareSettled(db, expected, found);
   } finally {
     await db.close();
   }
@@ -65,12 +90,12 @@ async function digest(migrations: Migration[], searchPath = ""): Promise<string>
 }
 
 /** Only the newest is kept. Where nothing can be written the next question takes longer. */
-async function keep(folder: string, path: string, objects: CatalogObject[]) {
+async function keep(folder: string, path: string, catalog: Catalog) {
   try {
     await Deno.mkdir(folder, { recursive: true });
     for await (const entry of Deno.readDir(folder)) await Deno.remove(join(folder, entry.name));
     const partial = `${path}.${crypto.randomUUID()}`;
-    await Deno.writeTextFile(partial, JSON.stringify(objects));
+    await Deno.writeTextFile(partial, JSON.stringify(catalog));
     await Deno.rename(partial, path);
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound)) {

@@ -1,6 +1,6 @@
 import { type Database, sql } from "../../postgres/mod.ts";
-import { parseBlock } from "../files/grammar.ts";
-import type { Migration } from "../files/migrations.ts";
+import { GrammarError, parseBlock, type ParsedStatement } from "../files/grammar.ts";
+import type { Block, Migration } from "../files/migrations.ts";
 import { replay } from "./replay.ts";
 
 /** What one statement did to a table that was there before its migration began. */
@@ -46,7 +46,8 @@ export const locks = [
  */
 export async function probe(db: Database, migration: Migration): Promise<Effect[]> {
   const { up } = migration;
-  if (!up.transaction) {
+  const statements = up.transaction ? await parsed(up) : undefined;
+  if (!statements) {
     await replay(db, migration, "up");
     return [];
   }
@@ -54,7 +55,7 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
   await db.script("begin");
   let before = new Map((await observe(db)).map((seen) => [seen.oid, seen]));
   const existing = before;
-  for (const { kind, text, line } of await parseBlock(up)) {
+  for (const { kind, text, line } of statements) {
     const statement = { ...migration, up: { text, line, transaction: false } };
     try {
       await replay(db, statement, "up");
@@ -81,6 +82,15 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
   }
   await db.script("commit");
   return effects;
+}
+
+/** The statements; undefined where PostgreSQL itself has to say what is wrong. */
+async function parsed(block: Block): Promise<ParsedStatement[] | undefined> {
+  try {
+    return await parseBlock(block);
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+  }
 }
 
 async function observe(db: Database): Promise<Observation[]> {

@@ -1,6 +1,7 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
 import { explained, unknownOption } from "../advice.ts";
 import { Failure } from "../command.ts";
+import { waiting } from "../files/form.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 
 /** A block that the scratch database refused, with the file and the line. */
@@ -24,6 +25,7 @@ export class ReplayFailure extends Failure {
  */
 export async function replay(db: Database, migration: Migration, part: "up" | "down") {
   const { text, transaction } = migration[part];
+  if (/\bcopy\b/i.test(text)) await refuseWaiting(migration, part);
   try {
     // The end on a line of its own: the last one may be a comment.
     await db.script(`${transaction ? "begin;" : ""}${text}\n${transaction ? ";commit" : ""}`);
@@ -33,6 +35,23 @@ export async function replay(db: Database, migration: Migration, part: "up" | "d
     const line = transaction ? await failingLine(db, migration[part]) : migration[part].line;
     const words = `${part} fails: ${explained(error)}${serverHint(error)}`;
     throw new ReplayFailure(migration.path, line, words, error);
+  }
+}
+
+/** A `copy` that waits for data would take the connection with it. */
+async function refuseWaiting(migration: Migration, part: "up" | "down") {
+  const { GrammarError, parseBlock } = await import("../files/grammar.ts");
+  try {
+    for (const statement of await parseBlock(migration[part])) {
+      const fault = waiting(statement);
+      if (!fault) continue;
+      const cause = new DatabaseError(fault.message, "0A000", undefined, {});
+      const words = `${part} fails: ${fault.message}; ${fault.remedy}`;
+      throw new ReplayFailure(migration.path, statement.line, words, cause);
+    }
+  } catch (error) {
+    // The server says what it thinks of the text.
+    if (!(error instanceof GrammarError)) throw error;
   }
 }
 
@@ -72,4 +91,9 @@ async function failingLine(db: Database, block: Block): Promise<number> {
 /** Replays the up part of each, in order. */
 export async function build(db: Database, migrations: Migration[]) {
   for (const migration of migrations) await replay(db, migration, "up");
+}
+
+/** Whether rows made it fail: a value that does not fit (class 22), a rule that one breaks (23). */
+export function stopsAtRows({ code }: DatabaseError): boolean {
+  return /^2[23]/.test(code);
 }

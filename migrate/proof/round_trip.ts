@@ -1,14 +1,13 @@
 import type { Database } from "../../postgres/mod.ts";
-import {
-  type CatalogObject,
-  compareCatalogs,
-  describeDifferences,
-  readCatalog,
-} from "../catalog/catalog.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareRows } from "../catalog/compare.ts";
+import { readDefinitions } from "../catalog/definitions.ts";
+import { type CatalogRow, readRows } from "../catalog/rows.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { counted, type Finding } from "../finding.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import type { Rule } from "../rules.ts";
-import { replay, ReplayFailure } from "./replay.ts";
+import { build, replay, ReplayFailure } from "./replay.ts";
 import type { Stage } from "./stage.ts";
 
 /**
@@ -23,7 +22,30 @@ export async function roundTrip(
   progress: (migration: Migration) => void,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
-  let before = await readCatalog(stage.db);
+  /** What differs, in words; `count` migrations after the history build what was expected. */
+  const differences = async (
+    [expected, found]: [CatalogRow[], CatalogRow[]],
+    [left, right]: [string, string],
+    count: number,
+    { order = true } = {},
+  ): Promise<string> => {
+    if (compareRows(expected, found).length === 0) return "";
+    const earlier = await stage.open();
+    try {
+      await build(earlier, [...history, ...migrations.slice(0, count)]);
+      const all = await compareSettled(
+        earlier,
+        { definitions: await readDefinitions(earlier), rows: expected },
+        { definitions: await readDefinitions(stage.db), rows: found },
+      );
+      const counted = order ? all : all.filter(({ kind }) => kind !== "column order");
+      return describeDifferences(counted, { expected: left, found: right })
+        .replaceAll(/^/gm, "  ").trimEnd();
+    } finally {
+      await earlier.close();
+    }
+  };
+  let before = await readRows(stage.db);
   for (const [i, migration] of migrations.entries()) {
     progress(migration);
     const { path, down, up } = migration;
@@ -40,14 +62,18 @@ export async function roundTrip(
       findings.push(failed(migration, error, "up-fails", `correct it${unproven}`));
       return findings;
     }
-    const built = await readCatalog(stage.db);
+    const built = await readRows(stage.db);
     if (migration.irreversible) {
       if (!await refuses(stage.db, migration)) {
         const message = "is said to be irreversible, and its down ran";
         finding(down.line, "irreversible", message, "let it raise an exception");
         await rebuild();
       }
-      const left = differences(built, await readCatalog(stage.db), "before", "after it");
+      const left = await differences(
+        [built, await readRows(stage.db)],
+        ["before", "after it"],
+        i + 1,
+      );
       if (left) {
         const message = `the refused down has changed the schema:\n${left}`;
         finding(down.line, "irreversible", message, "let it raise first");
@@ -70,9 +96,12 @@ export async function roundTrip(
       before = built;
       continue;
     }
-    const left = differences(before, await readCatalog(stage.db), "before up", "after down", {
-      order: !losesPlace(migration),
-    });
+    const left = await differences(
+      [before, await readRows(stage.db)],
+      ["before up", "after down"],
+      i,
+      { order: !losesPlace(migration) },
+    );
     if (left) {
       const message = `down does not restore what was there before up:\n${left}`;
       finding(down.line, "down-leaves", message, "undo what is named here as well");
@@ -91,8 +120,8 @@ export async function roundTrip(
       before = built;
       continue;
     }
-    const again = await readCatalog(stage.db);
-    const other = differences(built, again, "first up", "second up");
+    const again = await readRows(stage.db);
+    const other = await differences([built, again], ["first up", "second up"], i + 1);
     if (other && !left) {
       const message = `the second up builds something else than the first:\n${other}`;
       finding(up.line, "up-again-differs", message, "see its down");
@@ -142,17 +171,4 @@ export async function refuses(db: Database, migration: Migration): Promise<boole
 function losesPlace({ text }: Migration): boolean {
   const header = text.slice(0, text.indexOf("-- migrate:up"));
   return /^-- down loses (?:(?!\n-- [a-z]+:|\n-- up )[^])*\b(?:place|order)\b/m.test(header);
-}
-
-function differences(
-  expected: CatalogObject[],
-  found: CatalogObject[],
-  left: string,
-  right: string,
-  { order = true } = {},
-): string {
-  const all = compareCatalogs(expected, found);
-  const counted = order ? all : all.filter(({ kind }) => kind !== "column order");
-  return describeDifferences(counted, { expected: left, found: right })
-    .replaceAll(/^/gm, "  ").trimEnd();
 }

@@ -32,7 +32,8 @@ export async function fillTables(
     if (shape.stored && filled.get(shape.name) === signature) continue;
     const isNew = !filled.has(shape.name);
     filled.set(shape.name, signature);
-    const full = shape.columns;
+    // What draws from a sequence draws here as well: the next number has to be a new one.
+    const full = shape.columns.filter(({ drawn }) => !drawn);
     const least = full.filter(({ required, hasDefault }) => required && !hasDefault);
     const reasons: string[] = [];
     for (const columns of [full, least]) {
@@ -51,8 +52,11 @@ export async function fillTables(
 
 /** A shape with the constraints that the table of this name will have on the columns it has now. */
 function foreseen(shape: TableShape, future: TableShape[], required: boolean): TableShape {
-  const later = future.find(({ name }) => name === shape.name);
-  if (!later) return shape;
+  return future.filter(({ name }) => name === shape.name)
+    .reduce((now, later) => withRules(now, later, required), shape);
+}
+
+function withRules(shape: TableShape, later: TableShape, required: boolean): TableShape {
   const has = (columns: string[]) =>
     columns.every((column) => shape.columns.some(({ name }) => name === column));
   const more = <Tie>(now: Tie[], then: Tie[]) => {

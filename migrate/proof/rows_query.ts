@@ -23,6 +23,8 @@ export interface ColumnShape {
   labels: string[] | null;
   required: boolean;
   hasDefault: boolean;
+  /** The default is the next number of a sequence. */
+  drawn: boolean;
 }
 
 export interface CheckShape {
@@ -80,7 +82,10 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
         'category', b.typcategory,
         'labels', (select json_agg(enumlabel order by enumsortorder) from pg_enum where enumtypid = b.oid),
         'required', attnotnull or t.typnotnull,
-        'hasDefault', atthasdef or t.typdefault is not null) as column
+        'hasDefault', atthasdef or t.typdefault is not null,
+        'drawn', exists (select from pg_attrdef f join pg_depend d on d.classid = 'pg_attrdef'::regclass
+          and d.objid = f.oid and d.refclassid = 'pg_class'::regclass join pg_class s on s.oid = d.refobjid
+          where f.adrelid = attrelid and f.adnum = attnum and s.relkind = 'S')) as column
       from pg_attribute
       join tables on tables.oid = attrelid
       join pg_type t on t.oid = atttypid

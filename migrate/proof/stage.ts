@@ -8,6 +8,8 @@ export interface Stage {
   readonly db: Database;
   /** Begins anew on an empty database, with some migrations built: the others left it half-way. */
   restart(done: Migration[]): Promise<void>;
+  /** Another session, on an empty database of its own. */
+  open(): Promise<Database>;
   close(): Promise<void>;
 }
 
@@ -25,6 +27,9 @@ export async function openStage(scratch: Scratch, history: Migration[]): Promise
       settings = await scratch.renew(settings);
       db = open();
       await build(db, done);
+    },
+    async open() {
+      return connect(await scratch.create(), { session: true, deadline: 120_000 });
     },
     close: () => db.close(),
   };

@@ -1,11 +1,12 @@
-import type { Database } from "../../postgres/mod.ts";
-import { lostData, readData } from "./data.ts";
+import { type Database, DatabaseError } from "../../postgres/mod.ts";
+import { type ColumnData, emptyTables, lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, locks, probe } from "./probe.ts";
-import { replay, ReplayFailure } from "./replay.ts";
+import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import { failed, isEmpty, refuses } from "./round_trip.ts";
+import { failingSequences } from "./sequences.ts";
 import { fillTables, type Unfilled } from "./rows.ts";
 import type { TableShape } from "./rows_query.ts";
 import type { Rule } from "../rules.ts";
@@ -83,11 +84,26 @@ async function proveOne(
   };
   let rule: Rule = "up-fails-with-rows";
   let remedy = "it fails with rows in the tables: give the rows what they need first";
+  let held: ColumnData[] = [];
+  /** Runs a part, without the rows at which its header says that it stops. */
+  const passing = async <Result>(part: "up" | "down", run: () => Promise<Result>) => {
+    try {
+      return await run();
+    } catch (error) {
+      const stops = new RegExp(`^-- ${part} stops at `, "m").test(migration.text);
+      if (!stops || !(error instanceof ReplayFailure) || !stopsAtRows(error.cause)) throw error;
+      await emptyTables(db);
+      held = await readData(db);
+      rows.filled.clear();
+      return await run();
+    }
+  };
   try {
     await fill();
-    let held = await readData(db);
-    result.findings.push(...judge(migration, await probe(db, migration)));
+    held = await readData(db);
+    result.findings.push(...judge(migration, await passing("up", () => probe(db, migration))));
     const lost = lostData(held, await readData(db));
+    result.findings.push(...await behind(db, migration, "up"));
     if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
       result.findings.push({
         path,
@@ -106,8 +122,9 @@ async function proveOne(
     held = await readData(db);
     rule = "down-fails-with-rows";
     remedy = "its down fails with rows in the tables: say what becomes of them";
-    await replay(db, migration, "down");
+    await passing("down", () => replay(db, migration, "down"));
     const gone = lostData(held, await readData(db));
+    result.findings.push(...await behind(db, migration, "down"));
     if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
       result.findings.push({
         path,
@@ -119,7 +136,7 @@ async function proveOne(
     }
     rule = "up-fails-with-rows";
     remedy = "the second up fails with rows in the tables";
-    await replay(db, migration, "up");
+    await passing("up", () => replay(db, migration, "up"));
     // What down has emptied holds nothing now, and is filled again before the next one.
     const emptied = (table: string) =>
       gone.some((lost) =>
@@ -128,8 +145,16 @@ async function proveOne(
       );
     for (const table of rows.filled.keys()) if (emptied(table)) rows.filled.delete(table);
   } catch (error) {
-    if (!(error instanceof ReplayFailure)) throw error;
-    return { error, rule, remedy };
+    if (error instanceof ReplayFailure) return { error, rule, remedy };
+    if (!(error instanceof DatabaseError)) throw error;
+    // What the proof itself needs is gone, as plpgsql.
+    const lost = new ReplayFailure(
+      path,
+      down.line,
+      `the proof with rows stops: ${error.message}`,
+      error,
+    );
+    return { error: lost, rule, remedy: "keep what it needs" };
   }
 }
 
@@ -150,6 +175,24 @@ async function isCollision(
   if (!/^(Insert|Copy|Do|Select|Call)Stmt$/.test(kind ?? "") || seeded.has(table)) return false;
   for (const name of [table, `${schema}.${table}`]) seeded.add(name);
   return true;
+}
+
+/** Sequences that give a number which is there already, after a part that may have made them so. */
+async function behind(
+  db: Database,
+  migration: Migration,
+  part: "up" | "down",
+): Promise<Finding[]> {
+  const { path, up: { text } } = migration;
+  if (!/serial|identity|sequence|nextval|setval|\btype\b/i.test(text)) return [];
+  return (await failingSequences(db)).map((column) => ({
+    path,
+    line: migration[part].line,
+    rule: "sequence-behind",
+    message: `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+      `the sequence of ${column} gives a number that is there already, or is too large`,
+    remedy: "let it go on behind the largest one, by setval",
+  }));
 }
 
 /** Whether the header says that a part loses something. */

@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import { connect } from "../../postgres/mod.ts";
-import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
 import { Failure } from "../command.ts";
 import { diagram } from "./diagram.ts";
 import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";
@@ -36,7 +37,8 @@ export async function generate(scratch: Scratch, migrations: Migration[]): Promi
     await build(built, migrations);
     const text = await schemaText(built);
     await loaded.script(text);
-    const differences = compareCatalogs(await readCatalog(built), await readCatalog(loaded));
+    const [expected, found] = [await readCatalog(built), await readCatalog(loaded)];
+    const differences = await compareSettled(built, expected, found);
     if (differences.length > 0) {
       throw new Failure(
         `schema.sql cannot say what the migrations build:\n${

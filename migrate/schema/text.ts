@@ -1,5 +1,5 @@
 import type { Database } from "../../postgres/mod.ts";
-import { type CatalogObject, readCatalog } from "../catalog/catalog.ts";
+import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut } from "./layout.ts";
 import { asWeWrite } from "../files/sql_text.ts";
@@ -20,17 +20,30 @@ const heading = () => {
 const kinds = [
   "schema",
   "extension",
+  "language",
+  "access method",
   "collation",
   "type",
   "domain",
   "sequence",
+  "foreign data wrapper",
+  "server",
+  "user mapping",
   "table",
   "view",
   "materialized view",
   "function",
   "procedure",
   "aggregate",
+  "operator",
+  "operator family",
+  "operator class",
   "cast",
+  "conversion",
+  "transform",
+  "text search parser",
+  "text search template",
+  "text search dictionary",
   "text search",
   "publication",
   "event trigger",
@@ -38,7 +51,7 @@ const kinds = [
 ];
 /** What is told beside the object that it is a part of, in this order. */
 const parts = ["constraint", "index", "partition", "statistics", "trigger", "rule", "policy"]
-  .concat("setting", "grant", "comment");
+  .concat("setting", "owner", "grant", "comment");
 
 interface Block {
   head: CatalogObject;
@@ -48,7 +61,7 @@ interface Block {
 
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
 export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
-  const objects = await readCatalog(db, { path: "public", ignored });
+  const objects = await readDefinitions(db, { path: "public", ignored });
   const needs = await readDependencies(db);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);
@@ -87,7 +100,8 @@ function asBlocks(objects: CatalogObject[]): Block[] {
         !/ NOT VALID$/.test(object.ddl);
     (inline ? block.inside : block.beside).push(object);
   }
-  for (const object of objects.filter((o) => o.kind === "grant" && !byName.has(o.of ?? ""))) {
+  const beside = (o: CatalogObject) => /^(grant|owner|setting)$/.test(o.kind);
+  for (const object of objects.filter((o) => beside(o) && !byName.has(o.of ?? ""))) {
     blocks.push({ head: object, inside: [], beside: [] });
   }
   for (const { inside, beside } of blocks) {
@@ -167,7 +181,8 @@ function inOrder(blocks: Block[], needs: Map<string, Set<string>>): CatalogObjec
 }
 
 function tableText({ head, inside }: Block): string {
-  const [, unlogged, options] = /^(unlogged )?table ?([^]*)$/.exec(asWeWrite(head.ddl)) ?? [];
+  const [, kind, options] = /^((?:unlogged |foreign )?)table ?([^]*)$/.exec(asWeWrite(head.ddl)) ??
+    [];
   const order = inside.find((o) => o.kind === "column order")?.ddl.split(", ") ?? [];
   const position = (o: CatalogObject) => order.indexOf(o.name.slice(head.name.length + 1));
   const rank = (o: CatalogObject) =>
@@ -181,7 +196,7 @@ function tableText({ head, inside }: Block): string {
     .sort((a, b) => rank(a) - rank(b))
     .map((o) => `  ${constraintText(o, "  ")}`);
   const body = [...columns, ...constraints].join(",\n");
-  return `create ${unlogged ?? ""}table ${head.name} (\n${body}\n)${options ? ` ${options}` : ""};`;
+  return `create ${kind}table ${head.name} (\n${body}\n)${options ? ` ${options}` : ""};`;
 }
 
 function constraintText(object: CatalogObject, indent: string): string {

@@ -39,6 +39,8 @@ Deno.test("branch copies the database with its rows, names the copy in .env, and
   assertStringIncludes(made.stdout, `created ${copy}, a copy of ${settings.database}`);
   const text = await Deno.readTextFile(envFile);
   assertEquals(text.split("\n").slice(0, 2), ["# mine", "PORT=9000"]);
+  // It may hold a password: for its owner only, also where it was there before.
+  assertEquals((await Deno.stat(envFile)).mode! & 0o777, 0o600);
   assertEquals(new URL(parseEnv(text).DATABASE_URL!).pathname, `/${copy}`);
   assertEquals(await databases(settings), [settings.database, copy]);
   const db = connect({ ...settings, database: copy }, { size: 1 });

@@ -44,15 +44,15 @@ async function judge(pair: Pair): Promise<Verdict> {
   await using scratch = await openScratch();
   const state = async (script: string) => {
     const settings = await scratch.create();
-    const objects = await withSession(settings, async (db) => {
+    const catalog = await withSession(settings, async (db) => {
       await db.script(script);
       return await readCatalog(db);
     });
-    return { settings, objects };
+    return { settings, catalog };
   };
   const [before, after] = [await state(pair.before), await state(pair.after)];
   const steps = (pair.notes.get("rename") ?? [])
-    .map((rename) => renameSteps(rename, before.objects));
+    .map((rename) => renameSteps(rename, before.catalog.definitions));
   const hints = (key: string) => pair.notes.get(key)?.[0]?.split("; ") ?? [];
   const known = {
     up: [...steps.flatMap(({ up }) => up), ...hints("hint")],

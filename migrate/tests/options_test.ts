@@ -5,7 +5,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Database } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
-import { readCatalog } from "../catalog/catalog.ts";
+import { type Catalog, readCatalog } from "../catalog/catalog.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 import { difference } from "../draft/delta.ts";
 import { withSession } from "../draft/draft.ts";
@@ -46,8 +46,8 @@ Deno.test("what a server keeps for itself is in no snapshot, no schema.sql and n
     }));
 });
 
-function withoutIds(objects: Awaited<ReturnType<typeof readCatalog>>) {
-  return objects.map(({ id: _, ...object }) => object);
+function withoutIds({ definitions, rows }: Catalog) {
+  return { rows, definitions: definitions.map(({ id: _, ...object }) => object) };
 }
 
 Deno.test("of an index's definition only the server's own options are left out", () => {

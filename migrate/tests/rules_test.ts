@@ -242,3 +242,33 @@ Deno.test("an indented directive is told to be written as what it is; a missing 
   );
   assertMatch(stderr, /1_create\.sql: has no down block \[missing-down\]/);
 });
+
+Deno.test("check: from a file on of which dbmate applies nothing, nothing is proven, and that is said", async () => {
+  await using project = await createForeign({
+    "1_create.sql": create,
+    "2_plain.sql": "create table plain (b int);",
+    "3_again.sql": create,
+  });
+  const { code, stderr } = await project.run(["check"]);
+  assertEquals(code, 1);
+  assertMatch(
+    stderr,
+    /^note: nothing from db\/migrations\/2_plain\.sql on is proven, one file after it/,
+  );
+  assertMatch(stderr, /2_plain\.sql: has no up block \[missing-up\]/);
+  assertMatch(stderr, /^one finding in one migration/m);
+});
+
+Deno.test("check: a mistake in the grammar is said once, and how much it leaves unproven", async () => {
+  await using project = await createForeign({
+    "1_create.sql": create.replace("name text", "name text text"),
+    "2_more.sql": create.replaceAll("people", "cats"),
+  });
+  const result = await project.run(["check"]);
+  assertEquals(findings(result).length, 1, result.stderr);
+  assertMatch(result.stderr, /1_create\.sql:2: syntax error at or near "text" \[syntax\]/);
+  assertMatch(
+    result.stderr,
+    /^note: .*1_create\.sql does not run: nothing after it is proven, one migration/m,
+  );
+});

@@ -99,9 +99,9 @@ Deno.test("H26: dbmate writes Windows line ends into the schema; up builds the s
   await using alone = await createProject(windows);
   assertEquals((await alone.dbmate("migrate")).code, 0);
   assertEquals(await bodyOf(alone), "\r\nselect 1\r\n");
+  // They make no other schema, and nobody could see the difference in a line of a message.
   const drift = await alone.run("drift");
-  assertEquals(drift.code, 1);
-  assertStringIncludes(drift.stdout, "~ function public.a()");
+  assertEquals([drift.code, drift.stdout], [0, ""], drift.stderr);
 
   await using project = await createProject(windows);
   assertEquals((await project.run("up")).code, 0);
@@ -156,5 +156,5 @@ Deno.test("a NUL byte is named with its line", async () => {
 Deno.test("a migration of 10 MB is refused with a better way, before anything runs", async () => {
   const rows = `insert into a values (1);\n`.repeat(10 * 1024 * 1024 / 26);
   await using project = await createProject({ ...first, "002_b.sql": migration(rows) });
-  await refuses(project, "002_b.sql", "MiB, and a migration may have 1");
+  await refuses(project, "002_b.sql", "MiB, and a migration may have 8");
 });

@@ -164,15 +164,18 @@ ${fields.map(({ name }) => `    ${name} = sql\`t.${name}\`,`).join("\n")}
       set
         ${set}
       where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id} and \${matches(versions)}
-      returning \${json(${one}Columns)} as body, t.version
+      returning t.*
+    ),
+    shown as (
+      select \${json(${one}Columns)} as body, t.version from changed t
     )
     select
       caller.id as caller_id, caller.allowed,
       changed.version is not null or exists (
         select from ${table} t where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id}
       ) as present,
-      changed.body, changed.version, \${written}
-    from caller left join changed on true\`);
+      shown.body, shown.version, \${written}
+    from caller left join shown on true\`);
 }
 `;
 }

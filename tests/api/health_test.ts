@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
-import { createApi } from "../support/api.ts";
+import { createApi, type TestApi } from "../support/api.ts";
 import { createDatabase, startAsking } from "../support/database.ts";
 import { openProxy } from "../support/proxy.ts";
 import { createSample } from "../support/samples.ts";
@@ -28,9 +28,9 @@ Deno.test("ready asks the database once for all requests within a second [43]", 
   let asked = 0;
   const db: typeof database.db = {
     ...database.db,
-    query(statement) {
+    read(statement) {
       asked++;
-      return database.db.query(statement);
+      return database.db.read(statement);
     },
   };
   await using api = await createApi({ db });
@@ -105,21 +105,34 @@ Deno.test("a test that gets a 500 names its cause: a missing grant, or a require
   const post = () => createSample(api, "users", key);
   await api.database.db.script("revoke insert on users from slate_app");
   await assertRejects(post, Error, "SQLSTATE 42501 permission denied for table users");
-  await api.database.db.script(`
-    grant insert on users to slate_app;
-    alter table users add column badge text not null default 'none';
-    alter table users alter badge drop default;`);
+  for (
+    const change of [
+      "grant insert on users to slate_app",
+      "alter table users add column badge text not null default 'none'",
+      "alter table users alter badge drop default",
+    ]
+  ) {
+    await api.database.db.script(change);
+  }
   await assertRejects(post, Error, "POST /api/users answered 500: SQLSTATE 23502 on users.badge");
 });
 
+/** Lets PostgreSQL refuse each new key by this error. */
+async function refuse(api: TestApi, message: string, code: string) {
+  const { db } = api.database;
+  await db.script(`
+    create or replace function refuse() returns trigger language plpgsql as $$
+    begin
+      raise exception '${message}' using errcode = '${code}';
+    end $$`);
+  await db.script(`
+    create or replace trigger refuse before insert on keys
+      for each row execute function refuse()`);
+}
+
 Deno.test("a data exception that the schema let through is 422, and PostgreSQL's words stay here [17]", async () => {
   await using api = await createApi();
-  await api.database.db.script(`
-    create function refuse() returns trigger language plpgsql as $$
-    begin
-      raise exception 's3cret' using errcode = '22003';
-    end $$;
-    create trigger refuse before insert on keys for each row execute function refuse()`);
+  await refuse(api, "s3cret", "22003");
   const answer = await api.call("POST /api/keys", { body: { name: "x", scope: "read" } });
   assertEquals([answer.status, answer.json.code], [422, "invalid_body"]);
   assertEquals(answer.text.includes("s3cret"), false);
@@ -127,14 +140,15 @@ Deno.test("a data exception that the schema let through is 422, and PostgreSQL's
 
 Deno.test("a conflict that lasts is 503, a statement that is stopped 504, each with Retry-After [17]", async () => {
   await using api = await createApi();
-  for (const [code, status] of [["40001", 503], ["40P01", 503], ["57014", 504], ["53300", 503]]) {
-    await api.database.db.script(`
-      create or replace function refuse() returns trigger language plpgsql as $$
-      begin
-        raise exception 'no' using errcode = '${code}';
-      end $$;
-      create or replace trigger refuse before insert on keys
-        for each row execute function refuse()`);
+  for (
+    const [code, status] of [
+      ["40001", 503],
+      ["40P01", 503],
+      ["57014", 504],
+      ["53300", 503],
+    ] as const
+  ) {
+    await refuse(api, "no", code);
     const answer = await api.call("POST /api/keys", { body: { name: "x", scope: "read" } });
     assertEquals(answer.status, status, String(code));
     assertEquals(answer.headers.get("retry-after"), "1");

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { type Call, createApi, type Json, type TestApi } from "../support/api.ts";
+import { testWorkers } from "../support/database.ts";
 
 const headers = { "idempotency-key": "9b2f6f0c-7f7d-4a55-8f0f-1c1d1f0a3f55" };
 const ada = { name: "Ada", email: "lovelace@example.com" };
@@ -30,7 +31,9 @@ async function count(
 /** Lets every remembered answer be as old as this. */
 async function age(api: TestApi, interval: string) {
   await api.database.db.query(
-    sql`update idempotency_keys set expires_at = expires_at - ${interval}::interval`,
+    sql`
+      update idempotency_keys
+      set expires_at = (expires_at at time zone 'UTC' - ${interval}::interval) at time zone 'UTC'`,
   );
 }
 
@@ -118,11 +121,16 @@ Deno.test("Idempotency-Key: it is kept for 24 hours; then the same key works ane
   assertEquals(await count(api, sql`idempotency_keys`), 1);
 });
 
+/** Puts an exclusion constraint in the place of the unique index. */
+async function exclude(api: TestApi, constraint: string) {
+  const { db } = api.database;
+  await db.script("drop index users_email_key");
+  await db.script(`alter table users add constraint users_email_key ${constraint}`);
+}
+
 Deno.test("Idempotency-Key: under an exclusion constraint, equal requests at once create one row, another is 409 [22]", async () => {
   await using api = await openApi();
-  await api.database.db.script(`
-    drop index users_email_key;
-    alter table users add constraint users_email_key exclude using btree (lower(email) with =);`);
+  await exclude(api, "exclude using btree (lower(email) with =)");
   for (let round = 0; round < 5; round++) {
     const body = another(round);
     const headers = { "idempotency-key": `round-${round}` };
@@ -137,11 +145,10 @@ Deno.test("Idempotency-Key: under an exclusion constraint, equal requests at onc
 
 Deno.test("of 20 rows at once that exclude each other one is created and 19 are 409 [17]", async () => {
   await using api = await openApi();
-  await api.database.db.script(`
-    drop index users_email_key;
-    alter table users add constraint users_email_key
-      exclude using gist (int4range(years_old, years_old + 50) with &&)
-      where (years_old is not null);`);
+  await exclude(
+    api,
+    "exclude using gist (int4range(years_old, years_old + 50) with &&) where (years_old is not null)",
+  );
   for (let round = 0; round < 3; round++) {
     const bodies = Array.from({ length: 20 }, (_, i) => ({ ...another(i), years_old: i }));
     const keyed = (i: number) => ({ "idempotency-key": `${round}-${i}` });
@@ -170,26 +177,31 @@ Deno.test("Idempotency-Key: each request deletes a few expired ones of its calle
   assertEquals(left, [6, 4, 2, 1]);
 });
 
-Deno.test("Idempotency-Key: among 50,000 remembered answers nothing is found by a scan [22]", async () => {
-  await using api = await openApi();
-  const { db } = api.database;
-  await db.query(sql`
+Deno.test({
+  name: "Idempotency-Key: among 50,000 remembered answers nothing is found by a scan [22]",
+  // On a cluster each worker counts for itself.
+  ignore: testWorkers().length > 0,
+  fn: async () => {
+    await using api = await openApi();
+    const { db } = api.database;
+    await db.query(sql`
     insert into idempotency_keys (owner_id, route, key, request_hash, row_id, row_version, body, expires_at)
     select users.id, 'createUser', 'key-' || n, sha256('x'), 1, 1, '{}',
       now() + make_interval(mins => n - 25000)
     from (select id from users limit 1) users, generate_series(1, 50000) n`);
-  await db.script("vacuum analyze idempotency_keys");
-  const scans = async () =>
-    (await db.query<Json>(sql`
+    await db.script("vacuum analyze idempotency_keys");
+    const scans = async () =>
+      (await db.query<Json>(sql`
       select seq_scan::int as n from pg_stat_user_tables where relname = 'idempotency_keys'`))[0].n;
-  await db.query(sql`select pg_stat_force_next_flush()`);
-  const before = await scans();
-  for (let i = 0; i < 12; i++) {
-    const headers = { "idempotency-key": `scan-${i}` };
-    assertEquals((await api.create(another(i), { headers })).status, 201);
     await db.query(sql`select pg_stat_force_next_flush()`);
-  }
-  assertEquals(await scans(), before);
+    const before = await scans();
+    for (let i = 0; i < 12; i++) {
+      const headers = { "idempotency-key": `scan-${i}` };
+      assertEquals((await api.create(another(i), { headers })).status, 201);
+      await db.query(sql`select pg_stat_force_next_flush()`);
+    }
+    assertEquals(await scans(), before);
+  },
 });
 
 Deno.test("Idempotency-Key: the replay of a new key has no secret, and none is stored [22][35]", async () => {

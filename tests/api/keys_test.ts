@@ -193,6 +193,74 @@ Deno.test("a caller without a key is the development key's user where there is o
   assertEquals([rebound.status, (await rebound.json()).code], [401, "unauthorized"]);
 });
 
+Deno.test("in dev a page of another origin is refused without a key, and let in with one [38]", async () => {
+  await using api = await createApi();
+  const devKey = await api.key("dev@example.com", "admin");
+  await using open = await createApi({
+    devKey,
+    db: api.database.db,
+    corsOrigins: ["http://localhost:3000"],
+  });
+  const { json: spare } = await open.call("POST /api/keys", {
+    key: null,
+    body: { name: "x", scope: "read" },
+  });
+  const status = async (headers: Record<string, string>, key: string | null = null) => {
+    const read = await open.call("GET /api/me", { key, headers });
+    const body = { overlap_seconds: -1 };
+    const write = await open.call(`POST /api/keys/${spare.id}/rotate`, { key, headers, body });
+    assertEquals(write.status, read.status === 200 ? 422 : read.status, JSON.stringify(headers));
+    if (read.status === 403) assertEquals(write.json.code, "forbidden");
+    return read.status;
+  };
+  for (
+    const foreign of [
+      { origin: "https://evil.example" },
+      { origin: "http://localhost:1" },
+      { origin: "null" },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "same-origin", origin: "https://evil.example" },
+    ] as Record<string, string>[]
+  ) {
+    assertEquals(await status(foreign), 403, JSON.stringify(foreign));
+    assertEquals(await status(foreign, devKey), 200);
+  }
+  for (
+    const own of [
+      {},
+      { origin: "http://localhost" },
+      { origin: "http://localhost:3000", "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "same-origin" },
+      { "sec-fetch-site": "none" },
+    ] as Record<string, string>[]
+  ) {
+    assertEquals(await status(own), 200, JSON.stringify(own));
+  }
+});
+
+Deno.test("in dev the key of those who have none is neither deleted nor replaced, nor its user deleted [38]", async () => {
+  await using api = await createApi();
+  const devKey = await api.key("dev@example.com", "admin");
+  await using open = await createApi({ devKey, db: api.database.db });
+  const [, , owner, id] = devKey.split("_");
+  for (
+    const request of [
+      `DELETE /api/keys/${id}`,
+      `POST /api/keys/${id}/rotate`,
+      `DELETE /api/users/${owner}`,
+    ]
+  ) {
+    for (const key of [null, devKey]) {
+      const answer = await open.call(request, { key });
+      assertEquals([answer.status, answer.json.code], [403, "forbidden"], request);
+    }
+  }
+  assertEquals((await open.call("GET /api/me", { key: null })).status, 200);
+  // Where it is not what lets in everybody, it is a key as every other.
+  assertEquals((await api.call(`DELETE /api/keys/${id}`, { key: devKey })).status, 204);
+});
+
 /** In whole seconds: a JavaScript Date has no microseconds. */
 function lifetime(key: { expires_at: string; created_at: string }): number {
   return Math.round((Date.parse(key.expires_at) - Date.parse(key.created_at)) / 1000);

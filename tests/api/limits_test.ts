@@ -202,6 +202,22 @@ Deno.test("ten new keys of one user, used at once, share the user's limit [36][4
   assertEquals(count(answers, 200) + count(answers, 429), 100);
 });
 
+Deno.test("whoever is behind a proxy without TRUSTED_PROXY_HEADER is warned of it, once [43]", async () => {
+  const told: string[] = [];
+  const warn = (message: string) => void told.push(message);
+  await using api = await createApi({ warn });
+  await using trusting = await createApi({ warn, trustedProxyHeader: "X-Forwarded-For" });
+  for (const one of [trusting, api, api]) {
+    await one.call("GET /api/me", {
+      address: "192.0.2.1",
+      key: await one.key("new@example.com"),
+      headers: { "x-forwarded-for": "198.51.100.1" },
+    });
+  }
+  assertEquals(told.length, 1);
+  assertMatch(told[0]!, /TRUSTED_PROXY_HEADER is not set/);
+});
+
 Deno.test("an address in a forwarded header is the same with a port [36]", async () => {
   await using api = await createApi({ trustedProxyHeader: "X-Forwarded-For" });
   const call = (forwarded: string) =>
@@ -236,10 +252,12 @@ Deno.test("a caller whose requests are slow runs few at a time, and another call
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   for (const key of [ada, bob]) await api.call("GET /api/me", { key });
   const { id } = (await api.call("POST /api/todos", { key: ada, body: { description: "x" } })).json;
+  const [, , owner] = ada.split("_");
   await using holder = pool(api.database.settings, { size: 1 });
-  const held = holder.script(
-    `begin; select from todos where id = ${id} for update; select pg_sleep(1)`,
-  );
+  const held = holder.script(`
+    begin;
+    select id from todos where owner_id = ${owner} and id = ${id} for update;
+    select pg_sleep(1)`);
   await until(async () =>
     (await api.database.db.query(sql`
       select from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()

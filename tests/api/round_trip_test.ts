@@ -7,10 +7,14 @@ import { createSample, makeBody, requiredQuery } from "../support/samples.ts";
 /** What the API asks its database from now on. */
 function watch({ db }: TestApi): Statement[] {
   const statements: Statement[] = [];
-  const query = db.query;
+  const { query, read } = db;
   db.query = (statement) => {
     statements.push(statement);
     return query(statement);
+  };
+  db.read = (statement) => {
+    statements.push(statement);
+    return read(statement);
   };
   return statements;
 }

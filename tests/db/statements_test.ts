@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
+import { connect, type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
 import { openapiDocument } from "../../routes/docs.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "../support/api.ts";
@@ -145,6 +145,20 @@ Deno.test("each query: PostgreSQL takes its statements and returns the columns t
   for (const query of queries) {
     await t.step(`${query.file}: ${query.name}`, () => check(database.db, query, sent));
   }
+});
+
+Deno.test("what is sent as a read changes nothing, and what changes nothing is sent as a read", async () => {
+  await using database = await createDatabase();
+  const sent = await sendEveryQuery(database.db);
+  const { database: name } = database.settings;
+  await database.db.script(`alter database ${name} set default_transaction_read_only = on`);
+  const readOnly = connect(database.settings, { size: 1 });
+  for (const { file, name, statement, isRead } of sent) {
+    const { code } = await readOnly.query(statement).then(() => ({ code: "00000" }), (e) => e);
+    if (isRead && code === "25006") throw fault({ file, name }, "changes something: use db.query");
+    if (!isRead && code === "00000") throw fault({ file, name }, "changes nothing: use db.read");
+  }
+  await readOnly.close();
 });
 
 /** As row_to_json writes them; what is not here it writes as a string. */

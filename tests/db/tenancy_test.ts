@@ -10,7 +10,7 @@ import { findQueries, type Sent } from "../support/queries.ts";
 import { strayReferences } from "../support/tenancy.ts";
 
 /** For the command line, where whoever can open the database needs no other proof. */
-const withoutCaller = ["installKey", "listAppliedVersions"];
+const withoutCaller = ["findAccount", "installKey", "listAppliedVersions"];
 
 const { owned, sent } = await observe();
 

@@ -7,6 +7,8 @@ import { connect, sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
+import { runs } from "../support/owner.ts";
+import { until } from "../support/pool.ts";
 import { freePort, startProcess } from "../support/process.ts";
 
 /** `deno task dev` on a data folder and a port of the test's own. */
@@ -179,4 +181,31 @@ Deno.test("deno task dev: on a branch it serves the branch's database, which dbm
   assertEquals(status.code, 0, new TextDecoder().decode(status.stderr));
   dev.interrupt();
   await dev.ended;
+});
+
+Deno.test({
+  name: "deno task dev: kill -9 of it alone, or of its task, leaves no watcher and no server",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using place = await surroundings();
+    const children = async (of: number) => {
+      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(of)] }).output();
+      return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
+    };
+    for (const level of ["the task", "the program"]) {
+      await using task = place.start();
+      await task.says(/Slate runs/);
+      // Beside the program the test's own leash.
+      const programs = await Promise.all((await children(task.pid)).map(async (pid) => ({
+        pid,
+        below: await children(pid),
+      })));
+      const { pid: dev, below } = programs.toSorted((a, b) => b.below.length - a.below.length)[0]!;
+      assertEquals(below.length >= 2, true, `${below}`);
+      Deno.kill(level === "the task" ? task.pid : dev, "SIGKILL");
+      for (const pid of [dev, ...below]) await until(async () => !await runs(pid));
+      await until(async () => await runningEmbedded(place.dataDir) === undefined);
+      await place.stopped();
+    }
+  },
 });

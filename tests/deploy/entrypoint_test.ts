@@ -81,6 +81,10 @@ Deno.test("container: each base image is pinned, and no file contains a password
   for (const [, image] of images) assertMatch(image!, /^(docker\.io|ghcr\.io)\/\S+:\d+\.\d+\S*$/);
   assertMatch(dockerfile, /^USER deno$/m);
   assertNotMatch(compose, /PASSWORD: |:\/\/\w+:\w+@/);
+  // What serves may change rows only; what migrates does so before it.
+  assertMatch(compose, /PGUSER: slate_app\n/);
+  assertMatch(compose, /MIGRATION_DATABASE_URL="postgres:\/\/slate_migrator:/);
+  assertMatch(compose, /db\/roles\.sql:\/docker-entrypoint-initdb\.d\//);
 });
 
 Deno.test("container: the image leaves out the packages that neither the app nor its tools import", async () => {

@@ -100,8 +100,14 @@ Deno.test("deno task key create: the first user and key of a new installation, s
   const headers = { authorization: `Bearer ${token}` };
   const me = await (await fetch(`${url}/api/me`, { headers })).json();
   assertEquals(me.email, "a@b.c");
-  const again = await key(database, "create", "--email", "A@B.C", "--scope", "read");
-  assertEquals(again.code, 0);
+  assertStringIncludes(made.output, "good where SLATE_ENV is live");
+  // Somebody may have taken the address before: no key for his account unasked.
+  const unasked = await key(database, "create", "--email", "A@B.C", "--scope", "read");
+  assertEquals(unasked.code, 1);
+  assertStringIncludes(unasked.output, "an account has the address A@B.C already: --yes");
+  assertEquals((await database.db.query(sql`select from keys`)).length, 1);
+  const again = await key(database, "create", "--email", "A@B.C", "--scope", "read", "--yes");
+  assertEquals(again.code, 0, again.output);
   const users = await database.db.query(sql`select from users`);
   assertEquals(users.length, 1);
   assertEquals(child.output().includes(token), false);

@@ -27,6 +27,12 @@ for (const name of names) {
     for (const [line] of text.matchAll(/^.*\buses: (?!\.\/).*$/gm)) {
       assertMatch(line, /uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
     }
+    // What is installed beside a secret comes by a lock, and runs nothing of its own.
+    if (/secrets\./.test(text)) {
+      for (const [line] of text.matchAll(/^.*\b(npm (ci|i|install|exec)|npx)\b.*$/gm)) {
+        assertMatch(line, /npm ci --ignore-scripts --prefix \.github\/tools$/);
+      }
+    }
     const [whole, ...jobs] = text.match(/^ *permissions:\n( +\w+: .*\n)+/gm) ?? [];
     assertEquals(whole, "permissions:\n  contents: read\n");
     for (const line of jobs.flatMap((block) => block.trimEnd().split("\n").slice(1))) {

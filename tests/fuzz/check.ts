@@ -40,12 +40,12 @@ export class Checker implements AsyncDisposable {
     });
     // Out of reach of the small ids that are generated: an operation must not delete who sends it.
     await api.database.db.script(
-      "alter table users alter id restart 1000000; alter table keys alter id restart 1000000;",
+      "select setval('users_id_seq', 1000000), setval('keys_id_seq', 1000000)",
     );
     const admin = await api.key("fuzz@example.org", "admin");
     const read = await api.key("fuzz@example.org", "read");
     await api.database.db.script(
-      "alter table users alter id restart 1000; alter table keys alter id restart 1000;",
+      "select setval('users_id_seq', 1000), setval('keys_id_seq', 1000)",
     );
     return new Checker(api, operation, document, { admin, read, errors });
   }

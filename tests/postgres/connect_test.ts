@@ -99,7 +99,8 @@ Deno.test("terminated among hundreds: every answer is the right one or Unreachab
     db.query<{ n: number }>(sql`select ${n}::int as n, pg_sleep(0.002)`).then((rows) => rows[0]!.n);
   const asked = Array.from({ length: 600 }, (_, n) => ask(n));
   const answered = Promise.allSettled(asked);
-  for (let kill = 0; kill < 12; kill++) {
+  const kills = 12;
+  for (let kill = 0; kill < kills; kill++) {
     await database.db.query(sql`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and application_name like 'test %'
@@ -113,7 +114,8 @@ Deno.test("terminated among hundreds: every answer is the right one or Unreachab
     assert(result.reason instanceof Unreachable, String(result.reason));
     failed++;
   });
-  assert(failed > 0 && failed <= 12, `${failed} failed of 12 terminated`);
+  // What was under way on the connection, 16 at most: whether it was done, nobody knows.
+  assert(failed > 0 && failed <= kills * 16, `${failed} failed of ${kills} terminated`);
   assertEquals(await Promise.all(Array.from({ length: 50 }, (_, n) => echo(db, n))), [
     ...Array(50).keys(),
   ]);

@@ -93,3 +93,39 @@ Deno.test("what a script sets or leaves open ends with it", async () => {
     [{ path: '"$user", public', found: null }],
   );
 });
+
+Deno.test("a violated constraint is told by its name, also by Citus, which passes on the message alone", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { db } = database;
+  await db.script("create table rooms (id int, constraint rooms_id_check check (id > 0))");
+  const own = await assertRejects(() => db.query(sql`insert into rooms values (0)`), DatabaseError);
+  assertEquals([own.constraint, own.fields.table_name], ["rooms_id_check", "rooms"]);
+  const passedOn = async (code: string, message: string) => {
+    const raise = `do $$ begin raise '${message}' using errcode = '${code}'; end $$`;
+    const { constraint, fields } = await assertRejects(() => db.script(raise), DatabaseError);
+    return [constraint, fields.table_name, fields.column_name];
+  };
+  assertEquals(
+    await passedOn(
+      "23503",
+      'insert or update on table "todos_102041" violates foreign key constraint "todos_student_id_fkey_102041"',
+    ),
+    ["todos_student_id_fkey", "todos", undefined],
+  );
+  assertEquals(
+    await passedOn("23505", 'duplicate key value violates unique constraint "rooms_2024_key"'),
+    ["rooms_2024_key", undefined, undefined],
+  );
+  assertEquals(
+    await passedOn(
+      "23502",
+      'null value in column "n" of relation "rooms_102008" violates not-null',
+    ),
+    [undefined, "rooms", "n"],
+  );
+  assertEquals(await passedOn("22012", 'division of constraint "x"'), [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});

@@ -238,6 +238,16 @@ Deno.test("settings: the URL for another program means the same, in libpq's word
   assertEquals(settings.user, "a@da");
 });
 
+Deno.test("prepared_statements=false is known, says nothing to other programs, and takes no third value", () => {
+  const url = "postgres://ada@localhost/slate?prepared_statements=";
+  assertEquals(readUrl(`${url}false`).preparedStatements, false);
+  assertEquals(readUrl(`${url}true`), readUrl(url));
+  assertEquals(new URL(databaseUrl(readUrl(`${url}false`))).search, "?sslmode=disable");
+  const { faults } = readDatabaseSettings({ DATABASE_URL: `${url}no` });
+  assertEquals(faults.length, 1);
+  assertMatch(faults[0]!, /prepared_statements is "no": use false/);
+});
+
 Deno.test("settings: what is shown of a database holds no password", () => {
   const settings = readUrl("postgres://ada:s3cret@db.example/slate");
   assertEquals(describeDatabase(settings), "slate on db.example:5432 as ada");

@@ -1,13 +1,23 @@
 import { startEmbedded } from "../../embedded/mod.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../../postgres/settings.ts";
+import { settingsCopied } from "./citus.ts";
 
 /** The database that tests/run.ts, or `db check`, has migrated once and that each test copies. */
 export const template = Deno.env.get("TEST_TEMPLATE") ?? "slate_template";
 
 /** The server that the tests use; tests/run.ts names it. */
 export function testServer(): DatabaseSettings {
-  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: Deno.env.get("TEST_SERVER") });
+  return settingsOf(Deno.env.get("TEST_SERVER"));
+}
+
+/** The workers of the Citus cluster whose coordinator that server is; as a rule it is none. */
+export function testWorkers(): DatabaseSettings[] {
+  return (Deno.env.get("TEST_WORKERS") || undefined)?.split(" ").map(settingsOf) ?? [];
+}
+
+function settingsOf(url: string | undefined): DatabaseSettings {
+  const { settings, faults } = readDatabaseSettings({ DATABASE_URL: url });
   if (!settings) throw new Error(`run the tests by \`deno task test\` (${faults.join("; ")})`);
   return settings;
 }
@@ -37,10 +47,14 @@ export async function asApplication({ settings, db }: TestDatabase): Promise<Dat
  */
 export async function createDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const server = testServer();
+  const workers = testWorkers();
   const name = `slate_test_${crypto.randomUUID().replaceAll("-", "")}`;
   // Nothing is synced on a test's server, so the checkpoint is cheaper than the copy through the log.
   const source = empty ? "template0" : template;
-  await administer(server, `create database ${name} template ${source} strategy file_copy`);
+  for (const node of [server, ...workers]) {
+    await administer(node, `create database ${name} template ${source} strategy file_copy`);
+  }
+  if (workers.length > 0) await administer(server, settingsCopied(template, name));
   const settings = { ...server, database: name };
   const db = connect(settings, { size: 4 });
   return {
@@ -48,7 +62,9 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
     db,
     async [Symbol.asyncDispose]() {
       await db.close();
-      await administer(server, `drop database if exists ${name} with (force)`);
+      for (const node of [server, ...workers]) {
+        await administer(node, `drop database if exists ${name} with (force)`);
+      }
     },
   };
 }

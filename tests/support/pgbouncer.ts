@@ -2,8 +2,10 @@ import { testServer } from "./database.ts";
 import { pause } from "./pool.ts";
 import { freePort } from "./process.ts";
 
-/** Debian's package puts it there; a machine without it skips what needs it. */
+/** PGBOUNCER names another one than the system's; a machine without any skips what needs it. */
 export const pgbouncer = [
+  Deno.env.get("PGBOUNCER") ?? "",
+  // Where Debian's package puts it.
   "/usr/sbin/pgbouncer",
   "/usr/bin/pgbouncer",
   "/opt/homebrew/bin/pgbouncer",
@@ -20,10 +22,9 @@ export const pgbouncer = [
  * A PgBouncer in transaction mode in front of every database of the tests' server, with three
  * server connections for each: fewer than the app's pool has.
  */
-export async function startPgbouncer() {
+export async function startPgbouncer(port = freePort()) {
   const server = testServer();
   const folder = await Deno.makeTempDir({ prefix: "slate-pgbouncer-" });
-  const port = freePort();
   const quoted = (text = "") => `"${text.replaceAll('"', '""')}"`;
   await Deno.writeTextFile(
     `${folder}/users`,
@@ -45,6 +46,8 @@ default_pool_size = 3
 max_client_conn = 500
 `,
   );
+  const { stdout } = await new Deno.Command(pgbouncer!, { args: ["--version"] }).output();
+  const version = /(\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout))!;
   // It refuses to be root.
   const account = Deno.uid() === 0 ? { uid: 65534, gid: 65534 } : {};
   if (Deno.uid() === 0) {
@@ -69,9 +72,11 @@ max_client_conn = 500
   }
   return {
     port,
-    /** Stops it; resolves to what it logged. */
-    async stop(): Promise<string> {
-      child.kill("SIGINT");
+    /** Whether it forgets prepared statements, as they all did before 1.21. */
+    forgets: Number(version[1]) === 1 && Number(version[2]) < 21,
+    /** Stops it, at once by SIGKILL; resolves to what it logged. */
+    async stop(signal: Deno.Signal = "SIGINT"): Promise<string> {
+      child.kill(signal);
       await child.status;
       await Deno.remove(folder, { recursive: true });
       return await log;

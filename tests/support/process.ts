@@ -1,3 +1,4 @@
+import { spawnLeashed } from "../../embedded/leash.ts";
 import { root } from "./root.ts";
 
 /** A program of ours that runs beside the test. Disposing ends its whole process group. */
@@ -26,15 +27,13 @@ export function startProcess(
   const [command, all] = files === undefined
     ? [Deno.execPath(), args]
     : ["sh", ["-c", `ulimit -n ${files} && exec "$0" "$@"`, Deno.execPath(), ...args]];
-  const child = new Deno.Command(command, {
-    args: all,
+  const child = spawnLeashed(command, all, {
     cwd,
     env: { NO_COLOR: "1", ...env },
-    stdin: "null",
     stdout: "piped",
     stderr: "piped",
     detached: true,
-  }).spawn();
+  });
   let text = "";
   let waiting: (() => void)[] = [];
   const wake = () => {

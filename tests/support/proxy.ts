@@ -8,6 +8,8 @@ export interface Proxy extends AsyncDisposable {
   settings: DatabaseSettings;
   /** Connections that were accepted so far. */
   accepted: number;
+  /** Pieces that came from clients so far: one for each of their writes that is not too long. */
+  pieces: number;
   /** Lets so many bytes of the server's answers pass, then does what `fault` says. */
   limit(bytes: number, fault: Fault): void;
   /** From now on each of the server's answers takes so many milliseconds longer. */
@@ -31,6 +33,7 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
     const buffer = new Uint8Array(16_384);
     try {
       for (let n; (n = await from.read(buffer)) !== null;) {
+        if (!limited) proxy.pieces++;
         if (limited && latency > 0) await new Promise((resolve) => setTimeout(resolve, latency));
         const passing = limited ? Math.min(n, left) : n;
         if (limited) left -= passing;
@@ -79,6 +82,7 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
   const proxy: Proxy = {
     settings,
     accepted: 0,
+    pieces: 0,
     limit(bytes, then) {
       left = bytes;
       fault = then;

@@ -90,6 +90,8 @@ export interface Sent<Cause> {
   file: string;
   name: string;
   statement: Statement;
+  /** It was sent as one that changes nothing. */
+  isRead: boolean;
   cause: Cause;
   /** What came of it. */
   rows?: Json[];
@@ -100,22 +102,23 @@ export interface Sent<Cause> {
 export function recorded<Cause>(db: Database) {
   const sent: Sent<Cause>[] = [];
   let cause: Cause | undefined;
-  async function query<Row>(statement: Statement): Promise<Row[]> {
+  const recording = (name: "query" | "read") => async <Row>(statement: Statement) => {
     const from = queryOf(new Error().stack!);
-    const one: Sent<Cause> | undefined = from && cause && { ...from, statement, cause };
-    if (!one) return await db.query<Row>(statement);
+    const isRead = name === "read";
+    const one: Sent<Cause> | undefined = from && cause && { ...from, statement, isRead, cause };
+    if (!one) return await db[name]<Row>(statement);
     sent.push(one);
     try {
-      const rows = await db.query<Row>(statement);
+      const rows = await db[name]<Row>(statement);
       one.rows = rows;
       return rows;
     } catch (error) {
       one.error = error;
       throw error;
     }
-  }
+  };
   return {
-    db: { ...db, query } as Database,
+    db: { ...db, query: recording("query"), read: recording("read") },
     sent,
     async during<Result>(why: Cause, work: () => Result | Promise<Result>): Promise<Result> {
       cause = why;

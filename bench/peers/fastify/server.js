@@ -7,7 +7,7 @@ import pg from "pg";
 // A version and an id are numbers on the wire.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10 });
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: Number(process.env.POOL_SIZE) });
 const fastify = Fastify();
 
 const columns = "id, description, completed, due_date, student_id, created_at, updated_at, version";
@@ -50,15 +50,16 @@ const fields = {
 fastify.decorateRequest("owner", null);
 
 fastify.addHook("onRequest", async (request, reply) => {
-  const [, id, secret] =
-    /^Bearer slate_bench_(\d+)_([\w-]{43})$/.exec(request.headers.authorization ?? "") ?? [];
+  const [, owner, id, secret] =
+    /^Bearer slate_bench_(\d+)_(\d+)_([\w-]{43})$/.exec(request.headers.authorization ?? "") ?? [];
   if (!id) return reply.code(401).send({ error: "unauthorized" });
   const hash = createHash("sha256").update(secret).digest();
   const { rows: [key] } = await pool.query({
     name: "key",
     text: `select owner_id, scope from keys
-      where id = $1 and secret_hash = $2 and (expires_at is null or expires_at > now())`,
-    values: [id, hash],
+      where owner_id = $1 and id = $2 and secret_hash = $3
+        and (expires_at is null or expires_at > now())`,
+    values: [owner, id, hash],
   });
   if (!key || key.scope === "read" && request.method !== "GET") {
     return reply.code(401).send({ error: "unauthorized" });

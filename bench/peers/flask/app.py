@@ -68,14 +68,15 @@ def utc(moment):
 
 @app.before_request
 def authenticate():
-    pattern = r"Bearer slate_bench_(\d+)_([\w-]{43})"
+    pattern = r"Bearer slate_bench_(\d+)_(\d+)_([\w-]{43})"
     match = re.fullmatch(pattern, request.headers.get("Authorization", ""))
     if not match:
         abort(401)
-    digest = hashlib.sha256(match[2].encode()).digest()
+    digest = hashlib.sha256(match[3].encode()).digest()
     key = db.session.execute(
         db.select(Key).where(
-            Key.id == int(match[1]),
+            Key.owner_id == int(match[1]),
+            Key.id == int(match[2]),
             Key.secret_hash == digest,
             or_(Key.expires_at.is_(None), Key.expires_at > db.func.now()),
         )

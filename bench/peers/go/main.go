@@ -38,7 +38,7 @@ type handler func(w http.ResponseWriter, r *http.Request, owner int64) error
 
 type server struct{ pool *pgxpool.Pool }
 
-var keyPattern = regexp.MustCompile(`^Bearer slate_bench_(\d+)_([\w-]{43})$`)
+var keyPattern = regexp.MustCompile(`^Bearer slate_bench_(\d+)_(\d+)_([\w-]{43})$`)
 
 func (s server) secured(next handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -69,13 +69,15 @@ func (s server) caller(r *http.Request) (owner int64, err error) {
 	if match == nil {
 		return 0, errUnauthorized
 	}
-	id, _ := strconv.ParseInt(match[1], 10, 64)
-	hash := sha256.Sum256([]byte(match[2]))
+	holder, _ := strconv.ParseInt(match[1], 10, 64)
+	id, _ := strconv.ParseInt(match[2], 10, 64)
+	hash := sha256.Sum256([]byte(match[3]))
 	var scope string
 	err = s.pool.QueryRow(r.Context(), `
 		select owner_id, scope from keys
-		where id = $1 and secret_hash = $2 and (expires_at is null or expires_at > now())`,
-		id, hash[:]).Scan(&owner, &scope)
+		where owner_id = $1 and id = $2 and secret_hash = $3
+			and (expires_at is null or expires_at > now())`,
+		holder, id, hash[:]).Scan(&owner, &scope)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && scope == "read" && r.Method != "GET" {
 		return 0, errUnauthorized
 	}
@@ -244,7 +246,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	config.MaxConns = 10
+	size, err := strconv.Atoi(os.Getenv("POOL_SIZE"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	config.MaxConns = int32(size)
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		log.Fatal(err)

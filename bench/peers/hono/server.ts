@@ -7,7 +7,7 @@ import postgres from "postgres";
 import { z } from "zod";
 
 const sql = postgres(Deno.env.get("DATABASE_URL")!, {
-  max: 10,
+  max: Number(Deno.env.get("POOL_SIZE")),
   // A version and an id are numbers on the wire.
   types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
 });
@@ -35,13 +35,14 @@ function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.ou
 }
 
 app.use(async (c, next) => {
-  const [, id, secret] =
-    /^Bearer slate_bench_(\d+)_([\w-]{43})$/.exec(c.req.header("authorization") ?? "") ?? [];
+  const [, owner, id, secret] =
+    /^Bearer slate_bench_(\d+)_(\d+)_([\w-]{43})$/.exec(c.req.header("authorization") ?? "") ?? [];
   if (!id) throw new HTTPException(401);
   const hash = createHash("sha256").update(secret!).digest();
   const [key] = await sql`
     select owner_id, scope from keys
-    where id = ${id} and secret_hash = ${hash} and (expires_at is null or expires_at > now())`;
+    where owner_id = ${owner!} and id = ${id} and secret_hash = ${hash}
+      and (expires_at is null or expires_at > now())`;
   if (!key || key.scope === "read" && c.req.method !== "GET") throw new HTTPException(401);
   c.set("owner", key.owner_id);
   await next();

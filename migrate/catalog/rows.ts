@@ -1,0 +1,268 @@
+import { type Database, sql, Statement } from "../../postgres/mod.ts";
+import { project } from "../project.ts";
+import { bookkeeping } from "./bookkeeping.ts";
+import { home } from "./home.ts";
+import { isLeftOut, leftOutTables } from "./left_out.ts";
+import { filters, identities, kept, owners, printed, role, sources } from "./rows_shape.ts";
+
+/** One row of a catalog, with names in place of numbers. */
+export interface CatalogRow {
+  /** The table of pg_catalog. */
+  catalog: string;
+  /** What the row is about, as in a definition's name: `public.todos.due_date`. */
+  name: string;
+  /** The table that this is a part of, or itself. */
+  of: string | null;
+  values: Record<string, string | null>;
+}
+
+/** A column of pg_catalog, as PostgreSQL itself describes it. */
+interface CatalogColumn {
+  catalog: string;
+  column: string;
+  type: string;
+  /** The catalog that it points to. */
+  target: string | null;
+  /** It is the number of a column, and this holds its relation. */
+  relation: string | null;
+}
+
+/**
+ * Every row of the catalogs of a database that is not left out by name: two databases are equal if
+ * and only if these are. PostgreSQL says which tables and columns there are and how they hang
+ * together, so that a kind of object which nobody thought of is here as well. Reads only.
+ */
+export async function readRows(
+  db: Database,
+  ignored: readonly string[] = [],
+): Promise<CatalogRow[]> {
+  const { text, columns } = await query(db);
+  const { serverRoles = [] } = project.config;
+  const statement = sql`
+    with recursive server_roles as materialized (
+      select json_array_elements_text(${JSON.stringify(serverRoles)}::text::json) as name
+    ),
+    ignored as materialized (
+      select json_array_elements_text(${JSON.stringify(ignored)}::text::json) as name
+    ),
+    ${text}`;
+  const [row] = await db.query<{ rows: [string, string, string | null, ...(string | null)[]][] }>(
+    statement,
+  );
+  const rows = (row?.rows ?? []).map(([catalog, name, of, ...values]) => ({
+    catalog,
+    name,
+    of,
+    values: Object.fromEntries(
+      columns.get(catalog)!.map((column, i) => [column, values[i] ?? null]),
+    ),
+  }));
+  return numbered(rows);
+}
+
+/** Rows of one name are told apart by their values: `public.f(integer)`, `public.f(integer) 2`. */
+function numbered(rows: CatalogRow[]): CatalogRow[] {
+  const seen = new Map<string, number>();
+  return rows.map((row) => {
+    const key = `${row.catalog} ${row.name}`;
+    const count = (seen.get(key) ?? 0) + 1;
+    seen.set(key, count);
+    return count === 1 ? row : { ...row, name: `${row.name} ${count}` };
+  });
+}
+
+interface Query {
+  /** All but what differs from one question to the next. */
+  text: Statement;
+  /** The names of the values of each catalog's rows. */
+  columns: Map<string, string[]>;
+}
+
+/** What servers of one version have in common. */
+interface Version {
+  catalogs: Map<string, CatalogColumn[]>;
+  /** Asks which catalogs have rows of users: most have none, and to plan them all takes longer. */
+  used: Statement;
+  /** By the catalogs that are used. */
+  queries: Map<string, Query>;
+}
+
+const versions = new Map<string, Version>();
+const known = new WeakMap<Database, Version>();
+
+async function versionOf(db: Database): Promise<Version> {
+  const [server] = await db.query<{ version: string }>(
+    sql`select current_setting('server_version_num') as version`,
+  );
+  let version = versions.get(server!.version);
+  if (!version) {
+    const columns = (await readColumns(db)).filter(({ catalog }) => !leftOutTables[catalog]);
+    const catalogs = Map.groupBy(columns, ({ catalog }) => catalog);
+    const used = [...catalogs].map(([catalog, fields]) =>
+      `select '${catalog}' as name where ${
+        filters[catalog] || !hasOid(fields) || sources[catalog]
+          ? "true"
+          : `exists (select from ${catalog} where oid >= 16384)`
+      }`
+    );
+    version = {
+      catalogs,
+      used: new Statement([used.join("\nunion all\n")], []),
+      queries: new Map(),
+    };
+    versions.set(server!.version, version);
+  }
+  known.set(db, version);
+  return version;
+}
+
+async function query(db: Database): Promise<Query> {
+  const { catalogs, used, queries } = known.get(db) ?? await versionOf(db);
+  const names = (await db.query<{ name: string }>(used)).map(({ name }) => name);
+  const key = names.join();
+  if (!queries.has(key)) {
+    queries.set(key, compose(new Map(names.map((name) => [name, catalogs.get(name)!]))));
+  }
+  return queries.get(key)!;
+}
+
+/** The columns of pg_catalog's tables, with what they point to. */
+export async function readColumns(db: Database): Promise<CatalogColumn[]> {
+  return await db.query<CatalogColumn>(sql`
+    select c.relname as catalog, a.attname as column, format_type(a.atttypid, null) as type,
+      f.pktable::regclass::text as target,
+      case when cardinality(f.fkcols) = 2 then f.fkcols[1] end as relation
+    from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    left join pg_get_catalog_foreign_keys() f
+      on f.fktable = c.oid and f.fkcols[cardinality(f.fkcols)] = a.attname
+    where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'r'
+    order by c.relname, a.attnum
+  `);
+}
+
+function hasOid(fields: CatalogColumn[]): boolean {
+  return fields.some(({ column }) => column === "oid");
+}
+
+function compose(catalogs: Map<string, CatalogColumn[]>): Query {
+  const columns = new Map<string, string[]>();
+  const selects: string[] = [];
+  for (const [catalog, fields] of catalogs) {
+    const compared = fields.filter(({ column }) => !isLeftOut(catalog, column));
+    const more = Object.entries(kept[catalog] ?? {});
+    columns.set(catalog, [...compared.map(({ column }) => column), ...more.map(([name]) => name)]);
+    const values = [...compared.map(value), ...more.map(([, expression]) => expression)];
+    const reference = fields.find(({ target }) => target !== null && target !== "pg_authid");
+    const own = hasOid(fields) ? "oid" : reference!.column;
+    const name = identities[catalog] ??
+      nameOf(hasOid(fields) ? catalog : reference!.target!, `x.${own}`);
+    const conditions = [
+      filters[catalog] ?? `x.${own} >= 16384`,
+      ...hasOid(fields) ? [shown(`'${catalog}'::regclass`, "x.oid")] : [],
+      ...!hasOid(fields) && reference
+        ? [shown(`'${reference.target}'::regclass`, `x.${reference.column}`)]
+        : [],
+    ];
+    selects.push(
+      `select '${catalog}' as catalog, ${name} as name, ${owners[catalog] ?? "null"} as of, ` +
+        `jsonb_build_array(${values.join(",\n")}) as row\nfrom ${
+          sources[catalog] ?? catalog
+        } x\nwhere ${conditions.join(" and ")}`,
+    );
+  }
+  return { text: new Statement([around(selects)], []), columns };
+}
+
+/** One statement: a snapshot of its own, safe through a pooler and on a replica. */
+function around(selects: string[]): string {
+  const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
+  return `
+settings as materialized (
+  select set_config('search_path', '', true), set_config('timezone', 'UTC', true),
+    set_config('datestyle', 'ISO, YMD', true), set_config('intervalstyle', 'postgres', true),
+    set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
+    set_config('quote_all_identifiers', 'off', true)
+),
+${home},
+hidden as (
+  select classid, objid from pg_depend
+  where deptype = 'e' or deptype = 'i' and classid in ('pg_proc'::regclass, 'pg_cast'::regclass)
+  union
+  select 'pg_class'::regclass, oid from pg_class where relname in (${internal})
+  union
+  select 'pg_proc'::regclass, oid from pg_proc where proname in (${internal})
+  union
+  -- With what is hidden goes what came with it: its indexes, constraints, types, sequences.
+  select d.classid, d.objid from hidden h
+  join pg_depend d on d.refclassid = h.classid and d.refobjid = h.objid
+    and d.deptype in ('a', 'i', 'P', 'S') and d.objid >= 16384
+)
+select (
+  select json_agg(jsonb_build_array(catalog, name, of) || row
+    order by catalog, name collate "C", row::text collate "C")
+  from (${selects.join("\nunion all\n")}) as all_rows
+) as rows
+from settings
+`;
+}
+
+function shown(catalog: string, oid: string): string {
+  return `not exists (select from hidden h where h.classid = ${catalog} and h.objid = ${oid})`;
+}
+
+/** A value as text that means the same in another database. */
+function value({ catalog, column, type, target, relation }: CatalogColumn): string {
+  const field = `x.${column}`;
+  const own = printed[`${catalog}.${column}`];
+  if (own) return own;
+  if (relation) return columnNames(`x.${relation}`, field, type);
+  if (target && /\[\]$|vector$/.test(type)) {
+    return `(select string_agg(${
+      nameOf(target, "e")
+    }, ', ' order by n) from unnest(${field}) with ordinality u(e, n))`;
+  }
+  if (target) return nameOf(target, field);
+  if (/(options|config|tags)$/.test(column)) return optionText(column, field);
+  return `${field}::text`;
+}
+
+/** Options in the order of their names, without those that a server keeps for itself. */
+function optionText(column: string, field: string): string {
+  const own = /^(rel|att)options$/.test(column)
+    ? " where o !~ '^pg_' and split_part(o, '=', 1) not in (select name from ignored)"
+    : "";
+  return `(select string_agg(o, ', ' order by o) from unnest(${field}) o${own})`;
+}
+
+/** The names of columns that are kept as numbers. */
+function columnNames(relation: string, field: string, type: string): string {
+  if (!/\[\]$|vector$/.test(type)) {
+    return `(select quote_ident(attname) from pg_attribute where attrelid = ${relation} and attnum = ${field})`;
+  }
+  return `(select string_agg(coalesce(quote_ident(attname), '(expression)'), ', ' order by n)
+    from unnest(${field}) with ordinality u(e, n)
+    left join pg_attribute on attrelid = ${relation} and attnum = e)`;
+}
+
+/** The name of what a number stands for; null for none. */
+function nameOf(catalog: string, oid: string): string {
+  switch (catalog) {
+    case "pg_class":
+      return `nullif(${oid}, 0)::regclass::text`;
+    case "pg_type":
+      return `format_type(nullif(${oid}, 0), null)`;
+    case "pg_proc":
+      return `nullif(${oid}::oid, 0)::regprocedure::text`;
+    case "pg_operator":
+      return `nullif(${oid}::oid, 0)::regoperator::text`;
+    case "pg_namespace":
+      return `nullif(${oid}, 0)::regnamespace::text`;
+    case "pg_collation":
+      return `nullif(${oid}, 0)::regcollation::text`;
+    case "pg_authid":
+      return role(oid);
+    default:
+      return `(pg_identify_object('${catalog}'::regclass, nullif(${oid}, 0), 0)).identity`;
+  }
+}

@@ -1,0 +1,140 @@
+import { sql, type Statement } from "../../postgres/mod.ts";
+
+/**
+ * What catalogQuery tells of things that are set and not made: owners, options, states. `undo` is
+ * the statement that sets it back.
+ */
+export function settingObjects(): Statement {
+  return sql`
+  select 'owner' as kind, o.identity || ' owner' as name, o.of, o.id,
+    'alter ' || o.type || ' ' || o.identity || ' owner to ' || quote_ident(pg_get_userbyid(o.owner)) as ddl,
+    'alter ' || o.type || ' ' || o.identity || ' owner to current_user' as undo
+  from owned o where o.owner <> (select oid from home)
+  union all
+  select 'setting', v.name || '.' || quote_ident(attname) || ' default', v.name, v.id,
+    'alter view ' || v.name || ' alter column ' || quote_ident(attname) || ' set default ' || pg_get_expr(adbin, adrelid),
+    'alter view ' || v.name || ' alter column ' || quote_ident(attname) || ' drop default'
+  from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
+  join relations v on v.oid = adrelid and v.relkind = 'v'
+  union all
+  select 'setting', c.name || ' clustered', t.name, c.id, 'alter table ' || t.name || ' cluster on ' || quote_ident(c.relname),
+    'alter table ' || t.name || ' set without cluster'
+  from pg_index join relations c on c.oid = indexrelid join relations t on t.oid = indrelid where indisclustered
+  union all
+  select 'setting', t.name || ' toast options', t.name, t.id, 'alter table ' || t.name || ' set ('
+    || string_agg('toast.' || o, ', ' order by o) || ')',
+    'alter table ' || t.name || ' reset (' || string_agg('toast.' || split_part(o, '=', 1), ', ' order by o) || ')'
+  from relations t join pg_class s on s.oid = t.reltoastrelid cross join unnest(s.reloptions) o
+  where o !~ '^pg_' and split_part(o, '=', 1) not in (select name from ignored) and t.relkind in ('r', 'm')
+  group by t.name, t.id
+  union all
+  select 'setting', t.name || ' of type', t.name, t.id, 'alter table ' || t.name || ' of ' || format_type(t.reloftype, null),
+    'alter table ' || t.name || ' not of'
+  from tables t where t.reloftype <> 0
+  union all
+  select 'setting', s.name || ' persistence', null, s.id, 'alter sequence ' || s.name || ' set unlogged',
+    'alter sequence ' || s.name || ' set logged'
+  from relations s where relkind = 'S' and relpersistence = 'u' and not exists (
+    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = s.oid and d.refobjsubid > 0)
+  union all
+  select 'setting', s.stxnamespace::regnamespace || '.' || quote_ident(stxname) || ' target', t.name,
+    'pg_statistic_ext:' || s.oid, 'alter statistics ' || s.stxnamespace::regnamespace || '.' || quote_ident(stxname)
+    || ' set statistics ' || stxstattarget, 'alter statistics ' || s.stxnamespace::regnamespace || '.'
+    || quote_ident(stxname) || ' set statistics -1'
+  from pg_statistic_ext s join tables t on t.oid = stxrelid where stxstattarget >= 0
+  union all
+  select 'setting', i.name || '.' || quote_ident(attname) || ' statistics', t.name, i.id,
+    'alter index ' || i.name || ' alter column ' || attnum || ' set statistics ' || attstattarget,
+    'alter index ' || i.name || ' alter column ' || attnum || ' set statistics -1'
+  from relations i join pg_attribute a on attrelid = i.oid join pg_index x on x.indexrelid = i.oid
+  join tables t on t.oid = x.indrelid
+  where i.relkind in ('i', 'I') and attstattarget >= 0
+  union all
+  select 'setting', i.name || ' attached', t.name, i.id, 'alter index ' || h.inhparent::regclass || ' attach partition ' || i.name, null
+  from relations i join pg_inherits h on h.inhrelid = i.oid join pg_index x on x.indexrelid = i.oid
+  join tables t on t.oid = x.indrelid where i.relkind in ('i', 'I')
+  union all
+  select 'setting', t.name || '.' || quote_ident(rulename) || ' state', t.name, 'pg_rewrite:' || r.oid,
+    'alter table ' || t.name || case ev_enabled when 'D' then ' disable' when 'R' then ' enable replica' else ' enable always' end
+    || ' rule ' || quote_ident(rulename), 'alter table ' || t.name || ' enable rule ' || quote_ident(rulename)
+  from pg_rewrite r join relations t on t.oid = ev_class where rulename <> '_RETURN' and ev_enabled <> 'O'
+  union all
+  select 'setting', t.name || '.' || quote_ident(g.tgname) || ' state', t.name, 'pg_trigger:' || g.oid,
+    'alter table ' || t.name || case g.tgenabled when 'D' then ' disable' when 'R' then ' enable replica'
+      when 'A' then ' enable always' else ' enable' end || ' trigger ' || quote_ident(g.tgname),
+    'alter table ' || t.name || case p.tgenabled when 'D' then ' disable' when 'R' then ' enable replica'
+      when 'A' then ' enable always' else ' enable' end || ' trigger ' || quote_ident(g.tgname)
+  from pg_trigger g join relations t on t.oid = g.tgrelid join pg_trigger p on p.oid = g.tgparentid
+  where not g.tgisinternal and g.tgenabled <> p.tgenabled
+  union all
+  select 'setting', quote_ident(evtname) || ' state', null, 'pg_event_trigger:' || oid, 'alter event trigger ' || quote_ident(evtname)
+    || case evtenabled when 'D' then ' disable' when 'R' then ' enable replica' else ' enable always' end,
+    'alter event trigger ' || quote_ident(evtname) || ' enable'
+  from pg_event_trigger where evtenabled <> 'O'
+  union all
+  select 'setting', t.name || ' foreign options', t.name, t.id, 'alter foreign table ' || t.name || ' options ('
+    || string_agg('add ' || quote_ident(split_part(o, '=', 1)) || ' ' || quote_literal(substr(o, strpos(o, '=') + 1)), ', ') || ')',
+    'alter foreign table ' || t.name || ' options (' || string_agg('drop ' || quote_ident(split_part(o, '=', 1)), ', ') || ')'
+  from tables t join pg_foreign_table on ftrelid = t.oid cross join unnest(ftoptions) o group by t.name, t.id
+  union all
+  select 'setting', c.name || ' foreign options', c.table_name, c.table_id, 'alter foreign table ' || c.table_name
+    || ' alter column ' || quote_ident(attname) || ' options (' || string_agg('add ' || quote_ident(split_part(o, '=', 1)) || ' '
+      || quote_literal(substr(o, strpos(o, '=') + 1)), ', ') || ')',
+    'alter foreign table ' || c.table_name || ' alter column ' || quote_ident(attname) || ' options ('
+    || string_agg('drop ' || quote_ident(split_part(o, '=', 1)), ', ') || ')'
+  from columns c cross join unnest(attfdwoptions) o group by c.name, c.table_name, c.table_id, attname
+  union all
+  select 'setting', f.name || ' extension ' || extname, f.name, f.id, 'alter ' || case prokind when 'p' then 'procedure ' else 'function ' end
+    || f.name || ' depends on extension ' || quote_ident(extname), 'alter ' || case prokind when 'p' then 'procedure ' else 'function ' end
+    || f.name || ' no depends on extension ' || quote_ident(extname)
+  from functions f join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'x'
+  join pg_extension e on e.oid = d.refobjid
+  union all
+  -- Of a column that is not null already PostgreSQL takes no second word.
+  select 'setting', t.name || '.' || quote_ident(a.attname) || ' not null', t.name, t.id, 'alter table ' || t.name
+    || ' alter column ' || quote_ident(a.attname) || ' drop not null, add constraint ' || quote_ident(conname) || ' '
+    || pg_get_constraintdef(k.oid), 'alter table ' || t.name || ' alter column ' || quote_ident(a.attname)
+    || ' drop not null, alter column ' || quote_ident(a.attname) || ' set not null'
+  from pg_constraint k join tables t on t.oid = conrelid join pg_attribute a on a.attrelid = conrelid and a.attnum = conkey[1]
+  where contype::text = 'n' and (connoinherit or not convalidated) and not t.relispartition
+`;
+}
+
+/** The CTE of everything that has an owner, but for what follows its table's. */
+export function ownedRelations(): Statement {
+  return sql`
+owned as (
+  select case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+      when 'f' then 'foreign table' else 'table' end as type, name as identity, name as of, id, relowner as owner
+  from relations where relkind in ('r', 'p', 'f', 'v', 'm') or relkind = 'S' and not exists (
+    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = relations.oid and d.refobjsubid > 0)
+  union all
+  select case prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, name, name, id, proowner from functions
+  union all
+  select case typtype when 'd' then 'domain' else 'type' end, name, name, types.id, typowner from types
+  where typtype in ('d', 'e', 'r') or typtype = 'b' and not exists (select from pg_type e where e.typarray = types.oid)
+    or typtype = 'c' and exists (select from pg_class c where c.oid = typrelid and c.relkind = 'c')
+  union all
+  select 'schema', quote_ident(n.nspname), null, 'pg_namespace:' || n.oid, nspowner
+  from pg_namespace n join spaces on spaces.oid = n.oid where n.nspname <> 'public'
+  union all
+  select replace(i.type, 'foreign-data', 'foreign data'), replace(i.identity, ' USING ', ' using '), null, '', o.owner
+  from (
+    select 'pg_operator'::regclass as classid, oid, oprowner as owner from pg_operator where oprcode <> 0
+    union all select 'pg_opclass'::regclass, oid, opcowner from pg_opclass
+    union all select 'pg_opfamily'::regclass, oid, opfowner from pg_opfamily
+    union all select 'pg_collation'::regclass, oid, collowner from pg_collation
+    union all select 'pg_conversion'::regclass, oid, conowner from pg_conversion
+    union all select 'pg_language'::regclass, oid, lanowner from pg_language
+    union all select 'pg_foreign_data_wrapper'::regclass, oid, fdwowner from pg_foreign_data_wrapper
+    union all select 'pg_foreign_server'::regclass, oid, srvowner from pg_foreign_server
+    union all select 'pg_publication'::regclass, oid, pubowner from pg_publication
+    union all select 'pg_event_trigger'::regclass, oid, evtowner from pg_event_trigger
+    union all select 'pg_statistic_ext'::regclass, oid, stxowner from pg_statistic_ext
+    union all select 'pg_ts_config'::regclass, oid, cfgowner from pg_ts_config
+    union all select 'pg_ts_dict'::regclass, oid, dictowner from pg_ts_dict
+  ) o cross join lateral pg_identify_object(o.classid, o.oid, 0) i
+  where o.oid >= 16384 and not exists (select from members m where m.classid = o.classid and m.objid = o.oid)
+)
+`;
+}

@@ -1,0 +1,98 @@
+import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import type { CatalogRow } from "./rows.ts";
+import { compareRows, type Difference, type RowDifference, told } from "./compare.ts";
+import type { Catalog } from "./catalog.ts";
+
+/**
+ * What still differs once one server has printed both sides. PostgreSQL's own text of an expression
+ * is no fixed point (a check on varchar by `in (…)` comes back with other casts, and then stays), and
+ * each version prints some of them in its own way. `db` is a session on a scratch database in which
+ * the tables of one of the sides are; nothing stays there.
+ */
+export async function compareSettled(
+  db: Database,
+  expected: Catalog,
+  found: Catalog,
+): Promise<Difference[]> {
+  const rows = compareRows(expected.rows, found.rows);
+  const left: RowDifference[] = [];
+  for (const row of rows) {
+    const columns = [];
+    for (const column of row.columns) {
+      if (!await same(db, row, column)) columns.push(column);
+    }
+    if (!row.expected || !row.found || columns.length > 0) left.push({ ...row, columns });
+  }
+  return told(left, expected, found);
+}
+
+/** Whether a difference may be one of the text alone. */
+export function needsSettling({ rows }: Difference): boolean {
+  return rows.some(({ expected, columns }) =>
+    columns.some((column) => `${expected?.catalog}.${column}` in parsings)
+  );
+}
+
+/** Whether a value that differs means the same. */
+async function same(db: Database, row: RowDifference, column: string): Promise<boolean> {
+  const { expected, found } = row;
+  const [a, b] = [expected?.values[column], found?.values[column]];
+  if (!expected || !found || typeof a !== "string" || typeof b !== "string") return false;
+  const again = parsings[`${expected.catalog}.${column}`];
+  if (!again) return false;
+  const [x, y] = [await printed(db, again, expected, a), await printed(db, again, expected, b)];
+  return x !== undefined && x === y;
+}
+
+/** How a text is parsed: a query whose text, as a view's, is that of the expression. */
+type Parsing = (row: CatalogRow, text: string) => string;
+
+const inTable: Parsing = ({ of }, text) => `select ${text} from ${of}`;
+const alone: Parsing = (_, text) => `select ${text}`;
+
+const parsings: Record<string, Parsing> = {
+  "pg_attrdef.adbin": inTable,
+  "pg_constraint.conbin": ({ of, values }, text) =>
+    of
+      ? `select ${text} from ${of}`
+      : `select ${text} from (select null::${values.contypid} as value) d`,
+  "pg_index.indexprs": inTable,
+  "pg_index.indpred": inTable,
+  "pg_partitioned_table.partexprs": inTable,
+  "pg_policy.polqual": inTable,
+  "pg_policy.polwithcheck": inTable,
+  "pg_proc.proargdefaults": alone,
+  "pg_publication_rel.prqual": ({ values }, text) => `select ${text} from ${values.prrelid}`,
+  "pg_rewrite.ev_action": (_, text) => text,
+  "pg_statistic_ext.stxexprs": inTable,
+  "pg_trigger.tgqual": ({ of }, text) => `select ${text} from ${of} old, ${of} new`,
+  "pg_type.typdefault": alone,
+  "pg_type.typdefaultbin": alone,
+};
+
+async function printed(
+  db: Database,
+  parsing: Parsing,
+  row: CatalogRow,
+  text: string,
+): Promise<string | undefined> {
+  const rule = /^CREATE RULE ("(?:[^"]|"")*"|\S+) AS/.exec(text);
+  const statement = rule
+    ? text.replace(rule[0], "create rule printed_again as")
+    : `create view pg_temp.printed_again as ${parsing(row, text).replace(/;\s*$/, "")}`;
+  await db.script("begin; set local search_path to ''");
+  try {
+    await db.script(statement);
+    const [again] = await db.query<{ text: string }>(
+      rule
+        ? sql`select pg_get_ruledef(oid) as text from pg_rewrite where rulename = 'printed_again'`
+        : sql`select pg_get_viewdef('pg_temp.printed_again'::regclass) as text`,
+    );
+    return again?.text;
+  } catch (error) {
+    if (error instanceof DatabaseError) return undefined;
+    throw error;
+  } finally {
+    await db.script("rollback");
+  }
+}

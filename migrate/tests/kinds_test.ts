@@ -1,0 +1,172 @@
+import { assert, assertEquals } from "@std/assert";
+import { connect } from "../../postgres/mod.ts";
+import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
+import { compareSettled } from "../catalog/settle.ts";
+import { isLeftOut, leftOutTables } from "../catalog/left_out.ts";
+import { readme } from "../catalog/readme.ts";
+import { readColumns } from "../catalog/rows.ts";
+import { printed } from "../catalog/rows_shape.ts";
+import { draft, withSession } from "../draft/draft.ts";
+import { proveDraft } from "../draft/proof.ts";
+import { schemaText } from "../schema/text.ts";
+import { openScratch, type Scratch } from "../scratch.ts";
+import { createDatabase } from "../../tests/support/database.ts";
+import { dump, dumps } from "./pg_dump.ts";
+
+/** Something that PostgreSQL keeps, and how it comes to be. */
+interface Kind {
+  name: string;
+  before: string;
+  change: string;
+  /** What a command cannot say, which it then refuses by this name: `diff`, `schema`. */
+  refused: Map<string, string>;
+}
+
+/** The list of kinds, as far as a server of this version has them. */
+async function readKinds(version: number): Promise<Kind[]> {
+  const text = await Deno.readTextFile(new URL("./fixtures/kinds.sql", import.meta.url));
+  return text.split(/^-- kind: /m).slice(1).flatMap((part) => {
+    const [head = "", change = ""] = part.split("-- change\n");
+    const [name = "", ...lines] = head.split("\n");
+    if (Number(/^-- only: (\d+)$/m.exec(head)?.[1] ?? 0) > version) return [];
+    const refused = new Map(
+      [...head.matchAll(/^-- refused by (\w+): (.*)$/gm)].map(([, by, why]) => [by!, why!]),
+    );
+    return [{ name, before: lines.join("\n"), change, refused }];
+  });
+}
+
+async function versionOf(scratch: Scratch): Promise<number> {
+  const settings = await scratch.create();
+  return await withSession(settings, async (db) => {
+    const columns = await readColumns(db);
+    return columns.some(({ column }) => column === "conenforced") ? 18 : 15;
+  });
+}
+
+/** Does something with each kind, a few at a time. */
+async function each(work: (kind: Kind, scratch: Scratch) => Promise<void>) {
+  await using scratch = await openScratch();
+  const wanted = Deno.env.get("KIND");
+  const queue = (await readKinds(await versionOf(scratch)))
+    .filter(({ name }) => !wanted || name === wanted);
+  const next = async () => {
+    for (let kind = queue.shift(); kind; kind = queue.shift()) await work(kind, scratch);
+  };
+  await Promise.all([next(), next(), next()]);
+}
+
+async function state(scratch: Scratch, script: string) {
+  const settings = await scratch.create();
+  const catalog = await withSession(settings, async (db) => {
+    await db.script(script);
+    return await readCatalog(db);
+  });
+  return { settings, catalog };
+}
+
+Deno.test("every column of pg_catalog is compared or left out by name, and every expression is printed", async () => {
+  await using database = await createDatabase({ empty: true });
+  const session = connect(database.settings, { session: true });
+  const columns = await readColumns(session);
+  await session.close();
+  const compared = columns.filter(({ catalog, column }) =>
+    !leftOutTables[catalog] && !isLeftOut(catalog, column)
+  );
+  const blind = compared.filter(({ catalog, column, type }) =>
+    type === "pg_node_tree" && !printed[`${catalog}.${column}`]
+  );
+  assertEquals(blind.map(({ catalog, column }) => `${catalog}.${column}`), []);
+  // A name that nothing bears any more would be a promise about nothing.
+  const tables = new Set(columns.map(({ catalog }) => catalog));
+  assertEquals(Object.keys(leftOutTables).filter((table) => !tables.has(table)), []);
+});
+
+Deno.test("catalog/README.md lists what is left out", async () => {
+  const file = new URL("../catalog/README.md", import.meta.url);
+  // The formatter breaks its lines.
+  const words = (text: string) => text.split(/\s+/);
+  assertEquals(words(await Deno.readTextFile(file)), words(readme()));
+});
+
+Deno.test("each kind of thing that PostgreSQL keeps is seen when it changes, by name", async () => {
+  const blind: string[] = [];
+  await each(async ({ name, before, change }, scratch) => {
+    const settings = await scratch.create();
+    await withSession(settings, async (db) => {
+      await db.script(before || "select");
+      const was = await readCatalog(db);
+      await db.script(change);
+      const differences = compareCatalogs(was, await readCatalog(db));
+      if (describeDifferences(differences) === "") blind.push(name);
+      // It would keep its database from being dropped.
+      if (name !== "subscription") return;
+      for (const end of ["alter subscription su set (slot_name = none)", "drop subscription su"]) {
+        await db.script(end);
+      }
+    });
+  });
+  assertEquals(blind, []);
+});
+
+Deno.test("a fourth of the kinds: what pg_dump, which shares no code with it, writes of one is equal when it is restored", async () => {
+  if (!await dumps()) return;
+  const kinds = await readKinds(15);
+  const wrong: string[] = [];
+  for (const { name, before, change } of kinds.filter((_, i) => i % 4 === 0)) {
+    if (name in notDumped) continue;
+    await using one = await createDatabase({ empty: true });
+    await using other = await createDatabase({ empty: true });
+    await one.db.script(`${before}\n${change}`);
+    if (await dump(one.settings) === await dump(other.settings)) continue;
+    await other.db.script(await dump(one.settings));
+    await withSession(other.settings, async (db) => {
+      const found = await readCatalog(db);
+      const left = await compareSettled(db, await readCatalog(one.db), found);
+      if (left.length > 0) wrong.push(`${name}:\n${describeDifferences(left)}`);
+      assert(found.rows.length > 0);
+    });
+  }
+  assertEquals(wrong, []);
+});
+
+/** What pg_dump itself loses. */
+const notDumped: Record<string, string> = {
+  "index's invalidity": "a restored index is valid",
+  "internal triggers disabled": "it dumps no internal trigger",
+  "language": "it takes the language for an extension",
+  "grant on a language": "it takes the language for an extension",
+  "subscription": "its database could not be dropped",
+};
+
+Deno.test("schema.sql says each kind, so that it loads and is equal, or its proof names what it cannot say", async () => {
+  const wrong: string[] = [];
+  await each(async ({ name, before, change, refused }, scratch) => {
+    if (name === "subscription") return;
+    const { settings, catalog } = await state(scratch, `${before}\n${change}`);
+    const text = await withSession(settings, (db) => schemaText(db));
+    const copy = await scratch.create();
+    const left = await withSession(copy, async (db) => {
+      await db.script(text);
+      return describeDifferences(await compareSettled(db, catalog, await readCatalog(db)));
+    });
+    const expected = refused.get("schema");
+    if (expected ? !left.includes(expected) : left !== "") wrong.push(`${name}: ${left}`);
+  });
+  assertEquals(wrong, []);
+});
+
+Deno.test("diff drafts each kind, up and down, or refuses it by name; none is called equal", async () => {
+  const wrong: string[] = [];
+  await each(async ({ name, before, change, refused }, scratch) => {
+    if (name === "subscription") return;
+    const from = await state(scratch, before || "select");
+    const to = await state(scratch, `${before}\n${change}`);
+    const parts = await draft(scratch, from, to, { up: [], down: [] });
+    const { up, down } = await proveDraft(from, to, parts);
+    const faults = [...up, ...down].join("\n");
+    const expected = refused.get("diff");
+    if (expected ? !faults.includes(expected) : faults !== "") wrong.push(`${name}: ${faults}`);
+  });
+  assertEquals(wrong, []);
+});

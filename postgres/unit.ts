@@ -1,0 +1,92 @@
+import type postgres from "postgres";
+import type { Client } from "./client.ts";
+import type { Timed } from "./deadlines.ts";
+import type { Statement } from "./sql.ts";
+
+/** What the driver makes of a unit of work; it is sent when somebody waits for it. */
+export type Query = PromiseLike<unknown> & {
+  /** Whose statement it is, as soon as that is known. */
+  state?: { pid?: number; secret?: number } | null;
+  /** What the driver met when it sent the statement first, and then sent it again by itself. */
+  retried?: { code: string };
+};
+
+/** One unit of work on its way: what is asked, and what became of it so far. */
+export class Unit<Result = unknown> implements Timed {
+  deadlineAt = 0;
+  /** The connection on which it is under way. */
+  client: Client | undefined;
+  query: Query | undefined;
+  sentAt = 0;
+  /** Its caller was told: a result, an error, or that it takes too long. */
+  done = false;
+  /** Its connection broke and it was sent once more. */
+  lost = false;
+  /** How often it was sent again because the server had refused it, and so had done nothing. */
+  repeats = 0;
+  /** Until it is sent again. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+  readonly promise: Promise<Result>;
+  readonly #resolve: (result: Result) => void;
+  readonly #reject: (error: Error) => void;
+
+  constructor(
+    /** As it is prepared; undefined for what cannot be. */
+    readonly text: string | undefined,
+    readonly start: (sql: postgres.Sql, prepare: boolean) => Query,
+    readonly finish: (raw: unknown) => Result,
+    /** Nothing may be under way on its connection beside it. */
+    public alone: boolean,
+    /** It changes nothing, so that it may be done twice. */
+    readonly isRead = false,
+    /** It may leave something behind on its connection, which is closed after it. */
+    readonly leavesTraces = false,
+  ) {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.promise = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  resolve(raw: unknown) {
+    this.done = true;
+    this.#resolve(this.finish(raw));
+  }
+
+  reject(error: Error) {
+    this.done = true;
+    this.#reject(error);
+  }
+}
+
+/**
+ * The statement as the driver's query. The parameters are text already and handed over past the
+ * driver, which would ask for their types first: a round trip more, with half a statement sent, on
+ * a connection where others are under way.
+ */
+export function driven(
+  sql: postgres.Sql,
+  text: string,
+  parameters: (string | null)[],
+  prepare: boolean,
+): Query & { describe(): Query } {
+  const query = sql.unsafe(text, [], { prepare, simple: false } as object);
+  return Object.assign(query, { parameters }) as unknown as Query & { describe(): Query };
+}
+
+/** More than the protocol can count would be sent by the driver as nonsense. */
+const mostParameters = 65_533;
+
+/** As PostgreSQL reads them. Throws TypeError where the program handed over nonsense. */
+export function parametersOf({ values }: Statement): (string | null)[] {
+  if (values.length > mostParameters) {
+    throw new TypeError(`a statement has ${values.length} parameters, at most ${mostParameters}`);
+  }
+  return values.map((value, i) => {
+    if (value === null || typeof value === "string") return value;
+    if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") {
+      return String(value);
+    }
+    throw new TypeError(`parameter $${i + 1} is ${typeof value}: hand it over as text and cast it`);
+  });
+}

@@ -1,0 +1,33 @@
+import type { Context } from "hono";
+import type { Database, Statement } from "../postgres/mod.ts";
+import type { Handler } from "./_step.ts";
+
+/** Whom a request comes from, as server.ts hands it over. */
+interface Peer {
+  /** Called when its caller hangs up. */
+  leave?: () => void;
+}
+
+/** Of the handler that is being called. It sends its one statement before it waits for anything. */
+let current: Peer | undefined;
+
+/** The handler, whose statement stops when its caller hangs up. */
+export function leavable(handler: Handler): Handler {
+  return (c: Context) => {
+    current = c.env;
+    try {
+      return handler(c);
+    } finally {
+      current = undefined;
+    }
+  };
+}
+
+/** The database as such a handler asks it. */
+export function heedingCallers(db: Database): Database {
+  const heeding = (run: Database["query"]) => <Row>(statement: Statement) => {
+    const peer = current;
+    return run<Row>(statement, peer && ((stop) => peer.leave = stop));
+  };
+  return { ...db, query: heeding(db.query), read: heeding(db.read) };
+}

@@ -1,0 +1,55 @@
+/** What becomes of the statement of a caller who hangs up [48]. */
+import { assertEquals, assertLess } from "@std/assert";
+import { sql } from "../../postgres/mod.ts";
+import { serve } from "../../server.ts";
+import { createApi } from "../support/api.ts";
+import { pool, until } from "../support/pool.ts";
+import { dial } from "../support/socket.ts";
+
+Deno.test("four abandoned PATCHes on a locked row, in a pool of four, keep nobody waiting for long [48]", async () => {
+  await using api = await createApi();
+  const { id } = (await api.call("POST /api/todos", { body: { description: "x" } })).json;
+  const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
+  let port = 0;
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    warn() {},
+    onListen: (address) => void (port = address.port),
+  }, (request, peer) => api.app.fetch(request, peer));
+  await using holder = pool(api.database.settings, { size: 1 });
+  const held = holder.script(
+    `begin; select from todos where id = ${id} for update; select pg_sleep(4); commit`,
+  );
+  const waiting = async () =>
+    (await api.database.db.query(sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'
+        and position('update todos' in query) > 0`)).length;
+  await until(async () =>
+    (await api.database.db.query(sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event = 'PgSleep'`)).length === 1
+  );
+  {
+    using abandoned = new DisposableStack();
+    for (let i = 0; i < 4; i++) {
+      const connection = abandoned.use(await dial(port));
+      await connection.write(
+        `PATCH /api/todos/${id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ada}\r\n` +
+          `Content-Type: application/json\r\nContent-Length: 18\r\n\r\n{"completed":true}`,
+      );
+    }
+    await until(async () => await waiting() === 4);
+  }
+  const started = performance.now();
+  const me = await fetch(`http://127.0.0.1:${port}/api/me`, {
+    headers: { authorization: `Bearer ${bob}` },
+  });
+  assertEquals([me.status, (await me.json()).email], [200, "bob@example.com"]);
+  assertLess(performance.now() - started, 2500); // less than the row is locked
+  await until(async () => await waiting() === 0);
+  await held;
+  assertEquals((await api.call(`GET /api/todos/${id}`)).json.version, 1);
+  await server.shutdown();
+});

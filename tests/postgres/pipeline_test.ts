@@ -1,0 +1,213 @@
+/** Several statements under way on one connection: each is done or not, and answered, on its own. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
+import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
+import { echo, never, pause, pidOf, pool } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
+
+const range = (n: number) => [...Array(n).keys()];
+const readBack = (db: Database, n: number) =>
+  db.read<{ n: number }>(sql`select ${n}::int as n`).then(([row]) => row!.n);
+
+/** A table that counts how often each write was done. */
+async function withWrites() {
+  const database = await createDatabase({ empty: true });
+  await database.db.script("create table writes (n int); create table locked (id int, n int)");
+  await database.db.script("insert into locked values (1, 0)");
+  return database;
+}
+
+const write = (db: Database, n: number) => db.query(sql`insert into writes values (${n}::int)`);
+const written = ({ db }: TestDatabase) =>
+  db.query<{ n: number; times: number }>(sql`
+    select n, count(*)::int as times from writes group by n order by n`);
+
+/** Holds the lock of the only row of `locked` for so long. */
+function hold(database: TestDatabase, seconds: number) {
+  return database.db.script(`
+    begin; update locked set n = n + 1; select pg_sleep(${seconds}); rollback`);
+}
+
+Deno.test("what is asked in one turn leaves in one write and waits for one round trip", async () => {
+  await using proxy = openProxy(testServer());
+  await using db = pool(proxy.settings, { size: 1 });
+  await echo(db, 0);
+  proxy.pieces = 0;
+  assertEquals(await Promise.all(range(16).map((n) => echo(db, n))), range(16));
+  assertEquals(proxy.pieces, 1);
+  proxy.delay(100);
+  const start = performance.now();
+  assertEquals(await Promise.all(range(16).map((n) => echo(db, n))), range(16));
+  assert(performance.now() - start < 800, "they waited for each other's round trips");
+});
+
+Deno.test("a statement that fails among others undoes none of them", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 1 });
+  await echo(db, 0);
+  const results = await Promise.allSettled(
+    range(32).map((n) => n % 3 === 0 ? db.query(sql`select 1 / ${0}::int`) : write(db, n)),
+  );
+  results.forEach((result, n) => {
+    if (n % 3 > 0) return assertEquals(result.status, "fulfilled");
+    assert(result.status === "rejected" && result.reason instanceof DatabaseError);
+    assertEquals(result.reason.code, "22012");
+  });
+  assertEquals(
+    await written(database),
+    range(32).filter((n) => n % 3 > 0).map((n) => ({ n, times: 1 })),
+  );
+  assertEquals(await db.backends(database.db), 1);
+});
+
+Deno.test("what cannot be sent harms nobody beside it", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  await echo(db, 0);
+  const asked = range(10).map((n) =>
+    n === 4
+      ? assertRejects(() => db.query(sql`select ${undefined}::int`), TypeError, "$1").then(() => 4)
+      : echo(db, n)
+  );
+  assertEquals(await Promise.all(asked), range(10));
+});
+
+Deno.test("nothing is put behind a statement that takes its time", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 2 });
+  await Promise.all([echo(db, 1), echo(db, 2)]);
+  const slow = db.query(sql`select pg_sleep(1.5)`);
+  await pause(100);
+  const start = performance.now();
+  for (let n = 0; n < 20; n++) assertEquals(await echo(db, n), n);
+  assert(performance.now() - start < 1200, "they waited for the slow one");
+  await slow;
+});
+
+Deno.test("what was sent behind a write that waits for a lock is answered; the write is done once", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 2 });
+  await Promise.all([write(db, 0), echo(db, 2)]);
+  const held = hold(database, 3);
+  await pause(200);
+  const start = performance.now();
+  let locked = 0;
+  const waits = db.query(sql`update locked set n = n + 10`).then(() => locked = performance.now());
+  const others = range(30).map((n) => n % 2 ? write(db, n) : readBack(db, n));
+  await Promise.all(others);
+  assert(performance.now() - start < 2000, "they waited for the lock");
+  await held;
+  await waits;
+  assert(locked - start > 2000, "it did not wait for the lock");
+  assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
+  const once = [0, ...range(30).filter((n) => n % 2)].map((n) => ({ n, times: 1 }));
+  assertEquals(await written(database), once);
+});
+
+Deno.test("a deadline that passes stops its statement and no other", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 1, deadline: 1000 });
+  for (let round = 0; round < 5; round++) {
+    const from = round * 20;
+    // The connection of the one that was late is not used again.
+    await readBack(db, 0);
+    const late = assertRejects(() => db.query(never), DeadlinePassed);
+    const others = range(20).map((n) =>
+      n % 2 ? write(db, from + n).then(() => from + n) : readBack(db, from + n)
+    );
+    assertEquals(await Promise.all(others), range(20).map((n) => from + n));
+    await late;
+  }
+  const rows = await written(database);
+  assertEquals(rows.filter(({ times }) => times > 1), []);
+  assertEquals(rows.length, 50);
+});
+
+Deno.test("32 at once while backends are terminated: a read is answered, a write is done at most once", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 4 });
+  await breakUnder(database, db, () =>
+    database.db.query(sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name like 'test %'
+      order by random() limit 1`));
+});
+
+Deno.test("32 at once while the network cuts answers: a read is answered, a write is done at most once", async () => {
+  await using database = await withWrites();
+  await using proxy = openProxy(database.settings);
+  await using db = pool(proxy.settings, { size: 4 });
+  await breakUnder(database, db, async () => {
+    proxy.limit(2000, "cut");
+    await pause(20);
+    proxy.heal();
+  });
+});
+
+/** 32 callers read and write in turn while the connections break again and again. */
+async function breakUnder(
+  database: TestDatabase,
+  db: Database,
+  fault: () => Promise<unknown>,
+) {
+  let breaking = true;
+  const done = new Set<number>();
+  let failed = 0;
+  let next = 0;
+  async function call() {
+    while (breaking) {
+      const n = next++;
+      const read = await readBack(db, n).catch((error) => error);
+      // It is asked once more, and may meet the next fault there.
+      if (read !== n) failed++;
+      assert(read === n || read.name === "Unreachable", String(read));
+      await write(db, n).then(() => done.add(n), (error) => {
+        assert(error.name === "Unreachable", String(error));
+        failed++;
+      });
+    }
+  }
+  const callers = range(32).map(call);
+  for (let i = 0; i < 20; i++) {
+    await pause(80);
+    await fault();
+  }
+  breaking = false;
+  await Promise.all(callers);
+  const rows = await written(database);
+  assertEquals(rows.filter(({ times }) => times > 1), []);
+  const there = new Set(rows.map(({ n }) => n));
+  assertEquals([...done].filter((n) => !there.has(n)), []);
+  assert(failed > 0, "nothing broke");
+  assert(done.size > failed, `${failed} failed, ${done.size} were done`);
+  assertEquals(await echo(db, 7), 7);
+}
+
+Deno.test("a table that changes under many reads: each is answered", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 2 });
+  await write(db, 1);
+  const all = () => db.read<{ n: number }>(sql`select w.* from writes w where n = ${1}`);
+  await all();
+  for (let round = 0; round < 5; round++) {
+    const asked = range(30).map(all);
+    const change = database.db.script(`alter table writes add column c${round} int`);
+    for (const rows of await Promise.all(asked)) assertEquals(rows[0]!.n, 1);
+    await change;
+    for (const rows of await Promise.all(range(30).map(all))) assertEquals(rows[0]!.n, 1);
+  }
+});
+
+Deno.test("statements that must be alone are not kept waiting by those that share", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 2 });
+  let asking = true;
+  const callers = range(16).map(async () => {
+    while (asking) await echo(db, 1);
+  });
+  await pause(100);
+  const pid = await pidOf(db);
+  await Promise.all(range(10).map(() => db.script("select 1")));
+  asking = false;
+  await Promise.all(callers);
+  assert(pid > 0);
+});

@@ -1,0 +1,122 @@
+/** Behind PgBouncer in transaction mode, where a connection is another one after each statement. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
+import { echo, pause } from "../support/pool.ts";
+
+const ignore = !pgbouncer;
+const range = (n: number) => [...Array(n).keys()];
+
+/** A pool of ten through a PgBouncer with three connections to the server, and what it warns of. */
+async function open(options: { preparedStatements?: boolean } = {}) {
+  const database = await createDatabase({ empty: true });
+  await database.db.script("create table writes (n int primary key)");
+  const pooler = await startPgbouncer();
+  const warnings: string[] = [];
+  const settings = { ...database.settings, ...options, port: pooler.port };
+  const db = connect(settings, { size: 10, deadline: 10_000, warn: (text) => warnings.push(text) });
+  return {
+    db,
+    database,
+    pooler,
+    warnings,
+    async [Symbol.asyncDispose]() {
+      await db.close();
+      await this.pooler.stop();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** 32 callers, each with statements of its own beside one that they share; nothing may fail. */
+async function work(db: Database, from: number) {
+  await Promise.all(
+    range(32).map(async (caller) => {
+      for (const round of range(10)) {
+        const n = from + caller * 100 + round;
+        assertEquals(await echo(db, n), n);
+        const [row] = await db.read<{ n: number }>(
+          round % 2 ? sql`select ${n}::int as n, 1 as odd` : sql`select ${n}::int as n, 0 as even`,
+        );
+        assertEquals(row!.n, n);
+        await db.query(sql`insert into writes values (${n})`);
+        // What it says is never that a statement was not prepared.
+        const error = await assertRejects(
+          () => db.query(sql`insert into writes values (${n})`),
+          DatabaseError,
+        );
+        assertEquals(error.code, "23505");
+      }
+    }),
+  );
+}
+
+async function count({ db }: TestDatabase): Promise<number> {
+  return (await db.query<{ n: number }>(sql`select count(*)::int as n from writes`))[0]!.n;
+}
+
+Deno.test({
+  name: "a pooler that forgets prepared statements: nothing fails or hangs, and it is said once",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    const { db, database, warnings, pooler } = scene;
+    for (const round of range(3)) await work(db, round * 10_000);
+    assertEquals(await count(database), 960);
+    assertEquals(warnings.length, pooler.forgets ? 1 : 0);
+  },
+});
+
+Deno.test({
+  name: "a pooler behind prepared_statements=false: nothing fails, and nothing needs to be said",
+  ignore,
+  async fn() {
+    await using scene = await open({ preparedStatements: false });
+    const { db, database, warnings } = scene;
+    for (const round of range(2)) await work(db, round * 10_000);
+    assertEquals(await count(database), 640);
+    assertEquals(warnings, []);
+    const [row] = await database.db.query<{ n: number }>(sql`
+      select count(*)::int as n from pg_stat_activity
+      where datname = current_database() and application_name = 'slate'`);
+    assert(row!.n <= 4 + 3, `${row!.n} connections`);
+  },
+});
+
+Deno.test({
+  name: "a pooler that is stopped under 32 callers: a write is done at most once, and all goes on",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    const { db, database, pooler: { port } } = scene;
+    let { pooler } = scene;
+    let calling = true;
+    let next = 0;
+    const done = new Set<number>();
+    const callers = range(32).map(async () => {
+      while (calling) {
+        const n = next++;
+        await db.query(sql`insert into writes values (${n})`).then(() => done.add(n), (error) => {
+          assert(error.name === "Unreachable", String(error));
+          return pause(20);
+        });
+      }
+    });
+    for (let round = 0; round < 3; round++) {
+      await pause(500);
+      await pooler.stop("SIGKILL");
+      await pause(100);
+      pooler = scene.pooler = await startPgbouncer(port);
+    }
+    await pause(500);
+    calling = false;
+    await Promise.all(callers);
+    // The primary key would have refused a write that was done twice: 23505 is no Unreachable.
+    const rows = await database.db.query<{ n: number }>(sql`select n from writes`);
+    const there = new Set(rows.map(({ n }) => n));
+    assertEquals([...done].filter((n) => !there.has(n)), []);
+    assert(done.size >= 32, `${done.size} writes`);
+    assertEquals(await echo(db, 7), 7);
+  },
+});
