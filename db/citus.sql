@@ -6,8 +6,9 @@
 --   psql "$ADMIN_URL" --command "select citus_add_node('worker-1.internal', 5432)"
 --   psql "$ADMIN_URL" --set ON_ERROR_STOP=1 --file db/citus.sql
 --
--- Users are on every node: an email is unique among all of them, and everything refers to them. A
--- table with an owner_id has all rows of one owner on one node. Again finishes what was interrupted,
+-- Users are on every node: an email is unique among all of them, and everything refers to them. So
+-- is a table with something that is unique among all owners. Every other table with an owner_id has
+-- all rows of one owner on one node. Again finishes what was interrupted,
 -- spreads a table that has come since, and changes nothing else.
 -- lock: access exclusive on every table while its rows move; run it while nothing serves
 
@@ -26,7 +27,9 @@ declare
     join pg_attribute a on a.attrelid = t.oid and a.attname = 'owner_id'
     where t.relnamespace = 'public'::regnamespace
       and t.relkind = 'r'
-      and t.oid not in (select logicalrelid from pg_dist_partition where partmethod = 'h')
+      and t.oid not in (
+        select logicalrelid from pg_dist_partition where partmethod = 'h' or repmodel = 't'
+      )
     order by t.relname <> 'keys'
   );
   one regclass;
@@ -47,6 +50,15 @@ begin
     perform create_reference_table('users');
   end if;
   foreach one in array owned loop
+    -- What is unique among all owners, as an identity is, only a table on every node can tell.
+    if exists (
+      select from pg_index i
+      join pg_attribute a on a.attrelid = i.indrelid and a.attname = 'owner_id'
+      where i.indrelid = one and i.indisunique and a.attnum <> all (i.indkey)
+    ) then
+      perform create_reference_table(one);
+      continue;
+    end if;
     -- All beside the keys, as a statement reads its caller's key and its caller's rows at once.
     perform create_distributed_table(one, 'owner_id',
       colocate_with => case when one = 'keys'::regclass then 'default' else 'keys' end);

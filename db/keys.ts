@@ -33,13 +33,17 @@ export const keySorts = { id: byId };
 /** A key, and nobody else's, may be changed by one that is as mighty: else it made itself mightier. */
 const mightyEnough = sql`(t.scope <> 'admin' or (select admin from caller))`;
 
-/** When the key that asks ends; null where it never does, and for who signs in by an issuer. */
-function makersEnd(credential: Credential): Statement {
-  if ("issuer" in credential) return sql`null::timestamptz`;
-  return sql`(
-          select least(m.expires_at, m.replaced_at) from keys m
-          where m.owner_id = ${credential.ownerId} and ${allowed} and m.id = ${credential.keyId}
-        )`;
+/**
+ * The CTE `maker`: when the key that asks ends; null where it never does, and for who signs in by an
+ * issuer.
+ */
+function maker(credential: Credential): Statement {
+  if ("issuer" in credential) return sql`maker as (select null::timestamptz as ends_at)`;
+  return sql`maker as materialized (
+      select least(m.expires_at, m.replaced_at) as ends_at
+      from keys m
+      where m.owner_id = ${credential.ownerId} and ${allowed} and m.id = ${credential.keyId}
+    )`;
 }
 
 /** Who asks, and nothing else: for a request that fails before its own statement. */
@@ -90,11 +94,12 @@ export function createKey(
     sql`
     with ${caller(credential, scope)},
     ${remembered},
+    ${maker(credential)},
     created as (
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${credential.ownerId}::bigint, ${key.name}, ${key.scope}, decode(${hash}, 'hex'),
-        least(${key.expires_at}::timestamptz, ${makersEnd(credential)})
+        least(${key.expires_at}::timestamptz, (select ends_at from maker))
       from caller
       where caller.allowed and not exists (select from remembered)
       returning t.id, ${json(keyColumns)} as body, t.version
@@ -119,6 +124,7 @@ export function rotateKey(
     sql`
     with ${caller(credential, "write")},
     ${remembered},
+    ${maker(credential)},
     old as (
       update keys t
       set replaced_at = now() + make_interval(secs => ${overlap})
@@ -130,7 +136,7 @@ export function rotateKey(
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${ownerId}::bigint, old.name, old.scope, decode(${hash}, 'hex'),
-        least(now() + (old.expires_at - old.created_at), ${makersEnd(credential)})
+        least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
       from caller, old
       where caller.allowed
       returning t.id, ${json(keyColumns)} as body, t.version

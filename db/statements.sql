@@ -257,13 +257,13 @@ from caller, page;
 -- db/keys.ts: createKey
 
 -- POST /api/keys
---   $1, $4, $9: the caller's id
---   $2, $10: the id of the caller's key
+--   $1, $4, $6: the caller's id
+--   $2, $5: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $5: name
---   $6: scope
---   $7: SHA-256 of the new secret
---   $8: expires_at
+--   $7: name
+--   $8: scope
+--   $9: SHA-256 of the new secret
+--   $10: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -277,14 +277,16 @@ with caller as materialized (
     ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
+maker as materialized (
+  select least(m.expires_at, m.replaced_at) as ends_at
+  from keys m
+  where m.owner_id = $4 and (select allowed from caller) and m.id = $5
+),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $4::bigint, $5, $6, decode($7, 'hex'),
-    least($8::timestamptz, (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
-    ))
+    $6::bigint, $7, $8, decode($9, 'hex'),
+    least($10::timestamptz, (select ends_at from maker))
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -301,16 +303,16 @@ select
 from caller left join created on true;
 
 -- POST /api/keys, idempotency-key
---   $1, $5, $8, $11, $12, $13, $18, $20: the caller's id
---   $2, $19: the id of the caller's key
+--   $1, $5, $8, $11, $12, $13, $15, $20: the caller's id
+--   $2, $14: the id of the caller's key
 --   $3: SHA-256 of its secret
 --   $4, $23: SHA-256 of the body
 --   $6, $9, $21: the operation
 --   $7, $10, $22: idempotency-key
---   $14: name
---   $15: scope
---   $16: SHA-256 of the new secret
---   $17: expires_at
+--   $16: name
+--   $17: scope
+--   $18: SHA-256 of the new secret
+--   $19: expires_at
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -350,14 +352,16 @@ expired as (
   where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
   returning 1
 ),
+maker as materialized (
+  select least(m.expires_at, m.replaced_at) as ends_at
+  from keys m
+  where m.owner_id = $13 and (select allowed from caller) and m.id = $14
+),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $13::bigint, $14, $15, decode($16, 'hex'),
-    least($17::timestamptz, (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $18 and (select allowed from caller) and m.id = $19
-    ))
+    $15::bigint, $16, $17, decode($18, 'hex'),
+    least($19::timestamptz, (select ends_at from maker))
   from caller
   where caller.allowed and not exists (select from remembered)
   returning t.id, (select row_to_json(item) from (select
@@ -389,12 +393,12 @@ from caller left join created on true left join remembered on true;
 -- db/keys.ts: rotateKey
 
 -- POST /api/keys/{id}/rotate
---   $1, $5, $7, $9: the caller's id
---   $2, $10: the id of the caller's key
+--   $1, $4, $7, $9: the caller's id
+--   $2, $5: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $4: overlap_seconds
---   $6: the row's id
---   $8: SHA-256 of the new secret
+--   $6: overlap_seconds
+--   $8: the row's id
+--   $10: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -408,21 +412,23 @@ with caller as materialized (
     ) = sha256(decode($3, 'hex') || blind.nonce)
 ),
 remembered as (select where false),
+maker as materialized (
+  select least(m.expires_at, m.replaced_at) as ends_at
+  from keys m
+  where m.owner_id = $4 and (select allowed from caller) and m.id = $5
+),
 old as (
   update keys t
-  set replaced_at = now() + make_interval(secs => $4)
-  where t.owner_id = $5 and (select allowed from caller) and t.id = $6 and (t.scope <> 'admin' or (select admin from caller))
+  set replaced_at = now() + make_interval(secs => $6)
+  where t.owner_id = $7 and (select allowed from caller) and t.id = $8 and (t.scope <> 'admin' or (select admin from caller))
     and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $7::bigint, old.name, old.scope, decode($8, 'hex'),
-    least(now() + (old.expires_at - old.created_at), (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $9 and (select allowed from caller) and m.id = $10
-    ))
+    $9::bigint, old.name, old.scope, decode($10, 'hex'),
+    least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
   from caller, old
   where caller.allowed
   returning t.id, (select row_to_json(item) from (select
@@ -439,15 +445,15 @@ select
 from caller left join created on true;
 
 -- POST /api/keys/{id}/rotate, idempotency-key
---   $1, $5, $8, $11, $12, $14, $16, $18, $20: the caller's id
---   $2, $19: the id of the caller's key
+--   $1, $5, $8, $11, $12, $13, $16, $18, $20: the caller's id
+--   $2, $14: the id of the caller's key
 --   $3: SHA-256 of its secret
 --   $4, $23: SHA-256 of the body
 --   $6, $9, $21: the operation and the row's id
 --   $7, $10, $22: idempotency-key
---   $13: overlap_seconds
---   $15: the row's id
---   $17: SHA-256 of the new secret
+--   $15: overlap_seconds
+--   $17: the row's id
+--   $19: SHA-256 of the new secret
 with caller as materialized (
   select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -487,21 +493,23 @@ expired as (
   where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
   returning 1
 ),
+maker as materialized (
+  select least(m.expires_at, m.replaced_at) as ends_at
+  from keys m
+  where m.owner_id = $13 and (select allowed from caller) and m.id = $14
+),
 old as (
   update keys t
-  set replaced_at = now() + make_interval(secs => $13)
-  where t.owner_id = $14 and (select allowed from caller) and t.id = $15 and (t.scope <> 'admin' or (select admin from caller))
+  set replaced_at = now() + make_interval(secs => $15)
+  where t.owner_id = $16 and (select allowed from caller) and t.id = $17 and (t.scope <> 'admin' or (select admin from caller))
     and t.replaced_at is null and not exists (select from remembered)
   returning t.*
 ),
 created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
-    $16::bigint, old.name, old.scope, decode($17, 'hex'),
-    least(now() + (old.expires_at - old.created_at), (
-      select least(m.expires_at, m.replaced_at) from keys m
-      where m.owner_id = $18 and (select allowed from caller) and m.id = $19
-    ))
+    $18::bigint, old.name, old.scope, decode($19, 'hex'),
+    least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
   from caller, old
   where caller.allowed
   returning t.id, (select row_to_json(item) from (select

@@ -8,7 +8,14 @@ import { callerId, type Request, sendEveryQuery } from "../support/every_request
 import { findQueries, type Sent } from "../support/queries.ts";
 
 /** What changes users, who are on every node, and what runs for no caller. */
-const everywhere = ["createUser", "updateUser", "deleteUser", "installKey", "listAppliedVersions"];
+const everywhere = [
+  "createUser",
+  "updateUser",
+  "deleteUser",
+  "findAccount",
+  "installKey",
+  "listAppliedVersions",
+];
 
 /** Citus takes an insert in a CTE apart: the coordinator runs each CTE for itself. */
 const inserts = /^(create|rotate)/;

@@ -113,7 +113,7 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
     "select 7,",
     "does not take its owner_id from the caller",
   ],
-  ["createKey", /and caller\.allowed and/, "and", "does not ask for caller.allowed"],
+  ["createKey", /where caller\.allowed and/, "where", "does not ask for caller.allowed"],
   [
     "createKey",
     /returning t\.id/,
