@@ -6,8 +6,10 @@
 import createClient, { type Client, type ClientOptions } from "openapi-fetch";
 import { retrying, type RetryOptions } from "./retry.ts";
 import type { components, paths } from "./schema.ts";
+import { type Copy, copyOf, type Kind } from "./sync.ts";
 
 export type { components, paths };
+export type { Copy, Kind };
 export type Schemas = components["schemas"];
 
 export interface SlateOptions {
@@ -21,10 +23,11 @@ export interface SlateOptions {
   fetch?: (request: Request) => Promise<Response>;
 }
 
-/** The paths whose GET answers a page. */
+/** The paths whose GET answers a page of a list, which has an end. */
 export type ListPath = {
   [Path in keyof paths]: paths[Path] extends { get: { responses: { 200: infer Answer } } }
-    ? Answer extends { content: { "application/json": { next_cursor: string | null } } } ? Path
+    ? Answer extends { content: { "application/json": { next_cursor: infer Cursor } } }
+      ? null extends Cursor ? Path : never
     : never
     : never;
 }[keyof paths];
@@ -46,6 +49,11 @@ export interface SlateClient extends Client<paths> {
    * Throws SlateError.
    */
   list<Path extends ListPath>(path: Path, params?: ListParams<Path>): AsyncGenerator<Row<Path>>;
+  /**
+   * A copy of all rows of a kind, to be kept up to date:
+   * `const todos = slate.sync("todo"); await todos.pull(); todos.rows.get(7)`. pull() throws SlateError.
+   */
+  sync<K extends Kind>(kind: K): Copy<K>;
 }
 
 /** An error that the API answered (RFC 9457). `problem.code` is permanent: branch on it. */
@@ -92,5 +100,15 @@ export function createSlateClient({ baseUrl, key, retry, fetch }: SlateOptions):
     } while (cursor);
   }
 
-  return Object.assign(client, { list });
+  function sync<K extends Kind>(kind: K) {
+    return copyOf(kind, async (cursor) => {
+      const query = { limit: 100, ...cursor !== undefined && { cursor } };
+      const { data, error } = await client.GET("/api/changes", { params: { query } });
+      if (error?.code === "cursor_expired") return undefined;
+      if (error) throw new SlateError(error);
+      return data;
+    });
+  }
+
+  return Object.assign(client, { list, sync });
 }

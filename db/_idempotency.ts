@@ -28,21 +28,27 @@ interface Fragments {
   answer: Statement;
 }
 
-const withoutKey: Fragments = {
-  remembered: sql`remembered as (select where false)`,
-  answer: sql`
+function withoutKey(also: Statement): Fragments {
+  return {
+    remembered: sql`remembered as (select where false)`,
+    answer: sql`
     select
       caller.id as caller_id, caller.allowed,
       created.id, created.body, created.version,
-      false as replayed, false as reused, ${written}
+      false as replayed, false as reused, ${written}${also}
     from caller left join created on true`,
-};
+  };
+}
 
 /**
  * With an idempotency key the answer is remembered in the same statement. Expired answers go in
  * passing, this key's own and two more of the same user: an "or" of both has no index.
  */
-function withKey({ ownerId }: Credential, { operation, key, hash }: Idempotency): Fragments {
+function withKey(
+  { ownerId }: Credential,
+  { operation, key, hash }: Idempotency,
+  also: Statement,
+): Fragments {
   return {
     remembered: sql`remembered as (
       select r.row_id, r.row_version, r.body, r.request_hash = decode(${hash}, 'hex') as same
@@ -87,7 +93,7 @@ function withKey({ ownerId }: Credential, { operation, key, hash }: Idempotency)
       coalesce(created.id, remembered.row_id) as id,
       coalesce(created.body, remembered.body) as body,
       coalesce(created.version, remembered.row_version) as version,
-      remembered.same is not null as replayed, remembered.same is false as reused, ${written}
+      remembered.same is not null as replayed, remembered.same is false as reused, ${written}${also}
     from caller left join created on true left join remembered on true`,
   };
 }
@@ -98,15 +104,18 @@ const taken = /^23(505|P01)$/;
 /**
  * Runs a statement that creates a row, once for each idempotency key. Of two at once the second
  * waits for the first and fails on what that one has taken, at the latest on the primary key of the
- * remembered answers, which undoes all of it; run again, it finds the answer.
+ * remembered answers, which undoes all of it; run again, it finds the answer. `also`: further columns.
  */
-export async function once(
+export async function once<Row extends Created>(
   db: Database,
   credential: Credential,
   idempotency: Idempotency | undefined,
   compose: (fragments: Fragments) => Statement,
-): Promise<Created[]> {
-  const statement = compose(idempotency ? withKey(credential, idempotency) : withoutKey);
+  also = sql``,
+): Promise<Row[]> {
+  const statement = compose(
+    idempotency ? withKey(credential, idempotency, also) : withoutKey(also),
+  );
   try {
     return await db.query(statement);
   } catch (error) {

@@ -5,6 +5,7 @@ grant select, insert, update, delete on users to slate_app;
 grant select, insert, update, delete on keys to slate_app;
 grant select, insert, update, delete on identities to slate_app;
 grant select, insert, update, delete on idempotency_keys to slate_app;
+grant select, insert, update, delete on deletions to slate_app;
 grant select, insert, update, delete on students to slate_app;
 grant select, insert, update, delete on todos to slate_app;
 

@@ -40,6 +40,24 @@ comment on table users is 'An account. Everything else belongs to one.';
 comment on column users.years_old is 'In years. Null: not known.';
 comment on column users.version is 'Grows by one with every change; the ETag.';
 
+create table deletions (
+  owner_id bigint not null,
+  changed_in xid8 not null default pg_current_xact_id(),
+  kind text not null,
+  row_id bigint not null,
+  deleted_at timestamptz not null default now(),
+  constraint deletions_pkey primary key (owner_id, changed_in, kind, row_id),
+  constraint deletions_owner_id_fkey foreign key (owner_id)
+    references users (id)
+    on delete cascade
+);
+
+create index deletions_deleted_at_idx on deletions (owner_id, deleted_at);
+
+comment on table deletions is 'The ids of rows that were deleted in the last 31 days.';
+comment on column deletions.changed_in is 'The number of the transaction that deleted it.';
+comment on column deletions.kind is 'What it was, such as todo.';
+
 create table idempotency_keys (
   owner_id bigint not null,
   route text not null,
@@ -148,6 +166,46 @@ $$;
 
 comment on function search_terms(bigint,pg_catalog.text[]) is 'The words of an owner''s text, each with its owner, for an index.';
 
+create function note_deletion()
+  returns trigger
+  language plpgsql
+as $$
+begin
+  insert into public.deletions (owner_id, kind, row_id)
+  select old.owner_id, tg_argv[0], old.id
+  where exists (select from public.users u where u.id = old.owner_id);
+  delete from public.deletions d
+  where d.ctid = any (array(
+    select o.ctid
+    from public.deletions o
+    where o.owner_id = old.owner_id and o.deleted_at < now() - interval '31 days'
+    order by o.deleted_at
+    limit 2
+    for update skip locked
+  ));
+  return null;
+end
+$$;
+
+comment on function note_deletion() is 'Keeps a deleted row''s id, and takes two old ones along.';
+
+create function touch_followed_row()
+  returns trigger
+  language plpgsql
+as $$
+begin
+  -- Only a restore sets the number by hand, and changes nothing else.
+  if new.changed_in = old.changed_in then
+    new.version := old.version + 1;
+    new.updated_at := now();
+    new.changed_in := pg_current_xact_id();
+  end if;
+  return new;
+end
+$$;
+
+comment on function touch_followed_row() is 'touch_row() of a row that copies follow.';
+
 create table students (
   id bigint generated always as identity,
   first_name text not null,
@@ -157,6 +215,7 @@ create table students (
   updated_at timestamptz not null default now(),
   version bigint not null default 1,
   owner_id bigint not null,
+  changed_in xid8 not null default pg_current_xact_id(),
   constraint students_pkey primary key (owner_id, id),
   constraint students_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
   constraint students_age_check check (age >= 0 and age <= 150),
@@ -166,19 +225,26 @@ create table students (
     check (char_length(last_name) >= 1 and char_length(last_name) <= 100)
 );
 
+create index students_changed_in_idx on students (owner_id, changed_in, id);
+
 create index students_last_name_idx on students (owner_id, last_name, id);
 
 create index students_search_terms_idx
   on students using gin (search_terms(owner_id, plain_words((first_name || ' '::text) || last_name))) with (fastupdate=off);
 
+create trigger students_note_deletion after delete on students
+  for each row
+  execute function note_deletion('student');
+
 create trigger students_touch before update on students
   for each row when (old.* is distinct from new.*)
-  execute function touch_row();
+  execute function touch_followed_row();
 
 comment on table students is 'A person on a user''s roster, to whom todos may be assigned.';
 comment on column students.age is 'In years. Null: not known.';
 comment on column students.version is 'Grows by one with every change; the ETag.';
 comment on column students.owner_id is 'The user on whose roster it is. Never on the wire.';
+comment on column students.changed_in is 'The number of the transaction that changed it last. Never on the wire.';
 
 create table todos (
   id bigint generated always as identity,
@@ -190,6 +256,7 @@ create table todos (
   version bigint not null default 1,
   owner_id bigint not null,
   student_id bigint,
+  changed_in xid8 not null default pg_current_xact_id(),
   constraint todos_pkey primary key (owner_id, id),
   constraint todos_owner_id_fkey foreign key (owner_id) references users (id) on delete cascade,
   constraint todos_student_id_fkey foreign key (owner_id, student_id)
@@ -201,6 +268,8 @@ create table todos (
     check (due_date >= '0001-01-01 00:00:00+00'::timestamptz
       and due_date < '9999-01-01 00:00:00+00'::timestamptz)
 );
+
+create index todos_changed_in_idx on todos (owner_id, changed_in, id);
 
 create index todos_due_date_descending_idx
   on todos (owner_id, coalesce(due_date, '-infinity'::timestamptz), id);
@@ -219,15 +288,31 @@ create index todos_student_id_idx
 
 create index todos_updated_at_idx on todos (owner_id, updated_at, id);
 
+create trigger todos_note_deletion after delete on todos
+  for each row
+  execute function note_deletion('todo');
+
 create trigger todos_touch before update on todos
   for each row when (old.* is distinct from new.*)
-  execute function touch_row();
+  execute function touch_followed_row();
 
 comment on table todos is 'Something that a user wants to get done.';
 comment on column todos.due_date is 'Null: no date is set.';
 comment on column todos.version is 'Grows by one with every change; the ETag.';
 comment on column todos.owner_id is 'The user whose todo it is. Never on the wire.';
 comment on column todos.student_id is 'To whom it is assigned; a student of the same owner.';
+comment on column todos.changed_in is 'The number of the transaction that changed it last. Never on the wire.';
+
+create function conflict()
+  returns text
+  language plpgsql
+as $$
+begin
+  raise serialization_failure using message = 'a row of the batch was changed meanwhile';
+end
+$$;
+
+comment on function conflict() is 'Undoes the statement and has it run again.';
 
 create function search_query(owner bigint, said text)
   returns tsquery

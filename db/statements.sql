@@ -2,6 +2,97 @@
 -- filters and sorts each alone. Written by `deno task statements`, never by hand.
 -- To run one in psql: paste it without its semicolon, then `\bind 'value of $1' 'value of $2' ... \g`.
 
+-- db/changes.ts: listChanges
+
+-- GET /api/changes
+--   $1, $4, $7, $10: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $5, $6, $8, $9, $11, $13, $17: before all
+--   $12: no kind
+--   $14, $15, $16, $19: limit
+--   $18: null
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+changes as (
+  (
+    select t.changed_in, 'student' as kind, t.id, false as deleted, t as student, null::todos as todo
+    from students t
+    where t.owner_id = $4 and (select allowed from caller) and (t.changed_in, t.id) > ($5::xid8, $6::bigint)
+      and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())
+    order by t.changed_in, t.id
+    limit 101
+  )
+  union all (
+    select t.changed_in, 'todo', t.id, false, null, t
+    from todos t
+    where t.owner_id = $7 and (select allowed from caller) and (t.changed_in, t.id) > ($8::xid8, $9::bigint)
+      and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())
+    order by t.changed_in, t.id
+    limit 101
+  )
+  union all (
+    select t.changed_in, t.kind, t.row_id, true, null, null
+    from deletions t
+    where t.owner_id = $10 and (select allowed from caller)
+      and (t.changed_in, t.kind, t.row_id) > ($11::xid8, $12, $13::bigint)
+      and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())
+    order by t.changed_in, t.kind, t.row_id
+    limit 101
+  )
+),
+numbered as (
+  select ordered.*, row_number() over () as n
+  from (
+    select * from changes
+    order by changed_in, kind, id
+    limit $14 + 1
+  ) ordered
+),
+page as (
+  select
+    '[' || coalesce(string_agg(row_to_json(shown)::text, ',' order by n) filter (where n <= $15), '') || ']' as data,
+    count(*) > $16 as more
+  from numbered
+  cross join lateral (
+    select
+      kind, id, deleted,
+      case
+        when deleted then null
+        when kind = 'student' then (select (select row_to_json(item) from (select
+    t.id, t.first_name, t.last_name, t.age,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text from (select (student).*) t)
+        else (select (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text from (select (todo).*) t)
+      end::json as "row"
+  ) shown
+)
+select
+  caller.id as caller_id, caller.allowed, page.data, page.more,
+  $17::xid8 >= pg_snapshot_xmin(pg_current_snapshot())
+    or coalesce($18::timestamptz < now() - interval '30 days', false) as expired,
+  numbered.changed_in::text as last_transaction, numbered.kind as last_kind,
+  numbered.id as last_id, to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as read_at
+from caller
+cross join page
+left join numbered on numbered.n = (select least(count(*), $19) from numbered);
+
 -- db/health.ts: listAppliedVersions
 
 -- GET /api/health/ready
@@ -550,6 +641,260 @@ installed as (
 )
 select installed.owner_id, installed.id
 from installed;
+
+-- db/student_batches.ts: createStudents
+
+-- POST /api/students/batch
+--   $1, $5: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+remembered as (select where false),
+items as materialized (
+  select ordinality - 1 as n, first_name, last_name, age
+  from rows from (
+    json_to_recordset($4::text::json) as (
+      first_name text, last_name text, age integer
+    )
+  ) with ordinality
+),
+inserted as (
+  insert into students as t (owner_id, first_name, last_name, age)
+  select $5::bigint, items.first_name, items.last_name, items.age
+  from caller, items
+  where caller.allowed and not exists (select from remembered)
+  order by items.n
+  returning t.id, (select row_to_json(item) from (select
+    t.id, t.first_name, t.last_name, t.age,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+),
+created as (
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
+  from inserted
+  having count(*) > 0
+)
+select
+  caller.id as caller_id, caller.allowed,
+  created.id, created.body, created.version,
+  false as replayed, false as reused, pg_current_xact_id_if_assigned()::text as written, '[]' as faults
+from caller left join created on true;
+
+-- POST /api/students/batch, idempotency-key
+--   $1, $5, $8, $11, $12, $14, $15: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4, $18: SHA-256 of the body
+--   $6, $9, $16: the operation
+--   $7, $10, $17: idempotency-key
+--   $13: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+remembered as (
+  select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
+  from idempotency_keys r
+  where r.owner_id = $5 and (select allowed from caller)
+    and r.route = $6 and r.key = $7 and r.expires_at > now()
+),
+expired as (
+  delete from idempotency_keys r
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
+      from idempotency_keys o
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
+      order by o.expires_at
+      limit 2
+      for update skip locked
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
+),
+items as materialized (
+  select ordinality - 1 as n, first_name, last_name, age
+  from rows from (
+    json_to_recordset($13::text::json) as (
+      first_name text, last_name text, age integer
+    )
+  ) with ordinality
+),
+inserted as (
+  insert into students as t (owner_id, first_name, last_name, age)
+  select $14::bigint, items.first_name, items.last_name, items.age
+  from caller, items
+  where caller.allowed and not exists (select from remembered)
+  order by items.n
+  returning t.id, (select row_to_json(item) from (select
+    t.id, t.first_name, t.last_name, t.age,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+),
+created as (
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
+  from inserted
+  having count(*) > 0
+)
+,
+kept as (
+  insert into idempotency_keys
+    (owner_id, route, key, request_hash, row_id, row_version, body)
+  select
+    $15::bigint, $16, $17, decode($18, 'hex'),
+    created.id, created.version, created.body
+  from caller, created
+  -- After the expired answer is gone, which this reads.
+  where caller.allowed and (select count(*) from expired) >= 0
+)
+select
+  caller.id as caller_id, caller.allowed,
+  coalesce(created.id, remembered.row_id) as id,
+  coalesce(created.body, remembered.body) as body,
+  coalesce(created.version, remembered.row_version) as version,
+  remembered.same is not null as replayed, remembered.same is false as reused, pg_current_xact_id_if_assigned()::text as written, '[]' as faults
+from caller left join created on true left join remembered on true;
+
+-- db/student_batches.ts: updateStudents
+
+-- PATCH /api/students/batch
+--   $1, $5, $6: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+items as (
+  select
+    sent, (sent ->> 'n')::integer as n,
+    (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version
+  from jsonb_array_elements($4::text::jsonb) sent
+),
+faults as (
+  select i.n, case when t.id is null then 'id' else 'version' end as field
+  from items i
+  left join students t on t.owner_id = $5 and (select allowed from caller) and t.id = i.id
+  where t.id is null or t.version <> i.version
+),
+changed as (
+  update students t
+  set
+    first_name = coalesce(i.sent ->> 'first_name', t.first_name),
+    last_name = coalesce(i.sent ->> 'last_name', t.last_name),
+    age = case when i.sent ? 'age' then (i.sent ->> 'age')::integer else t.age end
+  from items i
+  where t.owner_id = $6 and (select allowed from caller) and t.id = i.id
+    and t.version = coalesce(i.version, t.version)
+    and not exists (select from faults)
+  returning i.n, (select row_to_json(item) from (select
+    t.id, t.first_name, t.last_name, t.age,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+)
+select
+  caller.id as caller_id, caller.allowed, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults,
+  case
+    when not caller.allowed or exists (select from faults) then null
+    when (select count(*) from changed) < (select count(*) from items) then conflict()
+    else (select '{"data":[' || string_agg(body, ',' order by n) || ']}' from changed)
+  end as body,
+  pg_current_xact_id_if_assigned()::text as written
+from caller;
+
+-- db/student_batches.ts: deleteStudents
+
+-- DELETE /api/students/batch
+--   $1, $5, $6: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+items as (
+  select
+    sent, (sent ->> 'n')::integer as n,
+    (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version
+  from jsonb_array_elements($4::text::jsonb) sent
+),
+faults as (
+  select i.n, case when t.id is null then 'id' else 'version' end as field
+  from items i
+  left join students t on t.owner_id = $5 and (select allowed from caller) and t.id = i.id
+  where t.id is null or t.version <> i.version
+),
+changed as (
+  delete from students t
+  using items i
+  where t.owner_id = $6 and (select allowed from caller) and t.id = i.id
+    and t.version = coalesce(i.version, t.version)
+    and not exists (select from faults)
+  returning i.n, null as body
+)
+select
+  caller.id as caller_id, caller.allowed, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults,
+  case
+    when not caller.allowed or exists (select from faults) then null
+    when (select count(*) from changed) < (select count(*) from items) then conflict()
+    else (select '{"data":[' || string_agg(body, ',' order by n) || ']}' from changed)
+  end as body,
+  pg_current_xact_id_if_assigned()::text as written
+from caller;
 
 -- db/students.ts: listStudents
 
@@ -1116,6 +1461,298 @@ select
   ) as present,
   null as body, deleted.version, pg_current_xact_id_if_assigned()::text as written
 from caller left join deleted on true;
+
+-- db/todo_batches.ts: createTodos
+
+-- POST /api/todos/batch
+--   $1, $5, $6: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+remembered as (select where false),
+items as materialized (
+  select ordinality - 1 as n, description, completed, due_date, student_id
+  from rows from (
+    json_to_recordset($4::text::json) as (
+      description text, completed boolean, due_date timestamptz, student_id bigint
+    )
+  ) with ordinality
+),
+faults as (
+  select i.n, 'student_id' as field
+  from items i
+  where i.student_id is not null and not exists (
+    select from students s
+    where s.owner_id = $5 and (select allowed from caller) and s.id = i.student_id
+  )
+),
+inserted as (
+  insert into todos as t (owner_id, description, completed, due_date, student_id)
+  select $6::bigint, items.description, items.completed, items.due_date, items.student_id
+  from caller, items
+  where caller.allowed
+    and not exists (select from remembered) and not exists (select from faults)
+  order by items.n
+  returning t.id, (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+),
+created as (
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
+  from inserted
+  having count(*) > 0
+)
+select
+  caller.id as caller_id, caller.allowed,
+  created.id, created.body, created.version,
+  false as replayed, false as reused, pg_current_xact_id_if_assigned()::text as written, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults
+from caller left join created on true;
+
+-- POST /api/todos/batch, idempotency-key
+--   $1, $5, $8, $11, $12, $14, $15, $16: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4, $19: SHA-256 of the body
+--   $6, $9, $17: the operation
+--   $7, $10, $18: idempotency-key
+--   $13: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+remembered as (
+  select r.row_id, r.row_version, r.body, r.request_hash = decode($4, 'hex') as same
+  from idempotency_keys r
+  where r.owner_id = $5 and (select allowed from caller)
+    and r.route = $6 and r.key = $7 and r.expires_at > now()
+),
+expired as (
+  delete from idempotency_keys r
+  using (
+    select own.route, own.key
+    from idempotency_keys own
+    where own.owner_id = $8 and (select allowed from caller)
+      and own.route = $9 and own.key = $10 and own.expires_at <= now()
+    union all
+    select oldest.route, oldest.key
+    from (
+      select o.route, o.key
+      from idempotency_keys o
+      where o.owner_id = $11 and (select allowed from caller) and o.expires_at <= now()
+      order by o.expires_at
+      limit 2
+      for update skip locked
+    ) oldest
+  ) old
+  where r.owner_id = $12 and (select allowed from caller) and r.route = old.route and r.key = old.key
+  returning 1
+),
+items as materialized (
+  select ordinality - 1 as n, description, completed, due_date, student_id
+  from rows from (
+    json_to_recordset($13::text::json) as (
+      description text, completed boolean, due_date timestamptz, student_id bigint
+    )
+  ) with ordinality
+),
+faults as (
+  select i.n, 'student_id' as field
+  from items i
+  where i.student_id is not null and not exists (
+    select from students s
+    where s.owner_id = $14 and (select allowed from caller) and s.id = i.student_id
+  )
+),
+inserted as (
+  insert into todos as t (owner_id, description, completed, due_date, student_id)
+  select $15::bigint, items.description, items.completed, items.due_date, items.student_id
+  from caller, items
+  where caller.allowed
+    and not exists (select from remembered) and not exists (select from faults)
+  order by items.n
+  returning t.id, (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+),
+created as (
+  select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
+    1::bigint as version
+  from inserted
+  having count(*) > 0
+)
+,
+kept as (
+  insert into idempotency_keys
+    (owner_id, route, key, request_hash, row_id, row_version, body)
+  select
+    $16::bigint, $17, $18, decode($19, 'hex'),
+    created.id, created.version, created.body
+  from caller, created
+  -- After the expired answer is gone, which this reads.
+  where caller.allowed and (select count(*) from expired) >= 0
+)
+select
+  caller.id as caller_id, caller.allowed,
+  coalesce(created.id, remembered.row_id) as id,
+  coalesce(created.body, remembered.body) as body,
+  coalesce(created.version, remembered.row_version) as version,
+  remembered.same is not null as replayed, remembered.same is false as reused, pg_current_xact_id_if_assigned()::text as written, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults
+from caller left join created on true left join remembered on true;
+
+-- db/todo_batches.ts: updateTodos
+
+-- PATCH /api/todos/batch
+--   $1, $5, $6, $7: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+items as (
+  select
+    sent, (sent ->> 'n')::integer as n,
+    (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version
+  from jsonb_array_elements($4::text::jsonb) sent
+),
+faults as (
+  select
+    i.n,
+    case
+      when t.id is null then 'id'
+      when t.version <> i.version then 'version'
+      else 'student_id'
+    end as field
+  from items i
+  left join todos t on t.owner_id = $5 and (select allowed from caller) and t.id = i.id
+  left join students s on s.owner_id = $6 and (select allowed from caller) and s.id = (i.sent ->> 'student_id')::bigint
+  where t.id is null or t.version <> i.version
+    or (i.sent ->> 'student_id' is not null and s.id is null)
+),
+changed as (
+  update todos t
+  set
+    description = coalesce(i.sent ->> 'description', t.description),
+    completed = coalesce((i.sent ->> 'completed')::boolean, t.completed),
+    due_date = case
+      when i.sent ? 'due_date' then (i.sent ->> 'due_date')::timestamptz else t.due_date
+    end,
+    student_id = case
+      when i.sent ? 'student_id' then (i.sent ->> 'student_id')::bigint else t.student_id
+    end
+  from items i
+  where t.owner_id = $7 and (select allowed from caller) and t.id = i.id
+    and t.version = coalesce(i.version, t.version)
+    and not exists (select from faults)
+  returning i.n, (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
+  ) item)::text as body
+)
+select
+  caller.id as caller_id, caller.allowed, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults,
+  case
+    when not caller.allowed or exists (select from faults) then null
+    when (select count(*) from changed) < (select count(*) from items) then conflict()
+    else (select '{"data":[' || string_agg(body, ',' order by n) || ']}' from changed)
+  end as body,
+  pg_current_xact_id_if_assigned()::text as written
+from caller;
+
+-- db/todo_batches.ts: deleteTodos
+
+-- DELETE /api/todos/batch
+--   $1, $5, $6: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $4: the items, as JSON
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+items as (
+  select
+    sent, (sent ->> 'n')::integer as n,
+    (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version
+  from jsonb_array_elements($4::text::jsonb) sent
+),
+faults as (
+  select i.n, case when t.id is null then 'id' else 'version' end as field
+  from items i
+  left join todos t on t.owner_id = $5 and (select allowed from caller) and t.id = i.id
+  where t.id is null or t.version <> i.version
+),
+changed as (
+  delete from todos t
+  using items i
+  where t.owner_id = $6 and (select allowed from caller) and t.id = i.id
+    and t.version = coalesce(i.version, t.version)
+    and not exists (select from faults)
+  returning i.n, null as body
+)
+select
+  caller.id as caller_id, caller.allowed, coalesce(
+    (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
+  ) as faults,
+  case
+    when not caller.allowed or exists (select from faults) then null
+    when (select count(*) from changed) < (select count(*) from items) then conflict()
+    else (select '{"data":[' || string_agg(body, ',' order by n) || ']}' from changed)
+  end as body,
+  pg_current_xact_id_if_assigned()::text as written
+from caller;
 
 -- db/todos.ts: listTodos
 

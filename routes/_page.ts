@@ -78,7 +78,9 @@ export function pageReply(
 ) {
   const page = permit(c, rows);
   if (page.present === false) throw absent();
-  const cursor = page.last_id === null ? null : encode([context, page.last_id, page.last_value]);
+  const cursor = page.last_id === null
+    ? null
+    : encodeCursor([context, page.last_id, page.last_value]);
   const headers: Record<string, string> = {};
   if (cursor !== null) {
     // A URL object would take 3 of 100 parts of a page's time.
@@ -90,25 +92,36 @@ export function pageReply(
   return passThrough(json, 200, headers);
 }
 
-function encode(value: unknown): string {
-  return new TextEncoder().encode(JSON.stringify(value))
+/** An opaque cursor that holds these values. */
+export function encodeCursor(parts: unknown[]): string {
+  return new TextEncoder().encode(JSON.stringify(parts))
     .toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
-function decode(cursor: string, context: string, sort: SortKey): After {
+/** What a cursor holds; nothing where it is none. */
+export function decodeCursor(cursor: string): unknown[] {
   try {
-    if (!cursorPattern.test(cursor)) throw new RangeError();
+    if (!cursorPattern.test(cursor)) return [];
     const bytes = Uint8Array.fromBase64(cursor, { alphabet: "base64url" });
     const parts = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    const [of, id, value] = parts;
-    const good = parts.length === 3 && of === context &&
-      typeof id === "string" && /^[1-9]\d{0,18}$/.test(id) && BigInt(id) < 2n ** 63n &&
-      sort.accepts(value);
-    if (good) return { id, value };
+    return Array.isArray(parts) ? parts : [];
   } catch {
-    // Told below, as every other fault of a cursor.
+    return [];
   }
-  throw new Problem("invalid_cursor", "Take `next_cursor` of this list, sort and filters.", {
+}
+
+export function invalidCursor(detail: string): Problem {
+  return new Problem("invalid_cursor", detail, {
     errors: [{ parameter: "cursor", code: "invalid_cursor", detail: "is not one of this list" }],
   });
+}
+
+function decode(cursor: string, context: string, sort: SortKey): After {
+  const parts = decodeCursor(cursor);
+  const [of, id, value] = parts;
+  const good = parts.length === 3 && of === context &&
+    typeof id === "string" && /^[1-9]\d{0,18}$/.test(id) && BigInt(id) < 2n ** 63n &&
+    sort.accepts(value);
+  if (good) return { id, value: value as string | null };
+  throw invalidCursor("Take `next_cursor` of this list, sort and filters.");
 }

@@ -48,7 +48,19 @@ export function createdReply(
   complete = (body: string, _id: string, _replayed: boolean) => body,
 ) {
   const row = permit(c, rows);
-  const { body, id, version, replayed, reused } = row;
+  const { body, id, version, replayed } = row;
+  refuseReused(row);
+  if (body === null || id === null) throw absent();
+  return passThrough(complete(body, id, replayed), 201, {
+    location: `${location}/${id}`,
+    etag: `"${version}"`,
+    ...(replayed && { "idempotent-replayed": "true" }),
+    ...writtenHeader(row),
+  });
+}
+
+/** Throws 422 where the idempotency key belongs to a request with another body. */
+export function refuseReused({ reused }: Created) {
   if (reused) {
     throw new Problem("idempotency_key_reused", "This key was sent before, with another body.", {
       errors: [{
@@ -58,13 +70,6 @@ export function createdReply(
       }],
     });
   }
-  if (body === null || id === null) throw absent();
-  return passThrough(complete(body, id, replayed), 201, {
-    location: `${location}/${id}`,
-    etag: `"${version}"`,
-    ...(replayed && { "idempotent-replayed": "true" }),
-    ...writtenHeader(row),
-  });
 }
 
 /** PATCH: 200 with the whole row. Throws 401, 403, 404 or 412. */
@@ -79,7 +84,7 @@ export function deletedReply(c: Ctx, rows: Changed[]) {
 }
 
 /** The number of a write. A read that sends it is not answered by a replica without that write. */
-function writtenHeader({ written }: Written): Record<string, string> {
+export function writtenHeader({ written }: Written): Record<string, string> {
   return written === null ? {} : { "slate-written": written };
 }
 

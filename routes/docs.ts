@@ -12,6 +12,7 @@ export const apiVersion = "1.0.0";
 const tags = {
   Todos: "What is to be done, for which student, until when.",
   Students: "Your roster. A todo may be assigned to a student.",
+  Changes: "What has changed, for whoever keeps a copy.",
   Users: "Accounts. A user sees and changes their own; an admin key, all.",
   Keys: "API keys: who is calling, and what they may do.",
   Health: "Whether the API works, and this document. No key is needed.",

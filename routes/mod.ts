@@ -8,11 +8,14 @@ import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
 import { errorResponse, Problem, problemResponse } from "./_problem.ts";
 import { demoRoutes } from "./demo.ts";
+import { changeRoutes } from "./changes.ts";
 import { docsPageRoutes, docsRoutes } from "./docs.ts";
 import { healthRoutes } from "./health.ts";
 import { keyRoutes } from "./keys.ts";
 import { type TokenOptions, Tokens } from "./_token.ts";
+import { studentBatchRoutes } from "./student_batches.ts";
 import { studentRoutes } from "./students.ts";
+import { todoBatchRoutes } from "./todo_batches.ts";
 import { todoRoutes } from "./todos.ts";
 import { userRoutes } from "./users.ts";
 
@@ -77,8 +80,11 @@ export function createApp(options: AppOptions) {
   app.use("/api/*", negotiate(["application/json"]));
 
   app.route("/", healthRoutes(deps));
+  app.route("/", todoBatchRoutes(deps));
   app.route("/", todoRoutes(deps));
+  app.route("/", studentBatchRoutes(deps));
   app.route("/", studentRoutes(deps));
+  app.route("/", changeRoutes(deps));
   app.route("/", userRoutes(deps));
   app.route("/", keyRoutes(deps));
   app.route("/", docsRoutes(app));

@@ -26,7 +26,7 @@ const fields = {
   age: age.nullable(),
 };
 
-const student = schemas("Student", fields, { defaults: { age: null } });
+export const student = schemas("Student", fields, { defaults: { age: null } });
 
 export function studentRoutes(deps: Deps) {
   const { db } = deps;

@@ -39,7 +39,7 @@ const fields = {
   student_id: id.nullable().openapi({ description: "A student of your own roster." }),
 };
 
-const todo = schemas("Todo", fields, {
+export const todo = schemas("Todo", fields, {
   defaults: { completed: false, due_date: null, student_id: null },
   answered: { due_date: timestamp.nullable() },
 });

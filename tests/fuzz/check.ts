@@ -185,7 +185,13 @@ export class Checker implements AsyncDisposable {
   /** What was created is there, what was deleted is gone, what was changed is as it was answered. */
   async #holds(answer: Answer, target: string, key: string) {
     const { method, path } = this.#operation;
-    if (method === "DELETE" && answer.status === 204) {
+    if (path.endsWith("/batch")) {
+      const found = (answer.json?.data ?? []).map(({ id }: Json) =>
+        this.#api.call(`GET ${path.replace("batch", String(id))}`, { key })
+      );
+      const rows = (await Promise.all(found)).map(({ json }) => json);
+      if (answer.status < 300) assertEquals(rows, answer.json?.data ?? []);
+    } else if (method === "DELETE" && answer.status === 204) {
       this.#ids = this.#ids.filter((id) => String(id) !== target.split("/").pop());
       assertEquals((await this.#api.call(`DELETE ${target}`, { key })).status, 404);
       if (!path.startsWith("/api/keys")) {

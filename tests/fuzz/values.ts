@@ -65,6 +65,11 @@ export function valid(schema: Json, document: Json, name: string): Values {
     }
     case "string":
       return string(schema, name);
+    case "array": {
+      const { minItems = 0, maxItems = 3 } = schema;
+      const item = valid(schema.items, document, `${name}.items`);
+      return fc.array(item, { minLength: minItems, maxLength: Math.min(maxItems, 3) });
+    }
     case "object": {
       const properties = Object.entries(schema.properties)
         .map(([key, property]) => [key, valid(property, document, `${name}.${key}`)]);

@@ -17,6 +17,7 @@ import {
   createSample,
   fullBodyOf,
   makeReferred,
+  namesOf,
   requiredQuery,
   schemaOf,
 } from "./samples.ts";
@@ -133,7 +134,10 @@ async function* shapesOf(
       [operationId, "the operation"],
       [`${operationId}/${id}`, "the operation and the row's id"],
       ...named({ ...query, ...body, ...headers }),
-      [String(id), "the row's id"],
+      ["0", "before all"],
+      ["9223372036854775807", "after all"],
+      ["", "no kind"],
+      ...id ? [[String(id), "the row's id"]] as [string, string][] : [],
       // PostgreSQL sees the number of rows as a number, and a version as text.
       [2, "limit"],
     ]);
@@ -146,13 +150,23 @@ async function* shapesOf(
     const { json } = await api.call(request.target, request);
     if (!json?.next_cursor) continue;
     search.set("cursor", json.next_cursor);
-    const [, after, value] = JSON.parse(
+    const [, ...parts] = JSON.parse(
       atob(json.next_cursor.replaceAll("-", "+").replaceAll("_", "/")),
     );
-    meanings.set(after, "the id of the last row before").set(value, "its value of the sort");
+    const names = parts.length === 2 ? ofPage : ofChanges;
+    for (const [n, part] of parts.entries()) meanings.set(part, names[n]!);
     yield { ...request, target: target(search), plain: plain && "sort" in query };
   }
 }
+
+/** What the cursors of lists and of changes hold. */
+const ofPage = ["the id of the last row before", "its value of the sort"];
+const ofChanges = [
+  "the number of the last change's transaction",
+  "its kind",
+  "its row's id",
+  "when the copy was complete",
+];
 
 /** Values by the names of their fields; a version without its quotes. */
 function named(values: Record<string, unknown>): [unknown, string][] {
@@ -236,10 +250,12 @@ function headersOf(operation: Json): Record<string, string>[] {
 /** Everything, which stands for all; what is required; and each other field or value beside it. */
 async function bodiesOf(api: Caller, operation: Json): Promise<[Json, plain: boolean][]> {
   if (!operation.requestBody) return [[undefined, true]];
-  const names = Object.keys(fullBodyOf(operation));
+  const names = namesOf(operation);
   const ids = await makeReferred(api, operation, names).catch(() => ({}));
   const [least, full] = [bodyOf(operation, ids), fullBodyOf(operation, ids)];
   const { properties } = schemaOf(operation);
+  // One text holds all that is said of the items of a batch, so it is one statement.
+  if (full.items) return [[full, true]];
   const each = Object.entries<Json>(full).flatMap(([name, value]) =>
     (properties[name].enum ?? [value]).map((value: Json) => ({ ...least, [name]: value }))
   );

@@ -69,11 +69,11 @@ function rowOf(returns: Json, symbols: Json[]): Query["row"] {
 }
 
 function membersOf(type: Json, symbols: Json[]): [string, Column][] {
-  const { properties, extends: inherited = [] } = type.kind === "typeLiteral"
+  const def = type.kind === "typeLiteral"
     ? type.value
-    : symbols.find(({ name, kind }) => name === type.value.typeName && kind === "interface")?.def ??
-      {};
-  if (!properties) throw new Error(`a row is an interface of db/, and ${type.repr} is none`);
+    : symbols.find(({ name, kind }) => name === type.value.typeName && kind === "interface")?.def;
+  if (!def) throw new Error(`a row is an interface of db/, and ${type.repr} is none`);
+  const { properties = [], extends: inherited = [] } = def;
   return [
     ...inherited.flatMap((base: Json) => membersOf(base, symbols)),
     ...properties.map(({ name, tsType }: Json) => {

@@ -38,31 +38,61 @@ function postOf(collection: string): Json {
 export function schemaOf(operation: Json): { name: string; properties: Json; required: string[] } {
   const schema = Object.values<Json>(operation.requestBody?.content ?? {})[0]?.schema;
   if (!schema) return { name: "", properties: {}, required: [] };
-  const name = schema.$ref.split("/").pop();
+  return referredTo(schema);
+}
+
+function referredTo({ $ref }: Json): { name: string; properties: Json; required: string[] } {
+  const name = $ref.split("/").pop();
   const { properties = {}, required = [] } = (document.components.schemas as Json)[name];
   return { name, properties, required };
 }
 
-/** `course_id` is the id that `ids` has for courses. */
+/** The fields of each item of a batch, which a body of one is nothing else but; undefined elsewhere. */
+function itemOf(operation: Json): ReturnType<typeof schemaOf> | undefined {
+  const { items } = schemaOf(operation).properties;
+  return items?.type === "array" ? referredTo(items.items) : undefined;
+}
+
+/** The collection of an operation, such as todos. */
+function collectionOf(operation: Json): string {
+  const { operationId } = operation;
+  return Object.entries<Json>(document.paths).find(([, item]) =>
+    Object.values<Json>(item).some((one) => one.operationId === operationId)
+  )![0].split("/")[2]!;
+}
+
+/** `course_id` is the id that `ids` has for courses, and the `id` of an item the one for its own. */
 function valuesOf(operation: Json, names: string[], ids: Record<string, number>): Json {
-  const { name: schema, properties } = schemaOf(operation);
-  return Object.fromEntries(names.map((name) => [
+  const item = itemOf(operation);
+  const { name: schema, properties } = item ?? schemaOf(operation);
+  const values = Object.fromEntries(names.map((name) => [
     name,
-    name.endsWith("_id")
+    name === "id"
+      ? ids[collectionOf(operation)] ?? 1
+      : name === "version"
+      ? 1
+      : name.endsWith("_id")
       ? ids[target(name)] ?? 1
       : sampleValue(properties[name], `${schema}.${name}`),
   ]));
+  return item ? { items: [values] } : values;
+}
+
+/** The names of the fields that an operation takes, in the body or in each item of it. */
+export function namesOf(operation: Json): string[] {
+  return Object.keys((itemOf(operation) ?? schemaOf(operation)).properties);
 }
 
 /** A body that an operation takes: what is required and nothing else; undefined where it takes none. */
 export function bodyOf(operation: Json, ids: Record<string, number> = {}): Json {
-  return operation.requestBody && valuesOf(operation, schemaOf(operation).required, ids);
+  return operation.requestBody &&
+    valuesOf(operation, (itemOf(operation) ?? schemaOf(operation)).required, ids);
 }
 
 /** The same with every field. */
 export function fullBodyOf(operation: Json, ids: Record<string, number> = {}): Json {
   return operation.requestBody &&
-    valuesOf(operation, Object.keys(schemaOf(operation).properties), ids);
+    valuesOf(operation, namesOf(operation), ids);
 }
 
 /** A body that creates a row. */
@@ -86,6 +116,10 @@ export async function makeReferred(
   key?: string | null,
 ): Promise<Record<string, number>> {
   const ids: Record<string, number> = {};
+  if (names.includes("id") && itemOf(operation)) {
+    const own = collectionOf(operation);
+    ids[own] = await createSample(api, own, key);
+  }
   for (const name of names.filter((name) => name.endsWith("_id"))) {
     const other = target(name);
     if (!collections.includes(other)) {
@@ -101,7 +135,7 @@ export async function makeReferred(
 
 /** A body for an operation, with the rows that it refers to made for it. */
 export async function makeBody(api: Caller, operation: Json, key?: string | null): Promise<Json> {
-  const { required } = schemaOf(operation);
+  const { required } = itemOf(operation) ?? schemaOf(operation);
   return bodyOf(operation, await makeReferred(api, operation, required, key));
 }
 

@@ -41,6 +41,7 @@ function textOf(query: Query, { statement, cause }: Sent<Request>): string {
 
 function meaningOf(value: unknown, { meanings }: Request): string | undefined {
   if (value === null) return "null";
+  if (/^\[\{/.test(String(value))) return "the items, as JSON";
   // A time was sent without its microseconds.
   return meanings.get(value) ?? meanings.get(String(value).replace(/\.0+Z$/, "Z")) ??
     // A secret is new for each request; all others are known.

@@ -1,0 +1,93 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { digest } from "../db/_secret.ts";
+import { kinds, listChanges, type Place } from "../db/changes.ts";
+import { permit } from "./_auth.ts";
+import { id } from "./_fields.ts";
+import { type Deps, jsonReply, router, secured } from "./_operation.ts";
+import { decodeCursor, encodeCursor, invalidCursor, pageQuery } from "./_page.ts";
+import { Problem } from "./_problem.ts";
+import { passThrough } from "./_reply.ts";
+import { student } from "./students.ts";
+import { todo } from "./todos.ts";
+
+function changeOf<Kind extends string, Row extends z.ZodType>(kind: Kind, noun: string, row: Row) {
+  return z.strictObject({
+    kind: z.literal(kind),
+    id,
+    deleted: z.boolean().openapi({ description: "The row is gone; `row` is null." }),
+    row: z.union([row, z.null()]),
+  }).openapi(`Changed${noun}`);
+}
+
+const Changes = z.strictObject({
+  data: z.array(z.union([
+    changeOf("student", "Student", student.row),
+    changeOf("todo", "Todo", todo.row),
+  ])),
+  next_cursor: z.string().openapi({ description: "Where to go on from, now or later." }),
+  more: z.boolean().openapi({ description: "There is more to be read at once." }),
+}).openapi("Changes");
+
+const { limit, cursor } = pageQuery({});
+
+/** Where a reader is: the place, and when it had seen everything. */
+interface Position {
+  place: Place;
+  since: string | null;
+}
+
+const beginning: Position = { place: { transaction: "0", kind: "", id: "0" }, since: null };
+const number = /^(0|[1-9]\d{0,17})$/;
+
+/** Throws 400 for a cursor that is malformed, another user's or another list's. */
+function positionOf(cursor: string, context: string): Position {
+  const [of, transaction, kind, id, since] = decodeCursor(cursor);
+  const good = of === context &&
+    [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
+    (kind === "" || kinds.some((one) => one === kind)) &&
+    z.iso.datetime({ precision: 6 }).safeParse(since).success;
+  if (!good) throw invalidCursor("Take `next_cursor` of your own changes.");
+  return { place: { transaction, kind, id } as Place, since: since as string };
+}
+
+export function changeRoutes(deps: Deps) {
+  return router().openapi(
+    createRoute({
+      ...secured(deps, "read", { problems: ["invalid_cursor", "cursor_expired"] }),
+      method: "get",
+      tags: ["Changes"],
+      path: "/api/changes",
+      operationId: "listChanges",
+      summary: "List what has changed",
+      description:
+        "Your todos and students that were made or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all. No commit is ever missed, and a row may come again: what comes last counts. A change shows when every transaction that began before it has ended. Deletions are known for 30 days: a cursor that is older is 410, and its copy begins anew.",
+      request: {
+        query: z.strictObject({
+          limit,
+          cursor: cursor.openapi({ description: "`next_cursor` of the page before." }),
+        }),
+      },
+      responses: { 200: jsonReply("What has changed, the oldest first.", Changes) },
+    }),
+    async (c) => {
+      const { limit = "20", cursor } = c.req.valid("query");
+      const credential = c.get("credential");
+      const context = digest(JSON.stringify([c.req.path, credential.ownerId])).slice(0, 32);
+      const { place, since } = cursor === undefined ? beginning : positionOf(cursor, context);
+      const page = permit(c, await listChanges(deps.db, credential, place, since, Number(limit)));
+      if (page.expired) {
+        throw new Problem("cursor_expired", "Drop your copy, and begin without a cursor.");
+      }
+      const { data, more, read_at, last_transaction, last_kind, last_id } = page;
+      const next = encodeCursor([
+        context,
+        last_transaction ?? place.transaction,
+        last_kind ?? place.kind,
+        last_id ?? place.id,
+        // Who is behind has seen everything only when they had before.
+        more ? since ?? read_at : read_at,
+      ]);
+      return passThrough(`{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
+    },
+  );
+}
