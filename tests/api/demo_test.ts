@@ -48,7 +48,14 @@ Deno.test("demo/demo.js is what `deno task demo` makes of demo.ts and the client
   try {
     const path = join(folder, "demo.js");
     const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--platform=browser", "--minify", "--quiet", `--output=${path}`, "demo/demo.ts"],
+      args: [
+        "bundle",
+        "--platform=browser",
+        "--minify",
+        "--quiet",
+        `--output=${path}`,
+        "demo/demo.ts",
+      ],
       cwd: root,
     }).output();
     assert(success, new TextDecoder().decode(stderr));
