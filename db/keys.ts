@@ -172,7 +172,7 @@ export function deleteKey(
 
 /** Whether an account has this address, in whatever case. For the command line, as installKey(). */
 export function findAccount(db: Database, email: string): Promise<{ id: string }[]> {
-  return db.query(sql`
+  return db.read(sql`
     select id
     from users
     where lower(email) = lower(${email})`);
