@@ -1,9 +1,8 @@
 import { identified, type Identity } from "./_identity.ts";
+import type { Scope } from "./_scope.ts";
 import { sql, type Statement } from "../postgres/mod.ts";
 
-/** Each scope includes the ones before it. */
-export const scopes = ["read", "write", "admin"] as const;
-export type Scope = typeof scopes[number];
+export { type Scope, scopes } from "./_scope.ts";
 
 /** What a caller sends: an API key, or who they are to an issuer that was asked for it. */
 export type Credential = KeyCredential | Identity;

@@ -1,4 +1,4 @@
-import { type Scope, scopes } from "./_caller.ts";
+import { type Scope, scopes } from "./_scope.ts";
 import { sql, type Statement } from "../postgres/mod.ts";
 
 /** A person as an OpenID Connect issuer names them, from an access token that was verified. */
