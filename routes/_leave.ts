@@ -25,9 +25,9 @@ export function leavable(handler: Handler): Handler {
 
 /** The database as such a handler asks it. */
 export function heedingCallers(db: Database): Database {
-  const heeding = (run: Database["query"]) => <Row>(statement: Statement) => {
+  const heeding = (kind: "query" | "read") => <Row>(statement: Statement) => {
     const peer = current;
-    return run<Row>(statement, peer && ((stop) => peer.leave = stop));
+    return db[kind]<Row>(statement, peer && ((stop) => peer.leave = stop));
   };
-  return { ...db, query: heeding(db.query), read: heeding(db.read) };
+  return { ...db, query: heeding("query"), read: heeding("read") };
 }
