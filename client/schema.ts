@@ -525,10 +525,56 @@ export interface components {
             /** @description Does it only if the row still has this version; else 412, and nothing is done. */
             version?: number;
         };
-        TodoPage: {
-            data: components["schemas"]["Todo"][];
+        ListedTodoPage: {
+            data: components["schemas"]["ListedTodo"][];
             /** @description Where the next page starts; null on the last one. */
             next_cursor: string | null;
+        };
+        ListedTodo: {
+            id: number;
+            /** @example Buy chalk */
+            description: string;
+            completed: boolean;
+            /**
+             * Format: date-time
+             * @example 2030-01-31T09:00:00.000000Z
+             */
+            due_date: string | null;
+            /** @description A student of your own roster. */
+            student_id: number | null;
+            /**
+             * Format: date-time
+             * @example 2030-01-31T09:00:00.000000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @example 2030-01-31T09:00:00.000000Z
+             */
+            updated_at: string;
+            /** @description Grows with each change. In quotes it is the ETag. */
+            version: number;
+            /** @description Only with `include=student`. */
+            student?: {
+                id: number;
+                /** @example Ada */
+                first_name: string;
+                /** @example Lovelace */
+                last_name: string;
+                age: number | null;
+                /**
+                 * Format: date-time
+                 * @example 2030-01-31T09:00:00.000000Z
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @example 2030-01-31T09:00:00.000000Z
+                 */
+                updated_at: string;
+                /** @description Grows with each change. In quotes it is the ETag. */
+                version: number;
+            } | null;
         };
         TodoChange: {
             /** @example Buy chalk */
@@ -541,6 +587,11 @@ export interface components {
             due_date?: string | null;
             /** @description A student of your own roster. */
             student_id?: number | null;
+        };
+        TodoPage: {
+            data: components["schemas"]["Todo"][];
+            /** @description Where the next page starts; null on the last one. */
+            next_cursor: string | null;
         };
         Students: {
             data: components["schemas"]["Student"][];
@@ -1560,6 +1611,8 @@ export interface operations {
                 updated_since?: string;
                 /** @description Words of the description. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
+                /** @description `student`: each todo shows its student as well, or null. */
+                include?: "student";
                 /** @description Only todos of this student. */
                 student_id?: number;
             };
@@ -1580,7 +1633,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TodoPage"];
+                    "application/json": components["schemas"]["ListedTodoPage"];
                 };
             };
             /** @description `malformed_request`: The request is malformed. `invalid_parameter`: A parameter is not valid. `invalid_cursor`: The cursor is malformed or belongs to another list. */

@@ -2129,6 +2129,60 @@ page as (
 select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
 from caller, page;
 
+-- GET /api/todos, include=student
+--   $1, $4, $5: the caller's id
+--   $2: the id of the caller's key
+--   $3: SHA-256 of its secret
+--   $6, $7: limit
+with caller as materialized (
+  select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
+  from keys k
+  right join (select uuid_send(gen_random_uuid()) as nonce) blind
+    on k.owner_id = $1 and k.id = $2
+  where sha256(
+      coalesce(
+        case when least(k.expires_at, k.replaced_at) <= now() then null else k.secret_hash end,
+        blind.nonce
+      ) || blind.nonce
+    ) = sha256(decode($3, 'hex') || blind.nonce)
+),
+rows as (
+  select (select row_to_json(item) from (select
+    t.id, t.description, t.completed,
+    to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
+    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version, (
+      select row_to_json(item)
+      from (
+        select
+          s.id, s.first_name, s.last_name, s.age, to_char(s.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+          to_char(s.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, s.version
+        from students s
+        where s.owner_id = $4 and (select allowed from caller) and s.id = t.student_id
+      ) item
+    ) as student
+  ) item)::text as body, t.id, null::text as sort_value
+  from todos t
+  where t.owner_id = $5 and (select allowed from caller)
+    and true
+    and true
+  order by t.id
+  limit 101
+),
+page as (
+  select
+    '[' || coalesce(string_agg(body, ',' order by n) filter (where n <= most), '') || ']' as data,
+    case when count(*) > max(most) then max(id) filter (where n = most) end as last_id,
+    case when count(*) > max(most) then max(sort_value) filter (where n = most) end as last_value
+  from (
+    select rows.*, row_number() over () as n, $6::bigint as most
+    from rows
+    limit $7 + 1
+  ) numbered
+)
+select caller.id as caller_id, caller.allowed, page.data, page.last_id, page.last_value
+from caller, page;
+
 -- GET /api/todos, student_id=3
 --   $1, $4: the caller's id
 --   $2: the id of the caller's key

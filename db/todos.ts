@@ -48,6 +48,8 @@ export interface TodoFilter {
   due?: "none";
   student_id?: string;
   updated_since?: string;
+  /** Each row shows its student as well. */
+  include?: "student";
   /** Words to search the descriptions for, as a person types them; without one it is no filter. */
   q?: string;
 }
@@ -87,6 +89,20 @@ function searched({ ownerId }: Credential, words: string): Statement {
       ) t`;
 }
 
+/** One field more: the student of `todos t`, as that resource shows them, or null. */
+function withStudent({ ownerId }: Credential): Statement {
+  return sql`, (
+          select row_to_json(item)
+          from (
+            select
+              s.id, s.first_name, s.last_name, s.age, ${utc(sql`s.created_at`)} as created_at,
+              ${utc(sql`s.updated_at`)} as updated_at, s.version
+            from students s
+            where s.owner_id = ${ownerId} and ${allowed} and s.id = t.student_id
+          ) item
+        ) as student`;
+}
+
 export function listTodos(
   db: Database,
   credential: Credential,
@@ -95,10 +111,11 @@ export function listTodos(
 ): Promise<Page[]> {
   const { q } = filter;
   const order = todoSorts[request.sort].order(request);
+  const columns = filter.include ? sql`${todoColumns}${withStudent(credential)}` : todoColumns;
   return db.read(sql`
     with ${caller(credential, "read")},
     rows as (
-      select ${json(todoColumns)} as body, t.id, ${order.value} as sort_value
+      select ${json(columns)} as body, t.id, ${order.value} as sort_value
       from ${q ? searched(credential, q) : sql`todos t`}
       where t.owner_id = ${credential.ownerId} and ${allowed}
         and ${filtered(filter, request.descending)}

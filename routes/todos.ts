@@ -14,6 +14,7 @@ import {
   idParameter,
   instant,
   instantParameter,
+  pageOf,
   schemas,
   search,
   text,
@@ -22,6 +23,7 @@ import {
 } from "./_fields.ts";
 import { changing, creation, deletion, ItemParams, listing, reading } from "./_crud.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
+import { student } from "./students.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
 import {
   changedReply,
@@ -43,6 +45,13 @@ export const todo = schemas("Todo", fields, {
   defaults: { completed: false, due_date: null, student_id: null },
   answered: { due_date: timestamp.nullable() },
 });
+
+/** A todo of a list, with its student where that is asked for. */
+const listed = z.strictObject({
+  ...todo.row.shape,
+  student: student.row.nullable().optional()
+    .openapi({ description: "Only with `include=student`." }),
+}).openapi("ListedTodo");
 
 /** The parameters of a list of todos; a student's own list has all but the student. */
 const query = {
@@ -76,11 +85,15 @@ export function todoRoutes(deps: Deps) {
         ...listing(deps, {
           query: {
             ...query,
+            include: z.enum(["student"]).optional().openapi({
+              description: "`student`: each todo shows its student as well, or null.",
+              param: { examples: { default: { value: "student", "x-disabled": true } } },
+            }),
             student_id: idParameter.optional().openapi({
               description: "Only todos of this student.",
             }),
           },
-          page: todo.page,
+          page: pageOf("ListedTodo", listed),
         }),
         tags,
         path: "/api/todos",

@@ -181,6 +181,10 @@ Deno.test("one wrong key sent 1,000 times at once costs the database two stateme
       asked++;
       return database.db.query<Row>(statement);
     },
+    read<Row>(statement: Statement) {
+      asked++;
+      return database.db.read<Row>(statement);
+    },
   };
   await using api = await createApi({ db });
   const [key] = wrongKeys(1);

@@ -238,3 +238,22 @@ Deno.test("GET /api/todos: no filter and no search shows another user's [34]", a
     assertEquals((await api.call(`GET /api/todos?${query}`, { key })).json.data, []);
   }
 });
+
+Deno.test("GET /api/todos?include=student: each todo shows its student, in the same statement [26][52]", async () => {
+  await using api = await createApi();
+  const { json: ada } = await api.call("POST /api/students", {
+    body: { first_name: "Ada", last_name: "Lovelace", age: 36 },
+  });
+  for (const student_id of [ada.id, null]) {
+    await api.call("POST /api/todos", { body: { description: "x", student_id } });
+  }
+  const plain = (await api.call("GET /api/todos")).json.data;
+  const { json } = await api.call("GET /api/todos?include=student");
+  assertEquals(json.data, [{ ...plain[0], student: ada }, { ...plain[1], student: null }]);
+  const first = await api.call("GET /api/todos?include=student&limit=1");
+  const next = await api.call(
+    `GET /api/todos?include=student&limit=1&cursor=${first.json.next_cursor}`,
+  );
+  assertEquals(next.json.data, [json.data[1]]);
+  assertEquals((await api.call("GET /api/todos?include=owner")).status, 400);
+});
