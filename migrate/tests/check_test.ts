@@ -283,7 +283,10 @@ Deno.test("check: a query that a migration has left behind is found", async () =
   assertEquals([...new Set(found.map(({ path }) => path))], ["db/users.ts"]);
   const messages = found.map(({ message }) => message).sort();
   assertEquals(messages.length, 2, messages.join("\n"));
-  assertEquals(messages[0], 'createUser: column "years_old" of relation "users" does not exist');
+  assertEquals(
+    messages[0],
+    'createUser, updateUser: column "years_old" of relation "users" does not exist',
+  );
   assertMatch(messages[1]!, /^listUsers, getUser, getMe, .*: column t\.years_old does not exist$/);
 });
 

@@ -33,7 +33,7 @@ export function createPooler(
     open.add(connection);
     connection.setNoDelay();
     client.setNoDelay();
-    let server: Server | undefined = { connection, messages: messages(connection) };
+    let server: Server | undefined = { connection, messages: messages(connection), unanswered: 0 };
     tasks.push(forward(server));
     for await (const request of messages(client, true)) {
       if (request[0] === terminate) break;
@@ -41,6 +41,8 @@ export function createPooler(
         server = await take();
         tasks.push(forward(server));
       }
+      // A client may send the next before the answer: all that a server got, it answers.
+      if (request[0] === sync || request[0] === simple) server.unanswered++;
       await write(server.connection, request);
     }
     if (server) close(server.connection);
@@ -51,7 +53,8 @@ export function createPooler(
       for (;;) {
         const { value, done } = await from.messages.next();
         if (done) return close(client);
-        const ended = size > 0 && value[0] === ready && value[5] === idle;
+        if (value[0] === ready) from.unanswered = Math.max(0, from.unanswered - 1);
+        const ended = size > 0 && value[0] === ready && value[5] === idle && from.unanswered === 0;
         // Before the client hears of it and asks for the next.
         if (ended) server = release(from);
         await write(client, value).catch(() => {});
@@ -87,9 +90,11 @@ export function createPooler(
 interface Server {
   connection: Deno.Conn;
   messages: AsyncGenerator<Uint8Array>;
+  /** What was sent there and ends by an answer of its own. */
+  unanswered: number;
 }
 
-const [terminate, ready, idle] = [..."XZI"].map((letter) => letter.charCodeAt(0));
+const [terminate, ready, idle, sync, simple] = [..."XZISQ"].map((letter) => letter.charCodeAt(0));
 
 /** The messages of the protocol: a letter, a length, the rest; the startup packet has no letter. */
 async function* messages(connection: Deno.Conn, startup = false): AsyncGenerator<Uint8Array> {
