@@ -69,7 +69,7 @@ export function list${Many}(
   request: PageRequest<keyof typeof ${one}Sorts>,
 ${filter ? `  filter: ${One}Filter,\n` : ""}): Promise<Page[]> {
   const order = ${one}Sorts[request.sort].order(request);
-  return db.query(sql\`
+  return db.read(sql\`
     with \${caller(credential, "read")},
     rows as (
       select \${json(${one}Columns)} as body, t.id, \${order.value} as sort_value
@@ -85,7 +85,7 @@ ${filter ? `  filter: ${One}Filter,\n` : ""}): Promise<Page[]> {
 }
 
 export function get${One}(db: Database, credential: Credential, id: string): Promise<Found[]> {
-  return db.query(sql\`
+  return db.read(sql\`
     with \${caller(credential, "read")},
     found as (
       select \${json(${one}Columns)} as body, t.version
@@ -171,7 +171,7 @@ ${fields.map(({ name }) => `    ${name} = sql\`t.${name}\`,`).join("\n")}
     )
     select
       caller.id as caller_id, caller.allowed,
-      changed.version is not null or exists (
+      shown.version is not null or exists (
         select from ${table} t where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id}
       ) as present,
       shown.body, shown.version, \${written}
