@@ -45,7 +45,6 @@ Deno.test("every operation that needs a key runs one statement, which checks the
   assert(tried >= 10);
 });
 
-/** The middle one of these times. */
 Deno.test("an unknown, a wrong and an expired key take one statement, the same for each [33]", async () => {
   await using api = await createApi();
   const key = await api.key("ada@example.com");

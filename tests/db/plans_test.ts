@@ -3,7 +3,7 @@
  * that is kept, whatever the values. A page reads an index in the page's order.
  */
 import { assert, assertEquals } from "@std/assert";
-import { connect, type Database, Statement } from "../../postgres/mod.ts";
+import { connect, type Database, sql, Statement } from "../../postgres/mod.ts";
 import type { Json } from "../support/api.ts";
 import { createDatabase } from "../support/database.ts";
 import { type Request, sendEveryQuery } from "../support/every_request.ts";
@@ -91,11 +91,29 @@ async function observe() {
   await db.script(fill);
   await db.script("reset session_replication_role");
   await db.script("set plan_cache_mode = force_generic_plan");
-  return { database, db, sent };
+  const empty = await db.query<{ name: string }>(sql`
+    select relname as name from pg_class
+    where relkind = 'r' and relnamespace = 'public'::regnamespace and reltuples < 100`);
+  return { database, db, sent, empty: empty.map(({ name }) => name) };
+}
+
+/**
+ * The plan on filled tables. A table that `fill` does not know, such as one of your own, is small, and
+ * a small one is read and sorted as a whole unless that is dear: an index that is there is taken then.
+ */
+async function planWhereLarge(db: Database, statement: Statement, empty: string[]) {
+  const small = empty.some((table) => new RegExp(`\\b${table}\\b`).test(statement.text));
+  const dear = ["enable_seqscan", "enable_sort", "enable_bitmapscan"];
+  if (small) await db.script(dear.map((name) => `set ${name} = off`).join("; "));
+  try {
+    return await planOf(db, statement);
+  } finally {
+    await db.script(dear.map((name) => `reset ${name}`).join("; "));
+  }
 }
 
 Deno.test("each statement: no table is read as a whole, and a page reads an index in its own order [24]", async (t) => {
-  const { database, db, sent } = await observe();
+  const { database, db, sent, empty } = await observe();
   try {
     for (const { file, name } of await findQueries()) {
       // All of it is asked for.
@@ -105,7 +123,7 @@ Deno.test("each statement: no table is read as a whole, and a page reads an inde
       await t.step(`${file}: ${name}`, async () => {
         assert(own.size > 0);
         for (const { statement, cause } of own.values()) {
-          const faults = faultsOf(await planOf(db, statement));
+          const faults = faultsOf(await planWhereLarge(db, statement, empty));
           assertEquals(faults, [], `${file}: ${name}: ${cause.target}: ${statement.text}`);
         }
       });
