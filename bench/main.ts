@@ -37,7 +37,7 @@ const measurements: Record<string, () => Promise<void>> = {
     measureFar(
       bench,
       smoke
-        ? { pools: [2], rounds: 1, seconds: 1, warmUp: 0 }
+        ? { pools: [2], rounds: 1, seconds: 2, warmUp: 2 }
         : { pools: [2, 10, 32], rounds: 3, seconds: 1, warmUp: 2 },
     ),
   "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
