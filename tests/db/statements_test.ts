@@ -136,9 +136,13 @@ Deno.test("each query: PostgreSQL takes its statements and returns the columns t
   if (!refused) {
     await t.step("db/statements.sql is what they send", async () => {
       const found = await Deno.readTextFile(join(root, "db", "statements.sql")).catch(() => "");
-      if (found.replaceAll("\r\n", "\n") === statementTexts(queries, sent)) return;
+      const lines = found.replaceAll("\r\n", "\n").split("\n");
+      const now = statementTexts(queries, sent).split("\n");
+      const n = now.findIndex((line, i) => line !== lines[i]);
+      if (n < 0 && now.length === lines.length) return;
       throw new Error(
-        "db/statements.sql: is not what the queries send; run `deno task statements`",
+        `db/statements.sql:${n + 1}: is not what the queries send; run \`deno task statements\`\n` +
+          `  it has    ${lines[n]}\n  they send ${now[n]}`,
       );
     });
   }

@@ -66,19 +66,19 @@ export async function startEntrypoint(
     for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
   };
   const said = Promise.all([listen(child.stdout), listen(child.stderr)]);
+  child.status.then(() => over = true);
   return {
     said: () => text,
-    kill: (signal) => child.kill(signal),
+    kill(signal) {
+      if (!over) child.kill(signal);
+    },
     async until(condition) {
       await until(async () => {
         assert(!over, `it ended:\n${text}`);
         return await condition();
       });
     },
-    end: said.then(() => child.status).then(({ code }) => {
-      over = true;
-      return code;
-    }),
+    end: said.then(() => child.status).then(({ code }) => code),
   };
 }
 

@@ -7,10 +7,11 @@
 import document from "../../openapi.json" with { type: "json" };
 import { digest, formatKey, newSecret } from "../../db/_secret.ts";
 import { findAccount, installKey } from "../../db/keys.ts";
-import type { Database } from "../../postgres/mod.ts";
+import { type Database, sql } from "../../postgres/mod.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "./api.ts";
 import { recorded, type Sent } from "./queries.ts";
+import { until } from "./pool.ts";
 import {
   bodyOf,
   collections,
@@ -91,6 +92,7 @@ export async function sendEveryQuery(database: Database): Promise<Sent<Request>[
   for (const collection of [...collections, ...collections, ...collections]) {
     await createSample({ call }, collection).catch(() => {});
   }
+  await beSeen(database);
   for (const [path, item] of Object.entries<Json>(document.paths)) {
     for (const [method, operation] of Object.entries<Json>(item)) {
       if (operation.responses[200] && !operation.responses[200].content?.["application/json"]) {
@@ -106,6 +108,19 @@ export async function sendEveryQuery(database: Database): Promise<Sent<Request>[
   // A request that is refused before its statement still proves who asks.
   await call("GET /api/me?unknown=1", {}, byHand("proveCaller", {}));
   return sent;
+}
+
+/**
+ * Waits until GET /api/changes shows all that was written before. It holds back what is newer than a
+ * transaction that is open anywhere on the server, so also one of another test beside this one.
+ */
+async function beSeen(db: Database) {
+  const [row] = await db.query<{ now: string }>(sql`select pg_current_xact_id()::text as now`);
+  await until(async () => {
+    const [seen] = await db.query(sql`
+      select where pg_snapshot_xmin(pg_current_snapshot()) > ${row!.now}::xid8`);
+    return seen !== undefined;
+  });
 }
 
 interface Caller {
