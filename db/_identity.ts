@@ -19,8 +19,8 @@ export const callersId = sql`(select id from caller)`;
 
 /**
  * The CTE `caller` of a person who signs in. The first statement of a new person makes their account
- * as well. Of two such at once the second fails on `identities_subject_key`, which undoes all of it,
- * and is run again.
+ * as well. Of two such at once the second fails on `users_email_key` or `identities_subject_key`,
+ * which undoes all of it, and is run again.
  */
 export function identified(identity: Identity, scope: Scope): Statement {
   const { ownerId, issuer, subject } = identity;

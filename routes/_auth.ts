@@ -7,7 +7,7 @@ import { type Database, DatabaseError } from "../postgres/mod.ts";
 import { isLocal } from "../postgres/settings.ts";
 import type { Limits } from "./_limits.ts";
 import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
-import type { Step, Variables } from "./_step.ts";
+import type { Handler, Step, Variables } from "./_step.ts";
 import type { Tokens } from "./_token.ts";
 
 /**
@@ -35,11 +35,14 @@ export function authentication(
     refuseForeignPage(c, host, corsOrigins);
     return devKey;
   }
-  const prove = (credential: Credential) =>
-    proveCaller(db, credential, scope).catch((error) => {
-      if (!bothMadeIt(error)) throw error;
-      return proveCaller(db, credential, scope);
-    });
+  async function prove(credential: Credential, tries = firstTries): Promise<Authorization[]> {
+    try {
+      return await proveCaller(db, credential, scope);
+    } catch (error) {
+      if (tries > 1 && bothMadeIt(error, credential)) return prove(credential, tries - 1);
+      throw error;
+    }
+  }
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined
@@ -60,18 +63,10 @@ export function authentication(
     let answer;
     if (credential) {
       c.set("credential", credential);
-      try {
-        answer = await next(c);
-      } catch (error) {
-        answer = errorResponse(error as Error, c);
-      }
-      if (bothMadeIt(c.error)) {
+      answer = await handle(c, next);
+      for (let tries = 1; tries < firstTries && bothMadeIt(c.error, credential); tries++) {
         c.error = undefined;
-        try {
-          answer = await next(c);
-        } catch (error) {
-          answer = errorResponse(error as Error, c);
-        }
+        answer = await handle(c, next);
       }
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
         const caller = (await prove(credential))[0];
@@ -90,9 +85,26 @@ export function authentication(
   };
 }
 
-/** Two first requests of a person, both of which made the account: this one was undone. */
-function bothMadeIt(error: unknown): boolean {
-  return error instanceof DatabaseError && error.constraint === "identities_subject_key";
+/** What the handler throws, as an answer. */
+async function handle(c: Context, next: Handler): Promise<Response> {
+  try {
+    return await next(c);
+  } catch (error) {
+    return errorResponse(error as Error, c);
+  }
+}
+
+/** One request may lose to another of its own person, and before that to somebody with its address. */
+const firstTries = 3;
+
+/**
+ * Two first requests of a person, both of which made the account: this one was undone. Which of the
+ * two names is found taken first depends on who has come how far.
+ */
+function bothMadeIt(error: unknown, credential: Credential): boolean {
+  return "issuer" in credential && typeof credential.ownerId !== "string" &&
+    error instanceof DatabaseError &&
+    ["identities_subject_key", "users_email_key"].includes(error.constraint ?? "");
 }
 
 /**

@@ -25,7 +25,8 @@ export function jsonBody({ types = ["application/json"], optional = false } = {}
     if (type === undefined ? !optional : !accepted(type, types)) {
       throw new Problem("unsupported_media_type", `Send ${types.join(" or ")} in UTF-8.`);
     }
-    const bytes = await readAll(c);
+    // A handler that is run again finds it read.
+    const bytes = c.get("body") ?? await readAll(c);
     if (type === undefined && bytes.length > 0) {
       throw new Problem("unsupported_media_type", `Send ${types.join(" or ")} in UTF-8.`);
     }
