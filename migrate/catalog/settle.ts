@@ -70,6 +70,10 @@ const parsings: Record<string, Parsing> = {
   "pg_type.typdefaultbin": alone,
 };
 
+/**
+ * The text as it is printed for people: `a and (b and c)` without its parentheses, which a schema.sql
+ * or a dump does not have either, so that it comes back as another tree of one meaning.
+ */
 async function printed(
   db: Database,
   parsing: Parsing,
@@ -85,8 +89,8 @@ async function printed(
     await db.script(statement);
     const [again] = await db.query<{ text: string }>(
       rule
-        ? sql`select pg_get_ruledef(oid) as text from pg_rewrite where rulename = 'printed_again'`
-        : sql`select pg_get_viewdef('pg_temp.printed_again'::regclass) as text`,
+        ? sql`select pg_get_ruledef(oid, true) as text from pg_rewrite where rulename = 'printed_again'`
+        : sql`select pg_get_viewdef('pg_temp.printed_again'::regclass, true) as text`,
     );
     return again?.text;
   } catch (error) {

@@ -37,6 +37,28 @@ Deno.test("a schema with every kind of object is written so that it loads and is
   assertEquals(await schemaText(loaded.db), text);
 });
 
+Deno.test("a condition in a condition is equal to what schema.sql makes of it, another one is not", async () => {
+  await using original = await createDatabase({ empty: true });
+  await using loaded = await createDatabase({ empty: true });
+  // `between` is two conditions in one, which a dump writes without its parentheses.
+  await original.db.script(`
+    create table t (a integer check (a is not null and a between 1 and 9), b integer);
+    create index t_b on t (b) where b > 0 and (a < 5 and b < 7);
+    create view v as select a from t where a > 0 and (b > 0 and b < 9 or (a = 1 or b = 2));
+    create policy p on t using (a > 0 or (b = 0 or b = 1));`);
+  await loaded.db.script(await schemaText(original.db));
+  const differences = (settings: typeof loaded.settings) =>
+    withSession(settings, async (db) => {
+      const [expected, found] = [await readCatalog(original.db), await readCatalog(db)];
+      return (await compareSettled(db, expected, found)).map(({ name }) => name);
+    });
+  assertEquals(await differences(loaded.settings), []);
+  await loaded.db.script(
+    "drop index t_b; create index t_b on t (b) where b > 0 and (a < 5 or b < 7)",
+  );
+  assertEquals(await differences(loaded.settings), ["public.t_b"]);
+});
+
 /** A change to the schema with every kind of object, and what the difference must name. */
 const changes: [string, RegExp][] = [
   ["alter table people alter column took type interval hour", /~ column public\.people\.took/],
