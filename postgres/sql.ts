@@ -18,9 +18,37 @@ export class Statement {
     }
     return text;
   }
+
+  /**
+   * The function that writes it, such as `createTodo`. Undefined where there is none, and where
+   * nobody has asked for names before it was first written.
+   */
+  get writer(): string | undefined {
+    return writers?.get(this.texts);
+  }
 }
 
 const whole = new WeakMap<readonly string[], string>();
+
+let writers: WeakMap<readonly string[], string> | undefined;
+
+/**
+ * From now on statements know who writes them, for whoever measures them. It costs a look at the
+ * stack when a template takes a shape for the first time, and nothing after that.
+ */
+export function nameStatements() {
+  writers ??= new WeakMap();
+}
+
+const here = new URL(".", import.meta.url).href;
+
+/** The nearest function on the stack that is neither ours nor in a file of shared parts, `_page.ts`. */
+function writerOf(stack: string): string | undefined {
+  const frames = stack.matchAll(/ at (?:async )?(?:\w+\.)*(\w+) \((file:.+\/)([^/]+):\d+:\d+\)/g);
+  for (const [, name, folder, file] of frames) {
+    if (folder !== here && !file!.startsWith("_")) return name;
+  }
+}
 
 /**
  * What a template has become so far, by what stood in its places. A statement of ten pieces is put
@@ -62,7 +90,12 @@ export function sql(strings: TemplateStringsArray, ...values: unknown[]): Statem
       parameters.push(value);
     }
   }
-  return new Statement(shape.texts ??= compose(strings, values), parameters);
+  if (!shape.texts) {
+    shape.texts = compose(strings, values);
+    const writer = writers && writerOf(new Error().stack!);
+    if (writer) writers!.set(shape.texts, writer);
+  }
+  return new Statement(shape.texts, parameters);
 }
 
 function compose(strings: TemplateStringsArray, values: unknown[]): string[] {

@@ -1,4 +1,5 @@
 import { type Database, DatabaseError, type Hold, type PoolStats, type Statement } from "./mod.ts";
+import { nameStatements } from "./sql.ts";
 
 /** As OpenTelemetry numbers them. */
 const client = 2;
@@ -12,11 +13,12 @@ const sampleEvery = 1000;
 
 /**
  * The same database, with a span for each statement inside the span of its request, its time among
- * the metrics, and the state of the pool beside it. What is done to which table, how many rows came
+ * the metrics, and the state of the pool beside it. Which function writes it, how many rows came
  * back, the SQLSTATE of a failure; never a value. By Deno's own OpenTelemetry, so that it costs no
  * dependency, and nothing at all where it is not used. `pool` says in the metrics which one it is.
  */
 export function observed(db: Database, pool: string): Database {
+  nameStatements();
   const tracer = Deno.telemetry.tracerProvider.getTracer("slate");
   const meter = Deno.telemetry.meterProvider.getMeter("slate");
   const duration = meter.createHistogram("db.client.operation.duration", {
@@ -27,7 +29,7 @@ export function observed(db: Database, pool: string): Database {
   const sampler = samplePool(meter, pool, () => db.stats());
   const measured =
     (run: Database["query"]) => async <Row>(statement: Statement, hold?: Hold): Promise<Row[]> => {
-      const name = nameOf(statement);
+      const name = statement.writer ?? "unnamed";
       const attributes: Record<string, string> = { "db.system.name": "postgresql" };
       const span = tracer.startSpan(name, { kind: client, attributes });
       attributes["db.query.summary"] = name;
@@ -85,12 +87,4 @@ function samplePool(
   const timer = setInterval(sample, sampleEvery);
   Deno.unrefTimer(timer);
   return timer;
-}
-
-/** `update todos`, for instance: the table that a statement is about goes by the name `t` in it. */
-function nameOf({ texts }: Statement): string {
-  const text = texts.join("");
-  const change = /\b(insert|update|delete)(?: into| from)? (\w+) (?:as )?t\b/.exec(text);
-  const table = change?.[2] ?? /\bfrom (\w+) t\b/.exec(text)?.[1] ?? /\bfrom (\w+)/.exec(text)?.[1];
-  return `${change?.[1] ?? "select"} ${table}`;
 }

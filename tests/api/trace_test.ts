@@ -53,15 +53,15 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
   // What was asked for second may be told first.
   const seen = statements().sort((a, b) => a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1);
   assertEquals(seen.map((span) => span.name), [
-    "insert keys",
-    "select keys",
-    "select users",
-    "update users",
-    "delete keys",
-    "select schema_migrations",
-    "update users",
+    "createKey",
+    "listKeys",
+    "getMe",
+    "updateUser",
+    "deleteKey",
+    "listAppliedVersions",
+    "updateUser",
     // A request that fails in its statement is proven afterwards, before it learns anything.
-    "select keys",
+    "proveCaller",
   ]);
   const requests = new Set(
     spans.filter((s) => s.traceId === trace && s.kind === 2).map((s) => s.spanId),

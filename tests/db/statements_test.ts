@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { connect, type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
+import { nameStatements } from "../../postgres/sql.ts";
 import { openapiDocument } from "../../routes/docs.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "../support/api.ts";
@@ -15,6 +16,8 @@ import { sendEveryQuery } from "../support/every_request.ts";
 import { root } from "../support/root.ts";
 import { statementTexts } from "../support/statement_texts.ts";
 
+// As where they are measured.
+nameStatements();
 const queries = await findQueries();
 
 /** What `check` tells of a failure: the file, the query, what is wrong with it, and what to do. */
@@ -122,6 +125,10 @@ async function check(db: Database, query: Query, sent: Sent<unknown>[]) {
   }
   const statements = new Map(own.map(({ statement }) => [statement.text, statement]));
   for (const statement of statements.values()) {
+    const { writer } = statement;
+    if (writer !== query.name) {
+      throw fault(query, `is measured as ${writer}`, "write its SQL in a function with its name");
+    }
     await describe(db, query, statement);
     await fill(db, query, statement);
   }

@@ -72,8 +72,8 @@ Deno.test("with OTEL_DENO=true a collector gets the times of requests by route a
   await collector.until(requests, told, ([point]) => point?.count === 3 && point.sum > 0);
   await collector.until(requests, { ...route, ...problem("not_found") }, ([p]) => p?.count === 1);
   const duration = "db.client.operation.duration";
-  await collector.until(duration, statement("insert todos"), ([p]) => p?.count === 1 && p.sum > 0);
-  await collector.until(duration, statement("select todos"), ([point]) => point?.count === 4);
+  await collector.until(duration, statement("createTodo"), ([p]) => p?.count === 1 && p.sum > 0);
+  await collector.until(duration, statement("getTodo"), ([point]) => point?.count === 4);
   for (const [name, value] of [["size", 1], ["open", 1], ["busy", 0], ["waiting", 0]] as const) {
     await collector.until(`slate.pool.${name}`, {}, ([point]) => point?.value === value);
   }

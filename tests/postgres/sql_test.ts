@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { sql, type Statement } from "../../postgres/mod.ts";
+import { nameStatements } from "../../postgres/sql.ts";
 
 const both = ({ text, values }: Statement) => [text, ...values];
 
@@ -30,4 +31,18 @@ Deno.test("a statement is put together once, however often it is written", () =>
   assert(first.texts === second.texts);
   assert(first.values !== second.values);
   assertEquals([first.values, second.values], [[1], [2]]);
+});
+
+Deno.test("a statement knows the function that writes it, once it is asked for, in each of its shapes", () => {
+  const unasked = (id: number) => sql`select ${id}`;
+  unasked(1);
+  nameStatements();
+  function getRow(part = sql`true`) {
+    return [1].map((id) => sql`select from t where id = ${id} and ${part}`)[0]!;
+  }
+  const listRows = () => sql`select from t`;
+  assertEquals(
+    [getRow(), getRow(sql`${2}`), getRow(), listRows(), unasked(2)].map(({ writer }) => writer),
+    ["getRow", "getRow", "getRow", "listRows", undefined],
+  );
 });
