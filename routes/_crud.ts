@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { Scope } from "../db/_caller.ts";
-import { idParameter } from "./_fields.ts";
+import { pathId } from "./_fields.ts";
 import { type Deps, jsonReply, NoQuery, secured } from "./_operation.ts";
 import type { ProblemCode } from "./_problem.ts";
 
@@ -17,7 +17,7 @@ interface Kind {
 }
 
 export const ItemParams = z.strictObject({
-  id: idParameter.openapi({ description: "The row's id." }),
+  id: pathId.openapi({ description: "The row's id." }),
 });
 
 /** Of a read that a replica may answer; read by chooseDatabase(). */

@@ -47,13 +47,24 @@ const largestId = Number.MAX_SAFE_INTEGER;
 export const id = z.int("must be a whole number").min(1, "must be at least 1")
   .max(largestId, `must be at most ${largestId}`);
 
-/** An id in a path or a query: canonical digits, kept as text for PostgreSQL. */
-export const idParameter = z.string()
+/**
+ * What the docs page has in the field of a parameter, and does not send until somebody ticks it.
+ * Without it the page sends the only value of an enum, and warns of an empty date or number.
+ */
+export const offered = (value: string | number) => ({
+  examples: { default: { value, "x-disabled": true } },
+});
+
+/** An id in a path: canonical digits, kept as text for PostgreSQL. */
+export const pathId = z.string()
   .refine(
     (text) => /^[1-9]\d{0,15}$/.test(text) && Number(text) <= largestId,
     `must be a whole number from 1 to ${largestId}`,
   )
   .openapi({ type: "integer", minimum: 1, maximum: largestId });
+
+/** The same in a query. */
+export const idParameter = pathId.openapi({ param: offered(1) });
 
 const dateTime = String.raw`\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[tT]` +
   String.raw`([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([zZ]|[+-]([01]\d|2[0-3]):[0-5]\d)`;
@@ -73,9 +84,13 @@ export const instantParameter = z.string()
     if (utc === undefined) given.issues.push({ code: "custom", input: given.value, message });
     else given.value = utc;
   })
-  .openapi({ format: "date-time", pattern: `^(?!0000|9999)${dateTime}$` });
+  .openapi({
+    format: "date-time",
+    pattern: `^(?!0000|9999)${dateTime}$`,
+    param: offered("2030-01-31T09:00:00Z"),
+  });
 
-/** The same in a body. In a query the docs page would fill the example in, and send it. */
+/** The same in a body. In a query the docs page would send this example. */
 export const instant = instantParameter.openapi({ example: "2030-01-31T09:00:00Z" });
 
 /** A day of the calendar, in the years 0001 to 9999. */

@@ -14,6 +14,7 @@ import {
   idParameter,
   instant,
   instantParameter,
+  offered,
   pageOf,
   schemas,
   search,
@@ -67,8 +68,7 @@ const query = {
   }),
   due: z.enum(["none"]).optional().openapi({
     description: "`none`: only todos without a date.",
-    // Otherwise the docs page would fill in the only value that there is.
-    param: { examples: { default: { value: "none", "x-disabled": true } } },
+    param: offered("none"),
   }),
   updated_since: instantParameter.optional()
     .openapi({ description: "Only todos that changed at this time or later." }),
@@ -87,7 +87,7 @@ export function todoRoutes(deps: Deps) {
             ...query,
             include: z.enum(["student"]).optional().openapi({
               description: "`student`: each todo shows its student as well, or null.",
-              param: { examples: { default: { value: "student", "x-disabled": true } } },
+              param: offered("student"),
             }),
             student_id: idParameter.optional().openapi({
               description: "Only todos of this student.",

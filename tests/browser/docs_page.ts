@@ -28,11 +28,15 @@ Deno.test({
     await page.getByRole("link", { name: /^List todos/ }).click();
     await page.getByRole("button", { name: /^Test Request.*get \/api\/todos\)$/ }).first().click();
     const dialog = page.getByRole("dialog").first();
+    // Where nobody has written anything, the viewer warns of no value.
+    await dialog.getByText("2030-01-31T09:00:00Z").nth(2).waitFor();
+    assertEquals(await dialog.locator("tr.alert").allInnerTexts(), []);
     const [answer] = await Promise.all([
       page.waitForResponse((response) => new URL(response.url()).pathname === "/api/todos"),
       dialog.getByRole("button", { name: /^Send get request/ }).click(),
     ]);
     assertEquals(answer.status(), 200);
+    assertEquals(new URL(answer.url()).search, "?limit=20&sort=id");
     assertEquals((await answer.json()).data[0].description, description);
     await dialog.getByText(description).first().waitFor();
     assertStringIncludes(await dialog.innerText(), "200 OK");
