@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { connect, type Database } from "../../postgres/mod.ts";
-import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { lostData, readData } from "../proof/data.ts";
@@ -103,8 +103,7 @@ do $$ begin raise exception 'irreversible: before the baseline there is nothing'
 }
 
 async function refuseDifference(before: Database, after: Database, what: string) {
-  const [expected, found] = [await readCatalog(before), await readCatalog(after)];
-  const differences = await compareSettled(before, expected, found);
+  const differences = await compareDatabases(before, before, after);
   if (differences.length === 0) return;
   throw new Failure(
     `${what} does not build the same schema, nothing was changed:\n${

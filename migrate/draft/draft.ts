@@ -1,7 +1,7 @@
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Catalog, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import { difference } from "./delta.ts";
 import { written } from "./text.ts";
 import {
@@ -169,7 +169,7 @@ async function runs(db: Database, statement: string): Promise<boolean> {
 async function repair(db: Database, target: Catalog): Promise<string[]> {
   const statements: string[] = [];
   for (let round = 0; round < 3; round++) {
-    const more = repairs(await compareSettled(db, target, await readCatalog(db)))
+    const more = repairs(await compareDatabases(db, target, db))
       .filter((statement) => !statements.includes(statement));
     if (more.length === 0) break;
     statements.push(...await runAll(db, more));
