@@ -19,7 +19,13 @@ import { administer, template } from "./support/database.ts";
 const appPassword = crypto.randomUUID();
 
 /** The longest modules first, so that no core waits for one of them at the end. */
-const longestFirst = ["tests/docs", "migrate", "tests/deploy", "tests/embedded", "."];
+const longestFirst = [
+  "tests/docs/tutorial_test.ts",
+  "tests/docs",
+  "migrate/tests",
+  "tests/deploy",
+  "tests/embedded",
+];
 /** They start servers of their own, so another one for the rest changes nothing about them. */
 const withOwnServer = [
   "tests/docs/tutorial_test.ts",
@@ -92,12 +98,29 @@ function withoutDatabase(env: Record<string, string>): Record<string, string> {
   return env;
 }
 
+/** Every module of tests, those that start servers of their own only beside the embedded one. */
+function modules(): string[] {
+  const found = ["tests", "migrate/tests"].flatMap((folder) => modulesIn(folder));
+  const isOwn = (path: string) => withOwnServer.some((own) => path.startsWith(own));
+  const rank = (path: string) => {
+    const place = longestFirst.findIndex((folder) => path.startsWith(folder));
+    return place < 0 ? longestFirst.length : place;
+  };
+  return found.filter((path) => !given || !isOwn(path)).sort((a, b) => rank(a) - rank(b));
+}
+
+function modulesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(`${root}/${folder}`)).flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return modulesIn(path);
+    return name.endsWith("_test.ts") ? [path] : [];
+  }).sort();
+}
+
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
-  const named = Deno.args.some((arg) => !arg.startsWith("-"));
-  const which = named ? [] : longestFirst;
+  const which = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : modules();
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
-  if (given && !named) options.push(`--ignore=${withOwnServer.join()}`);
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);
   const child = spawnLeashed(Deno.execPath(), ["test", ...options, ...Deno.args, ...which], {

@@ -11,7 +11,7 @@ import { rowsText } from "../proof/rows_text.ts";
 import { checkForm } from "../files/form.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
-import { readSound } from "../files/sound.ts";
+import { readSoundMigrations } from "../files/sound.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -26,7 +26,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
   arguments: [1, 1],
   options: {},
   async run({ positionals, print, progress }) {
-    const migrations = await readSound();
+    const migrations = await readSoundMigrations();
     const found = migrations.filter(({ version }) => version.startsWith(positionals[0]!));
     if (found.length !== 1) {
       throw new Failure(

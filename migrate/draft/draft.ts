@@ -62,7 +62,7 @@ export async function draft(
     const next = { settings, catalog };
     // The last state is not needed any more: the way back may change it.
     const used = last ? next : { settings: await scratch.create(settings), catalog };
-    const down = await way(used, state);
+    const down = await statementsBetween(used, state);
     parts.push({
       up: write([...parts.length === 0 ? first : [], ...statements]),
       down: write([...down, ...parts.length === 0 ? [...names.down, ...hint.down] : []]),
@@ -94,7 +94,7 @@ async function prepared(
 }
 
 /** The statements from one state, which they are tried on, back to another, repaired as well. */
-async function way(from: State, to: State): Promise<string[]> {
+async function statementsBetween(from: State, to: State): Promise<string[]> {
   return await withSession(from.settings, async (db) => {
     const drafted = (await between(db, from, to)).map(({ text }) => text);
     return await completed(db, drafted, to.catalog);
