@@ -4,7 +4,7 @@ import { addressOf } from "./_address.ts";
 import { Bounded, Counters, windowMs } from "./_counters.ts";
 import { Guesses } from "./_guesses.ts";
 import { tooMany, unauthorized } from "./_problem.ts";
-import { Shares } from "./_share.ts";
+import { type Leave, Shares } from "./_share.ts";
 
 /*
  * How many requests a caller may send, a minute and at a time. Counted in this instance's memory: the
@@ -41,8 +41,11 @@ export interface Limits {
   ): Finish | Promise<Finish>;
 }
 
-/** Called with the answer, and with the caller if one was proven. Sets the headers. */
-type Finish = (answer: Response, callerId: string | undefined) => void;
+/**
+ * Called with the answer, with the caller if one was proven, and with what resolves when a long
+ * answer has been read. Sets the headers.
+ */
+type Finish = (answer: Response, callerId: string | undefined, sent?: Promise<void>) => void;
 
 export function createLimits(options: LimitOptions): Limits {
   const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader, warn } = options;
@@ -92,8 +95,8 @@ export function createLimits(options: LimitOptions): Limits {
         throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
       }
     }
-    const finish = (leave?: () => void): Finish => (answer) => {
-      leave?.();
+    const finish = (leave?: Leave): Finish => (answer, _, sent) => {
+      leave?.(sent);
       if (answer.status === 401) {
         owners.delete(name);
         const address = addressOf(c, trustedProxyHeader);
@@ -126,10 +129,13 @@ export function createLimits(options: LimitOptions): Limits {
       let proof = proofs.get(name);
       if (!proof) proofs.set(name, proof = prove().finally(() => proofs.delete(name)));
       let owner;
+      let failed = false;
       try {
         owner = await proof;
+        failed = owner === undefined;
       } finally {
-        end?.(owner === undefined);
+        // Without a database nothing is known: that was no guess.
+        end?.(failed);
       }
       if (owner === undefined) throw unauthorized();
       owners.set(name, owner);

@@ -87,7 +87,7 @@ export function changeRoutes(deps: Deps) {
         // Who is behind has seen everything only when they had before.
         more ? since ?? read_at : read_at,
       ]);
-      return passThrough(`{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
+      return passThrough(c, `{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
     },
   );
 }
