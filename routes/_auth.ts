@@ -51,7 +51,8 @@ export function authentication(
     let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
     // A JSON Web Token has three parts.
     if (!credential && tokens && token?.split(".").length === 3) {
-      credential = await tokens.identify(token);
+      credential = await tokens.identify(token, (name, check) => limits.attempt(c, name, check));
+      if (!credential) throw unauthorized();
     }
     const admitted = limits.admit(
       c,

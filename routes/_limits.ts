@@ -39,6 +39,15 @@ export interface Limits {
     credential: Credential | undefined,
     prove: () => Promise<string | undefined>,
   ): Finish | Promise<Finish>;
+  /**
+   * Checks what may be a guess, and counts it before it is checked. Undefined is a wrong one. Throws
+   * what the check throws, and 429.
+   */
+  attempt<Found>(
+    c: Context,
+    name: string,
+    check: () => Promise<Found | undefined>,
+  ): Promise<Found | undefined>;
 }
 
 /**
@@ -164,6 +173,19 @@ export function createLimits(options: LimitOptions): Limits {
       return owner === undefined
         ? admitUnknown(c, name, credential, prove)
         : admitKnown(c, name, owner);
+    },
+    async attempt(c, name, check) {
+      noticeProxy(c);
+      const address = addressOf(c, trustedProxyHeader);
+      const end = address === undefined ? undefined : await guesses.enter(address, name);
+      let failed = false;
+      try {
+        const found = await check();
+        failed = found === undefined;
+        return found;
+      } finally {
+        end?.(failed);
+      }
     },
   };
 }
