@@ -56,8 +56,9 @@ export function isLocal(host: string): boolean {
 }
 
 /**
- * The database that the environment names: DATABASE_URL, or PGHOST and its kin (PGPORT, PGDATABASE,
- * PGUSER, PGPASSWORD, PGPASSFILE, PGSSLMODE, PGSSLROOTCERT), which also fill what a URL leaves out.
+ * The database that the environment names: DATABASE_URL, or PGHOST and the other PG variables
+ * (PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGPASSFILE, PGSSLMODE, PGSSLROOTCERT), which also fill
+ * what a URL leaves out.
  * Returns every fault found, each a sentence that names the setting and the remedy; there are
  * settings only where there is no fault.
  */
@@ -67,7 +68,7 @@ export function readDatabaseSettings(
   const faults: string[] = [];
   if (!env.DATABASE_URL && !env.PGHOST) {
     faults.push(
-      "DATABASE_URL is missing: set it to postgres://user:password@host:5432/database, or set PGHOST and its kin",
+      "DATABASE_URL is missing: set it to postgres://user:password@host:5432/database, or set PGHOST and the other PG variables",
     );
     return { faults };
   }
@@ -80,7 +81,7 @@ export function readDatabaseSettings(
   }
   const url = env.DATABASE_URL ? parseUrl(env.DATABASE_URL, faults) : undefined;
   if (env.DATABASE_URL && !url) return { faults };
-  const source = env.DATABASE_URL ? "DATABASE_URL" : "PGHOST and its kin";
+  const source = env.DATABASE_URL ? "DATABASE_URL" : "PGHOST and the other PG variables";
   const given = (name: string) => url?.searchParams.get(name) || undefined;
 
   const host = given("host") ?? (bare(decode(url?.hostname ?? "") ?? "") || env.PGHOST || "");

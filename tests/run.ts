@@ -2,7 +2,8 @@
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
  * whose role must be allowed to create databases and roles; one of a Citus cluster's coordinator has
- * the tests on all of its nodes. Further arguments go to `deno test`.
+ * the tests on all of its nodes. Modules that start servers of their own are left out there, unless
+ * they are named. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
@@ -17,7 +18,21 @@ import { administer, template } from "./support/database.ts";
 const appPassword = crypto.randomUUID();
 
 /** The longest modules first, so that no core waits for one of them at the end. */
-const longestFirst = ["tests/docs", "migrate", "tests/deploy", "tests/embedded", "."];
+const longestFirst = [
+  "tests/docs/tutorial_test.ts",
+  "tests/docs",
+  "migrate/tests",
+  "tests/deploy",
+  "tests/embedded",
+];
+/** They start servers of their own, so another one for the rest changes nothing about them. */
+const withOwnServer = [
+  "tests/docs/tutorial_test.ts",
+  "tests/docs/example_test.ts",
+  "tests/docs/flask_migrate_test.ts",
+  "tests/deploy/dev_test.ts",
+  "tests/embedded",
+];
 /** Most of the tests wait for a process or a server half of their time. */
 const jobs = 2 * navigator.hardwareConcurrency;
 
@@ -82,9 +97,28 @@ function withoutDatabase(env: Record<string, string>): Record<string, string> {
   return env;
 }
 
+/** Every module of tests, those that start servers of their own only beside the embedded one. */
+function modules(): string[] {
+  const found = ["tests", "migrate/tests"].flatMap((folder) => modulesIn(folder));
+  const isOwn = (path: string) => withOwnServer.some((own) => path.startsWith(own));
+  const rank = (path: string) => {
+    const place = longestFirst.findIndex((folder) => path.startsWith(folder));
+    return place < 0 ? longestFirst.length : place;
+  };
+  return found.filter((path) => !given || !isOwn(path)).sort((a, b) => rank(a) - rank(b));
+}
+
+function modulesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(`${root}/${folder}`)).flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return modulesIn(path);
+    return name.endsWith("_test.ts") ? [path] : [];
+  }).sort();
+}
+
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
-  const which = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : longestFirst;
+  const which = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : modules();
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);

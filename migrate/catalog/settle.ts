@@ -1,5 +1,6 @@
 import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
-import type { CatalogRow } from "./rows.ts";
+import { readDefinitions } from "./definitions.ts";
+import { type CatalogRow, readRows } from "./rows.ts";
 import { compareRows, type Difference, type RowDifference, told } from "./compare.ts";
 import type { Catalog } from "./catalog.ts";
 
@@ -24,6 +25,25 @@ export async function compareSettled(
     if (!row.expected || !row.found || columns.length > 0) left.push({ ...row, columns });
   }
   return told(left, expected, found);
+}
+
+/**
+ * What `found` has otherwise than `expected`, a database or what was read of one, settled on `db`.
+ * Definitions cost more than rows, so they are only read to tell a difference.
+ */
+export async function compareDatabases(
+  db: Database,
+  expected: Database | Catalog,
+  found: Database,
+): Promise<Difference[]> {
+  const rows = "rows" in expected ? expected.rows : await readRows(expected);
+  const others = await readRows(found);
+  if (compareRows(rows, others).length === 0) return [];
+  return await compareSettled(
+    db,
+    "rows" in expected ? expected : { definitions: await readDefinitions(expected), rows },
+    { definitions: await readDefinitions(found), rows: others },
+  );
 }
 
 /** Whether a difference may be one of the text alone. */

@@ -7,6 +7,7 @@ import { ReplayFailure } from "../proof/replay.ts";
 import { failed, roundTrip } from "../proof/round_trip.ts";
 import { lint } from "../proof/squawk.ts";
 import { openStage, type Stage } from "../proof/stage.ts";
+import type { TableShape } from "../proof/rows_query.ts";
 import { withRows } from "../proof/with_rows.ts";
 import { needsServerAlone, openScratch, type Scratch } from "../scratch.ts";
 import { checkSchemaFile } from "./schema_file.ts";
@@ -27,16 +28,20 @@ export async function prove(
   await using servers = await openServers(all);
   let done = 0;
   const told = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
-  const future = servers.on(async (scratch) => {
+  const built = Promise.withResolvers<TableShape[] | undefined>();
+  built.promise.catch(() => {});
+  const queries = servers.on(async (scratch) => {
     const whole = await scratch.create();
-    const shapes = await buildWhole(whole, all);
+    const building = buildWhole(whole, all);
+    built.resolve(building);
     const { checkQueries } = project.config;
-    if (!shapes || !checkQueries || !isOwn()) return { shapes, misfits: [] };
-    return { shapes, misfits: await checkQueries(await scratch.create(), whole) };
+    if (!await building || !checkQueries || !isOwn()) return [];
+    return await checkQueries(await scratch.create(), whole);
   });
-  const [trip, rows, squawk, schema, { misfits }] = await Promise.all([
+  queries.catch(built.reject);
+  const [trip, rows, squawk, schema, misfits] = await Promise.all([
     servers.onStage(history, migrations, (stage) => roundTrip(stage, history, migrations, told)),
-    future.then(({ shapes }) =>
+    built.promise.then((shapes) =>
       servers.onStage(history, migrations, async (stage) => {
         const { findings, unfilled } = await withRows(stage, history, migrations, shapes ?? []);
         for (const { table, reason } of unfilled) {
@@ -47,10 +52,10 @@ export async function prove(
     ),
     lint(migrations),
     servers.on((scratch) => checkSchemaFile(scratch, all)),
-    future,
+    queries,
   ]);
-  const queries = misfits.map((misfit) => ({ ...misfit, rule: "queries" }));
-  return [...withoutRepetition(trip, rows, squawk), ...schema, ...queries];
+  const unfit = misfits.map((misfit) => ({ ...misfit, rule: "queries" }));
+  return [...withoutRepetition(trip, rows, squawk), ...schema, ...unfit];
 }
 
 /** What is found by several proofs is said once, by the one that knows most. */

@@ -1,7 +1,7 @@
 import { connect, DatabaseError } from "../../postgres/mod.ts";
 import { explained } from "../advice.ts";
-import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import { Failure } from "../command.ts";
 import { lineAt } from "../files/grammar.ts";
 import { type Migration, shownPath } from "../files/migrations.ts";
@@ -64,8 +64,7 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
   try {
     await build(built, migrations);
     await loadSchema(loaded, text);
-    const [expected, found] = [await readCatalog(built), await readCatalog(loaded)];
-    const differences = (await compareSettled(built, expected, found))
+    const differences = (await compareDatabases(built, built, loaded))
       .filter(({ kind }) => kind !== "column order");
     return describeDifferences(differences, { expected: "the migrations", found: "the file" })
       .replaceAll(/^/gm, "  ").trimEnd();

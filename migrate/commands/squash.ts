@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { connect, type Database } from "../../postgres/mod.ts";
-import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { lostData, readData } from "../proof/data.ts";
@@ -11,7 +11,7 @@ import { rowsText } from "../proof/rows_text.ts";
 import { checkForm } from "../files/form.ts";
 import { build } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
-import { readSound } from "../files/sound.ts";
+import { readSoundMigrations } from "../files/sound.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -26,7 +26,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
   arguments: [1, 1],
   options: {},
   async run({ positionals, print, progress }) {
-    const migrations = await readSound();
+    const migrations = await readSoundMigrations();
     const found = migrations.filter(({ version }) => version.startsWith(positionals[0]!));
     if (found.length !== 1) {
       throw new Failure(
@@ -103,8 +103,7 @@ do $$ begin raise exception 'irreversible: before the baseline there is nothing'
 }
 
 async function refuseDifference(before: Database, after: Database, what: string) {
-  const [expected, found] = [await readCatalog(before), await readCatalog(after)];
-  const differences = await compareSettled(before, expected, found);
+  const differences = await compareDatabases(before, before, after);
   if (differences.length === 0) return;
   throw new Failure(
     `${what} does not build the same schema, nothing was changed:\n${

@@ -1,7 +1,7 @@
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Catalog, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import { difference } from "./delta.ts";
 import { written } from "./text.ts";
 import {
@@ -62,7 +62,7 @@ export async function draft(
     const next = { settings, catalog };
     // The last state is not needed any more: the way back may change it.
     const used = last ? next : { settings: await scratch.create(settings), catalog };
-    const down = await way(used, state);
+    const down = await statementsBetween(used, state);
     parts.push({
       up: write([...parts.length === 0 ? first : [], ...statements]),
       down: write([...down, ...parts.length === 0 ? [...names.down, ...hint.down] : []]),
@@ -94,7 +94,7 @@ async function prepared(
 }
 
 /** The statements from one state, which they are tried on, back to another, repaired as well. */
-async function way(from: State, to: State): Promise<string[]> {
+async function statementsBetween(from: State, to: State): Promise<string[]> {
   return await withSession(from.settings, async (db) => {
     const drafted = (await between(db, from, to)).map(({ text }) => text);
     return await completed(db, drafted, to.catalog);
@@ -169,7 +169,7 @@ async function runs(db: Database, statement: string): Promise<boolean> {
 async function repair(db: Database, target: Catalog): Promise<string[]> {
   const statements: string[] = [];
   for (let round = 0; round < 3; round++) {
-    const more = repairs(await compareSettled(db, target, await readCatalog(db)))
+    const more = repairs(await compareDatabases(db, target, db))
       .filter((statement) => !statements.includes(statement));
     if (more.length === 0) break;
     statements.push(...await runAll(db, more));

@@ -1,5 +1,5 @@
-import { describeDifferences, type Difference, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { describeDifferences, type Difference } from "../catalog/catalog.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
 import { emptyTables, lostData, readData } from "../proof/data.ts";
@@ -66,7 +66,7 @@ export async function proveDraft(
     };
     if (!await succeeds(forward, emptied, proof.up, proof.upStops)) return;
     proof.upLoses = lostData(held, await readData(db));
-    proof.up.push(...left(await compareSettled(db, after.catalog, await readCatalog(db)), "up"));
+    proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
     proof.up.push(...await behind(db, "up"));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
@@ -77,7 +77,7 @@ export async function proveDraft(
     if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
     proof.downLoses = lostData(held, await readData(db));
     proof.down.push(
-      ...left(await compareSettled(db, before.catalog, await readCatalog(db)), "down"),
+      ...left(await compareDatabases(db, before.catalog, db), "down"),
     );
     proof.down.push(...await behind(db, "down"));
     await succeeds(forward, emptied, proof.down, []);

@@ -16,7 +16,7 @@ import { decode, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { loadSchema, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
-import { readSound } from "../files/sound.ts";
+import { readSoundMigrations } from "../files/sound.ts";
 import type { Scratch } from "../scratch.ts";
 import { openTarget } from "../target.ts";
 
@@ -47,7 +47,7 @@ export async function openSide(scratch: Scratch, source: string): Promise<Side> 
 /** Builds what a source names. Returns what to call it; adds the options that it leaves out. */
 async function fill(source: string, db: Database, ignored: string[]): Promise<string> {
   if (source === "migrations") {
-    await build(db, await readSound());
+    await build(db, await readSoundMigrations());
     return "the migrations";
   }
   if (/^postgres(ql)?:/.test(source) || source === "database") {

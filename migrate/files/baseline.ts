@@ -10,7 +10,7 @@ export interface Parted {
 
 /**
  * Parts migrations at the baseline, the newest version that is accepted as it is: the project's, or
- * another one for once.
+ * the one that a command was given.
  */
 export function partAtBaseline(migrations: Migration[], since = project.config.baseline): Parted {
   const baseline = since ?? "";

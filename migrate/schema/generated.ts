@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { connect } from "../../postgres/mod.ts";
-import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareDatabases } from "../catalog/settle.ts";
 import { Failure } from "../command.ts";
 import { diagram } from "./diagram.ts";
 import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";
@@ -37,8 +37,7 @@ export async function generate(scratch: Scratch, migrations: Migration[]): Promi
     await build(built, migrations);
     const text = await schemaText(built);
     await loaded.script(text);
-    const [expected, found] = [await readCatalog(built), await readCatalog(loaded)];
-    const differences = await compareSettled(built, expected, found);
+    const differences = await compareDatabases(built, built, loaded);
     if (differences.length > 0) {
       throw new Failure(
         `schema.sql cannot say what the migrations build:\n${

@@ -1,63 +1,25 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import document from "../../openapi.json" with { type: "json" };
 import { scopes } from "../../db/_caller.ts";
 import { sql } from "../../postgres/mod.ts";
 import { type Answer, createApi, type Json, type TestApi } from "../support/api.ts";
+import { bodyOf, createSample, fullBodyOf, requiredQuery, sampleBody } from "../support/samples.ts";
 import {
-  bodyOf,
-  collections,
-  createSample,
-  fullBodyOf,
-  requiredQuery,
-  sampleBody,
-} from "../support/samples.ts";
+  byId,
+  call,
+  collectionOf,
+  open,
+  type Operation,
+  operations,
+  own,
+  secured,
+  userId,
+} from "../support/operations.ts";
 import { until } from "../support/pool.ts";
 
 /*
  * Every operation of the document against every rule of [32]-[38]: a new route is covered without
  * anyone remembering, and one that needs a body of its own fails here until it is given one.
  */
-
-interface Operation {
-  name: string;
-  method: string;
-  path: string;
-  scope: typeof scopes[number] | undefined;
-  spec: Json;
-}
-
-const operations: Operation[] = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
-  Object.entries<Json>(item).map(([method, spec]) => ({
-    name: spec.operationId,
-    method: method.toUpperCase(),
-    path,
-    scope: spec.security?.[0]?.apiKey[0],
-    spec,
-  }))
-);
-const open = operations.filter(({ scope }) => scope === undefined);
-const secured = operations.filter(({ scope }) => scope !== undefined);
-/** Those of an admin are for everybody's rows. */
-const byId = secured.filter(({ path, scope }) => path.includes("{id}") && scope !== "admin");
-/** The collections of rows that belong to a user. */
-const own = collections.filter((collection) => collection !== "users");
-type Id = string | number;
-
-function collectionOf({ path }: Operation): string {
-  return path.split("/")[2]!;
-}
-
-/** With a good body and the query parameters that it cannot do without. */
-function call(api: TestApi, operation: Operation, key: string | null, id: Id = 1, body?: Json) {
-  const path = operation.path.replace("{id}", String(id));
-  const query = new URLSearchParams(requiredQuery(operation.spec));
-  const request = `${operation.method} ${path}${query.size > 0 ? `?${query}` : ""}`;
-  return api.call(request, { key, body: body ?? bodyOf(operation.spec) });
-}
-
-async function userId(api: TestApi, email: string): Promise<number> {
-  return (await api.call("GET /api/me", { key: await api.key(email) })).json.id;
-}
 
 /** A step for each operation, so that one that fails hides none of the others. */
 async function each(

@@ -9,7 +9,7 @@ import { connect, type Database, DatabaseError, sql, Statement } from "../../pos
 import { openapiDocument } from "../../routes/docs.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "../support/api.ts";
-import { createDatabase } from "../support/database.ts";
+import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { findQueries, type Query, queryFiles, type Sent } from "../support/queries.ts";
 import { sendEveryQuery } from "../support/every_request.ts";
 import { root } from "../support/root.ts";
@@ -149,11 +149,14 @@ Deno.test("each query: PostgreSQL takes its statements and returns the columns t
   for (const query of queries) {
     await t.step(`${query.file}: ${query.name}`, () => check(database.db, query, sent));
   }
+  await t.step(
+    "what is sent as a read changes nothing, and what changes nothing is sent as a read",
+    () => proveReads(database, sent),
+  );
 });
 
-Deno.test("what is sent as a read changes nothing, and what changes nothing is sent as a read", async () => {
-  await using database = await createDatabase();
-  const sent = await sendEveryQuery(database.db);
+/** Runs all on a database that takes no change: each is refused if and only if it is no read. */
+async function proveReads(database: TestDatabase, sent: Sent<unknown>[]) {
   const { database: name } = database.settings;
   await database.db.script(`alter database ${name} set default_transaction_read_only = on`);
   const readOnly = connect(database.settings, { size: 1 });
@@ -163,7 +166,7 @@ Deno.test("what is sent as a read changes nothing, and what changes nothing is s
     if (!isRead && code === "00000") throw fault({ file, name }, "changes nothing: use db.read");
   }
   await readOnly.close();
-});
+}
 
 /** As row_to_json writes them; what is not here it writes as a string. */
 const jsonTypes: Record<string, string> = {

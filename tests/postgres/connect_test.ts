@@ -134,7 +134,7 @@ Deno.test("a server that accepts and hangs up is dialled once for each call", as
 
 Deno.test("a server that accepts and says nothing is given up at the deadline", async () => {
   await using proxy = openProxy(testServer());
-  await using db = pool(proxy.settings, { size: 1, deadline: 300 });
+  await using db = pool(proxy.settings, { size: 1, deadline: 1000 });
   proxy.limit(0, "silence");
   await assertRejects(() => echo(db, 1), DeadlinePassed);
   await assertRejects(() => db.script("select 1"), DeadlinePassed);

@@ -49,7 +49,7 @@ Deno.test("settings: a URL says it all", () => {
   });
 });
 
-Deno.test("settings: PGHOST and its kin say it as well, and fill what a URL leaves out", () => {
+Deno.test("settings: PGHOST and the other PG variables say it as well, and fill what a URL leaves out", () => {
   const kin = { PGPORT: "6000", PGDATABASE: "slate", PGUSER: "ada", PGPASSWORD: "pass" };
   const expected = readUrl("postgresql://ada:pass@db.example:6000/slate");
   assertEquals(read({ PGHOST: "db.example", ...kin }), expected);

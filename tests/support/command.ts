@@ -80,7 +80,7 @@ export function migration(up: string, down = "select 1;", options = ""): string 
   return `-- migrate:up${options}\n${up}\n\n-- migrate:down${options}\n${down}\n`;
 }
 
-/** What dbmate alone says of a folder: `dbmate up` and its kin, as typed by hand. */
+/** What dbmate alone says of a folder: `dbmate up` and the like, as typed by hand. */
 export async function runDbmate(
   args: string[],
   { settings, folder }: { settings: DatabaseSettings; folder: string },

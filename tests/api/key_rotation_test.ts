@@ -1,0 +1,113 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { createApi, type TestApi } from "../support/api.ts";
+
+async function statusOf(api: TestApi, key: string): Promise<number> {
+  return (await api.call("GET /api/me", { key })).status;
+}
+
+/** A key and its successor, which overlaps for so many seconds. */
+async function rotated(api: TestApi, overlap_seconds?: number) {
+  const { json: old } = await api.call("POST /api/keys", { body: { name: "ci", scope: "read" } });
+  const body = overlap_seconds === undefined ? undefined : { overlap_seconds };
+  const answer = await api.call(`POST /api/keys/${old.id}/rotate`, { body });
+  assertEquals(answer.status, 201);
+  return { old, successor: answer.json };
+}
+
+Deno.test("POST /api/keys/{id}/rotate: the successor has the name and scope, and a secret of its own [32]", async () => {
+  await using api = await createApi();
+  const { old, successor } = await rotated(api);
+  assertEquals([successor.name, successor.scope], [old.name, old.scope]);
+  assertNotEquals(successor.key.slice(-43), old.key.slice(-43));
+  assertEquals(await statusOf(api, successor.key), 200);
+});
+
+Deno.test("POST /api/keys/{id}/rotate: the old key works until the overlap ends [32]", async () => {
+  await using api = await createApi();
+  const { old } = await rotated(api, 3600);
+  assertEquals(await statusOf(api, old.key), 200);
+  await api.database.db.script("update keys set replaced_at = now() where replaced_at is not null");
+  assertEquals(await statusOf(api, old.key), 401);
+});
+
+Deno.test("POST /api/keys/{id}/rotate: without an overlap the old key ends immediately [32]", async () => {
+  await using api = await createApi();
+  const { old } = await rotated(api);
+  assertEquals(await statusOf(api, old.key), 401);
+});
+
+Deno.test("POST /api/keys/{id}/rotate: an overlap is 0 to 86,400 whole seconds, else 422 [32]", async () => {
+  await using api = await createApi();
+  const { json: old } = await api.call("POST /api/keys", { body: { name: "ci", scope: "read" } });
+  for (const overlap_seconds of [-1, 86401, 1.5, "1"]) {
+    const answer = await api.call(`POST /api/keys/${old.id}/rotate`, { body: { overlap_seconds } });
+    assertEquals(answer.status, 422);
+  }
+  const answer = await api.call(`POST /api/keys/${old.id}/rotate`, {
+    body: { overlap_seconds: 86400 },
+  });
+  assertEquals(answer.status, 201);
+});
+
+/** In whole seconds: a JavaScript Date has no microseconds. */
+function lifetime(key: { expires_at: string; created_at: string }): number {
+  return Math.round((Date.parse(key.expires_at) - Date.parse(key.created_at)) / 1000);
+}
+
+Deno.test("a successor can be replaced as well: the lifetime is the one that the first was made with [32]", async () => {
+  await using api = await createApi();
+  const year = 365 * 24 * 60 * 60 * 1000;
+  const body = {
+    name: "ci",
+    scope: "read",
+    expires_at: new Date(Date.now() + year).toISOString(),
+  };
+  const { json: old } = await api.call("POST /api/keys", { body });
+  let { id } = old;
+  for (let i = 0; i < 2; i++) {
+    const { json } = await api.call(`POST /api/keys/${id}/rotate`);
+    assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
+    assertEquals(lifetime(json), lifetime(old));
+    id = json.id;
+  }
+});
+
+Deno.test("a key ends no later than the one that made it, or that asked for its successor [46]", async () => {
+  await using api = await createApi();
+  const soon = new Date(Date.now() + 60_000).toISOString();
+  const later = new Date(Date.now() + 120_000).toISOString();
+  const make = async (expires_at: string | null, key?: string) => {
+    const body = { name: "ci", scope: "write", expires_at };
+    return (await api.call("POST /api/keys", { body, key })).json;
+  };
+  const short = await make(soon);
+  for (const wanted of [null, later]) {
+    assertEquals((await make(wanted, short.key)).expires_at, short.expires_at);
+  }
+  const early = new Date(Date.now() + 1000).toISOString();
+  assert((await make(early, short.key)).expires_at < short.expires_at);
+  // Its own successor, and that of a key that never ends.
+  for (const { id } of [await make(null), short]) {
+    const { json } = await api.call(`POST /api/keys/${id}/rotate`, {
+      body: { overlap_seconds: 30 },
+      key: short.key,
+    });
+    assert(json.expires_at <= short.expires_at && json.expires_at !== null, json.expires_at);
+  }
+  // Replaced, it ends with its overlap, and so does what it makes.
+  const made = await make(null, short.key);
+  assert(Date.parse(made.expires_at) <= Date.now() + 31_000);
+});
+
+Deno.test("a key is replaced once, also during its overlap, and by one of two requests at once [46]", async () => {
+  await using api = await createApi();
+  const { old, successor } = await rotated(api, 3600);
+  assertEquals((await api.call(`POST /api/keys/${old.id}/rotate`)).status, 404);
+  const { json: own } = await api.call("POST /api/keys", { body: { name: "x", scope: "write" } });
+  const again = () =>
+    api.call(`POST /api/keys/${own.id}/rotate`, { body: { overlap_seconds: 60 }, key: own.key });
+  const answers = await Promise.all([again(), again(), again()]);
+  assertEquals(answers.map(({ status }) => status).sort(), [201, 404, 404]);
+  assertEquals((await again()).status, 404);
+  assertEquals((await api.call(`POST /api/keys/${successor.id}/rotate`)).status, 201);
+});
