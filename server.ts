@@ -183,6 +183,8 @@ class Connection implements Peer {
   idleLimit: number = idleMs.firstRequest;
   #request?: Request;
   #watched?: Request;
+  /** There are more pieces of a long answer. */
+  #unread = false;
   #draining = false;
   readonly #abort = new AbortController();
   readonly #server: SingleServer;
@@ -201,8 +203,8 @@ class Connection implements Peer {
   }
 
   #begin(request: Request) {
-    // Only HTTP/2 sends a second request before the answer. Proxies speak HTTP/1.1 to us.
-    if (++this.inFlight > 1) this.close();
+    // Only HTTP/2 sends a second request before the answer is read. Proxies speak HTTP/1.1 to us.
+    if (++this.inFlight > 1 || this.#unread) this.close();
     this.hadRequest = true;
     this.since = now;
     this.#request = request;
@@ -221,6 +223,7 @@ class Connection implements Peer {
 
   pieceRead(last: boolean) {
     this.since = now;
+    this.#unread = !last;
     this.idleLimit = last ? idleMs.nextRequest : idleMs.piece;
   }
 

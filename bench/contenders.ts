@@ -82,7 +82,8 @@ export const contenders: Contender[] = [
 
 /** Runs a command to its end and gives what it printed. Throws an Error with what it said. */
 export async function run([program, ...args]: string[], cwd = here): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program!, { args, cwd }).output();
+  const options = { cwd, stdout: "piped", stderr: "piped", detached: true } as const;
+  const { success, stdout, stderr } = await spawnLeashed(program!, args, options).output();
   const text = new TextDecoder().decode(stdout).trim();
   if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr).trim() || text}`);
   return text;

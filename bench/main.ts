@@ -2,6 +2,7 @@
  * `deno task bench [speed|far|round-trips|start|growth|memory ...]`: what Slate's speed is, beside its
  * peers; without a name the first four. `--smoke` only shows that it runs.
  */
+import { temporaryFolder, whenTaskIsGone } from "../embedded/leash.ts";
 import { createBench } from "./data.ts";
 import { measureFar } from "./far.ts";
 import { measureGrowth } from "./growth.ts";
@@ -18,6 +19,12 @@ const wanted = named.length > 0
   : smoke
   ? ["speed", "far"]
   : ["speed", "far", "round-trips", "start"];
+
+// What the peers' installers leave goes with us, and so do we with our task.
+await using temporary = await temporaryFolder("slate-bench-");
+await Deno.chmod(temporary.path, 0o711);
+Deno.env.set("TMPDIR", temporary.path);
+whenTaskIsGone(() => Deno.exit(1));
 
 await using bench = await createBench(10_000);
 const measurements: Record<string, () => Promise<void>> = {

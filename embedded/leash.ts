@@ -62,3 +62,47 @@ export function whenTaskIsGone(gone: () => void) {
   }, 500);
   Deno.unrefTimer(timer);
 }
+
+/**
+ * Waits as the leash does, then for a server in one of the folders to be gone, and removes them. A
+ * shell of its own, because the folders are ours and not always the server's account's.
+ */
+const remover = `
+trap '' INT HUP TERM PIPE
+read -r _
+attempt=0
+while [ $attempt -lt 3000 ]; do
+  attempt=$((attempt + 1))
+  pid=$(cat "$1/postgres/postmaster.pid" 2>/dev/null | head -n 1)
+  if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then rm -rf "$@" 2>/dev/null && break; fi
+  sleep 0.02
+done
+`;
+
+/**
+ * Removes folders when what comes back is called, or when we are gone in any way. The first may be the
+ * home of an ephemeral server.
+ */
+export function removeInTheEnd(...folders: string[]): () => Promise<void> {
+  const child = new Deno.Command("sh", {
+    args: ["-c", remover, "sh", ...folders],
+    cwd: "/",
+    stdin: "piped",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return async () => {
+    await child.stdin.close();
+    await child.status;
+  };
+}
+
+/** A folder for files that nobody needs after us. Disposing removes it; so does a kill -9 of us. */
+export async function temporaryFolder(prefix: string): Promise<AsyncDisposable & { path: string }> {
+  const path = await Deno.makeTempDir({ prefix });
+  const shell = Deno.build.os !== "windows" &&
+    Deno.permissions.querySync({ name: "run", command: "sh" }).state === "granted";
+  // The container may run dbmate alone; its files go with it.
+  const remove = shell ? removeInTheEnd(path) : () => Deno.remove(path, { recursive: true });
+  return { path, [Symbol.asyncDispose]: remove };
+}

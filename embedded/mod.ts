@@ -11,11 +11,11 @@ import {
 } from "./account.ts";
 import { binaries, major } from "./binaries.ts";
 import { EmbeddedError } from "./error.ts";
+import { removeInTheEnd } from "./leash.ts";
 import {
   freePort,
   initialise,
   preferredPort,
-  removeInTheEnd,
   type Server,
   stopLeftover,
   supervise,

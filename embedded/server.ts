@@ -151,37 +151,6 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
   throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
 }
 
-/**
- * Waits as the supervisor does, then for the server to be gone, and removes what it leaves. A shell
- * of its own, because the folders are ours and not always the server's account's.
- */
-const remover = `
-trap '' INT HUP TERM PIPE
-read -r _
-attempt=0
-while [ $attempt -lt 3000 ] && { [ -e "$1" ] || [ -e "$2" ]; }; do
-  attempt=$((attempt + 1))
-  pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null)
-  if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then rm -rf "$1" "$2" 2>/dev/null; fi
-  sleep 0.02
-done
-`;
-
-/** Removes both folders of a ephemeral server when what comes back is called, or when we are gone. */
-export function removeInTheEnd(home: string, dataDir: string): () => Promise<void> {
-  const child = new Deno.Command("sh", {
-    args: ["-c", remover, "sh", home, dataDir],
-    cwd: "/",
-    stdin: "piped",
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  return async () => {
-    await child.stdin.close();
-    await child.status;
-  };
-}
-
 /** Whether the server accepts connections, as the eighth line of postmaster.pid says. */
 async function isReady(data: string): Promise<boolean> {
   const pidFile = await Deno.readTextFile(join(data, "postmaster.pid")).catch(() => "");

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { whenTaskIsGone } from "../embedded/leash.ts";
 import { connect, type Database, DatabaseError, sql } from "../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
 import { versionsTable } from "./bookkeeping.ts";
@@ -183,6 +184,8 @@ function searchPathOf(url: string | undefined): string | undefined {
 }
 
 async function startScratch() {
+  // All that is under way is on this server: without a task nobody waits for it.
+  whenTaskIsGone(() => Deno.exit(exit.unreachable));
   const { startEmbedded } = await import("../embedded/mod.ts");
   return await startEmbedded({ small: true });
 }

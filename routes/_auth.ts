@@ -51,7 +51,8 @@ export function authentication(
     let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
     // A JSON Web Token has three parts.
     if (!credential && tokens && token?.split(".").length === 3) {
-      credential = await tokens.identify(token);
+      credential = await tokens.identify(token, (name, check) => limits.attempt(c, name, check));
+      if (!credential) throw unauthorized();
     }
     const admitted = limits.admit(
       c,
@@ -69,10 +70,14 @@ export function authentication(
         answer = await handle(c, next);
       }
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
-        const caller = (await prove(credential))[0];
-        const refused = refusal(caller);
-        if (caller) c.set("callerId", caller.caller_id);
-        if (refused) answer = problemResponse(c, refused);
+        const failed = answer;
+        // As an answer too, or the caller's place would never be given back.
+        answer = await handle(c, async () => {
+          const caller = (await prove(credential))[0];
+          const refused = refusal(caller);
+          if (caller) c.set("callerId", caller.caller_id);
+          return refused ? problemResponse(c, refused) : failed;
+        });
       }
     } else {
       answer = problemResponse(c, unauthorized());
@@ -80,7 +85,7 @@ export function authentication(
     if (tokens && credential && "issuer" in credential && answer.status < 500) {
       tokens.settle(credential, answer.status === 401 ? undefined : c.get("callerId"));
     }
-    finish(answer, c.get("callerId"));
+    finish(answer, c.get("callerId"), c.get("sent"));
     return answer;
   };
 }

@@ -115,7 +115,7 @@ export function batchCreatedReply(c: Ctx, rows: BatchCreated[]) {
   const row = permit(c, rows);
   refuseReused(row);
   if (row.body === null) throw stopped(row.faults);
-  return passThrough(row.body, 201, {
+  return passThrough(c, row.body, 201, {
     ...(row.replayed && { "idempotent-replayed": "true" }),
     ...writtenHeader(row),
   });
@@ -125,7 +125,7 @@ export function batchCreatedReply(c: Ctx, rows: BatchCreated[]) {
 export function batchChangedReply(c: Ctx, rows: BatchChanged[]) {
   const row = permit(c, rows);
   if (row.body === null) throw stopped(row.faults);
-  return passThrough(row.body, 200, writtenHeader(row));
+  return passThrough(c, row.body, 200, writtenHeader(row));
 }
 
 /** DELETE: 204. */

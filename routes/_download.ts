@@ -18,13 +18,24 @@ export function download(c: Context, bytes: Uint8Array<ArrayBuffer>, headers: He
   if (c.req.method === "HEAD") return new Response(null, { headers: given });
   if (running >= most) throw tooMany("Too many downloads are running.", 1);
   running++;
+  return new Response(inPieces(c, bytes, () => running--), { headers: given });
+}
+
+/**
+ * JSON as a body. A long one goes piece by piece, and its caller's place is taken until it is read:
+ * `sent` in the context says when. Nobody can have many of them in memory by not reading.
+ */
+export function jsonBytes(c: Context, json: string): BodyInit {
+  if (json.length <= piece || c.req.method === "HEAD") return json;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  c.set("sent", promise);
+  return inPieces(c, new TextEncoder().encode(json), resolve);
+}
+
+/** Calls `end` when all of it has been taken, or nobody wants the rest. */
+function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, end: () => void) {
   let at = 0;
-  const end = () => {
-    if (at === Infinity) return;
-    at = Infinity;
-    running--;
-  };
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller) {
       controller.enqueue(bytes.subarray(at, at + piece));
       at += piece;
@@ -36,5 +47,4 @@ export function download(c: Context, bytes: Uint8Array<ArrayBuffer>, headers: He
     },
     cancel: end,
   }, { highWaterMark: 0 });
-  return new Response(body, { headers: given });
 }

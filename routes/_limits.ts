@@ -4,7 +4,7 @@ import { addressOf } from "./_address.ts";
 import { Bounded, Counters, windowMs } from "./_counters.ts";
 import { Guesses } from "./_guesses.ts";
 import { tooMany, unauthorized } from "./_problem.ts";
-import { Shares } from "./_share.ts";
+import { type Leave, Shares } from "./_share.ts";
 
 /*
  * How many requests a caller may send, a minute and at a time. Counted in this instance's memory: the
@@ -39,10 +39,22 @@ export interface Limits {
     credential: Credential | undefined,
     prove: () => Promise<string | undefined>,
   ): Finish | Promise<Finish>;
+  /**
+   * Checks what may be a guess, and counts it before it is checked. Undefined is a wrong one. Throws
+   * what the check throws, and 429.
+   */
+  attempt<Found>(
+    c: Context,
+    name: string,
+    check: () => Promise<Found | undefined>,
+  ): Promise<Found | undefined>;
 }
 
-/** Called with the answer, and with the caller if one was proven. Sets the headers. */
-type Finish = (answer: Response, callerId: string | undefined) => void;
+/**
+ * Called with the answer, with the caller if one was proven, and with what resolves when a long
+ * answer has been read. Sets the headers.
+ */
+type Finish = (answer: Response, callerId: string | undefined, sent?: Promise<void>) => void;
 
 export function createLimits(options: LimitOptions): Limits {
   const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader, warn } = options;
@@ -92,8 +104,8 @@ export function createLimits(options: LimitOptions): Limits {
         throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
       }
     }
-    const finish = (leave?: () => void): Finish => (answer) => {
-      leave?.();
+    const finish = (leave?: Leave): Finish => (answer, _, sent) => {
+      leave?.(sent);
       if (answer.status === 401) {
         owners.delete(name);
         const address = addressOf(c, trustedProxyHeader);
@@ -126,10 +138,13 @@ export function createLimits(options: LimitOptions): Limits {
       let proof = proofs.get(name);
       if (!proof) proofs.set(name, proof = prove().finally(() => proofs.delete(name)));
       let owner;
+      let failed = false;
       try {
         owner = await proof;
+        failed = owner === undefined;
       } finally {
-        end?.(owner === undefined);
+        // Without a database nothing is known: that was no guess.
+        end?.(failed);
       }
       if (owner === undefined) throw unauthorized();
       owners.set(name, owner);
@@ -158,6 +173,19 @@ export function createLimits(options: LimitOptions): Limits {
       return owner === undefined
         ? admitUnknown(c, name, credential, prove)
         : admitKnown(c, name, owner);
+    },
+    async attempt(c, name, check) {
+      noticeProxy(c);
+      const address = addressOf(c, trustedProxyHeader);
+      const end = address === undefined ? undefined : await guesses.enter(address, name);
+      let failed = false;
+      try {
+        const found = await check();
+        failed = found === undefined;
+        return found;
+      } finally {
+        end?.(failed);
+      }
     },
   };
 }

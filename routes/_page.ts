@@ -89,7 +89,7 @@ export function pageReply(
     headers.link = `<${c.req.path}?${next.join("&")}>; rel="next"`;
   }
   const json = `{"data":${page.data},"next_cursor":${JSON.stringify(cursor)}}`;
-  return passThrough(json, 200, headers);
+  return passThrough(c, json, 200, headers);
 }
 
 /** An opaque cursor that holds these values. */

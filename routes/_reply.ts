@@ -3,6 +3,7 @@ import { digest } from "../db/_secret.ts";
 import type { Created, Idempotency } from "../db/_idempotency.ts";
 import type { Changed, Found, Versions, Written } from "../db/_row.ts";
 import { permit } from "./_auth.ts";
+import { jsonBytes } from "./_download.ts";
 import type { Variables } from "./_step.ts";
 import { Problem } from "./_problem.ts";
 
@@ -13,11 +14,12 @@ type Ctx = Context<{ Variables: Variables }>;
  * the tests check each answer against the document.
  */
 export function passThrough<Status extends 200 | 201>(
+  c: Ctx,
   json: string,
   status: Status,
   headers: Record<string, string> = {},
 ) {
-  const response: unknown = new Response(json, {
+  const response: unknown = new Response(jsonBytes(c, json), {
     status,
     headers: { "content-type": "application/json", ...headers },
   });
@@ -34,7 +36,7 @@ export function itemReply(c: Ctx, rows: Found[]) {
   if (known !== undefined && matchesAny(known, etag)) {
     return c.body(null, 304, { etag }) as Response & TypedResponse<null, 304, "body">;
   }
-  return passThrough(body, 200, { etag });
+  return passThrough(c, body, 200, { etag });
 }
 
 /**
@@ -51,7 +53,7 @@ export function createdReply(
   const { body, id, version, replayed } = row;
   refuseReused(row);
   if (body === null || id === null) throw absent();
-  return passThrough(complete(body, id, replayed), 201, {
+  return passThrough(c, complete(body, id, replayed), 201, {
     location: `${location}/${id}`,
     etag: `"${version}"`,
     ...(replayed && { "idempotent-replayed": "true" }),
@@ -75,7 +77,7 @@ export function refuseReused({ reused }: Created) {
 /** PATCH: 200 with the whole row. Throws 401, 403, 404 or 412. */
 export function changedReply(c: Ctx, rows: Changed[]) {
   const row = changed(c, rows);
-  return passThrough(row.body!, 200, { etag: `"${row.version}"`, ...writtenHeader(row) });
+  return passThrough(c, row.body!, 200, { etag: `"${row.version}"`, ...writtenHeader(row) });
 }
 
 /** DELETE: 204. Throws 401, 403, 404 or 412. */

@@ -7,8 +7,13 @@ const slowMs = 300;
 /** How long a request may wait for the other requests of its caller. */
 const maxWaitMs = 10_000;
 
+/** Gives a place back. With a long answer it stays taken until that is `sent`. */
+export type Leave = (sent?: Promise<void>) => void;
+
 interface Caller {
   running: number;
+  /** Answers that are being read. They take up memory, and nothing of the database. */
+  sending: number;
   /** How many may run at once. Grows with each quick request; a slow one halves what it grew to. */
   window: number;
   waiting: Set<() => void>;
@@ -26,13 +31,13 @@ export class Shares {
   constructor(readonly most: number, readonly window: number) {}
 
   /** Takes a place and returns what gives it back. Waits where the caller has no window left. Throws 429. */
-  enter(name: string): (() => void) | Promise<() => void> {
+  enter(name: string): Leave | Promise<Leave> {
     let caller = this.#callers.get(name);
     if (!caller) {
-      caller = { running: 0, window: this.window, waiting: new Set() };
+      caller = { running: 0, sending: 0, window: this.window, waiting: new Set() };
       this.#callers.set(name, caller);
     }
-    if (caller.running + caller.waiting.size >= this.most) {
+    if (caller.running + caller.sending + caller.waiting.size >= this.most) {
       throw tooMany(`${this.most} at once are allowed.`, 1);
     }
     if (caller.running >= Math.floor(caller.window)) return this.#wait(name, caller);
@@ -40,7 +45,7 @@ export class Shares {
     return this.#placeOf(name, caller);
   }
 
-  async #wait(name: string, caller: Caller): Promise<() => void> {
+  async #wait(name: string, caller: Caller): Promise<Leave> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     caller.waiting.add(resolve);
     const timer = setTimeout(() => {
@@ -56,14 +61,21 @@ export class Shares {
   }
 
   /** What gives a place back, or on to a request that waits. */
-  #placeOf(name: string, caller: Caller): () => void {
+  #placeOf(name: string, caller: Caller): Leave {
     const start = performance.now();
-    return () => {
+    return (sent) => {
       caller.running--;
+      if (sent) {
+        caller.sending++;
+        sent.then(() => {
+          caller.sending--;
+          this.#forget(name, caller);
+        });
+      }
       const took = performance.now() - start;
       if (took < quickMs) caller.window = Math.min(this.most, caller.window + 1);
       else if (took > slowMs) caller.window = Math.max(this.window, caller.window / 2);
-      if (caller.running === 0 && caller.waiting.size === 0) this.#callers.delete(name);
+      this.#forget(name, caller);
       for (const go of caller.waiting) {
         if (caller.running >= Math.floor(caller.window)) break;
         caller.running++;
@@ -71,5 +83,9 @@ export class Shares {
         go();
       }
     };
+  }
+
+  #forget(name: string, { running, sending, waiting }: Caller) {
+    if (running + sending + waiting.size === 0) this.#callers.delete(name);
   }
 }

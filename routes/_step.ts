@@ -8,6 +8,8 @@ export interface Variables {
   callerId?: string;
   body?: Uint8Array;
   json?: unknown;
+  /** Resolves when a long answer has been taken, or its caller is gone. */
+  sent?: Promise<void>;
   /** The code of the problem that was answered. */
   problem?: string;
 }

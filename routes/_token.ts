@@ -50,6 +50,11 @@ interface Verified {
   expires: number;
 }
 
+type Attempt = <Found>(
+  name: string,
+  check: () => Promise<Found | undefined>,
+) => Promise<Found | undefined>;
+
 export class Tokens {
   readonly #verified = new Bounded<Verified>();
   /** The users of the people that this instance has seen, by subject. */
@@ -60,14 +65,15 @@ export class Tokens {
   constructor(readonly options: TokenOptions) {}
 
   /**
-   * Whose token it is; undefined for one that is not valid here. Throws a Problem: 503 where the
-   * issuer has to be asked and does not answer, 403 for a token without a scope of ours.
+   * Whose token it is; undefined for one that is not valid here. `attempt` is called around the
+   * verification of one that is new here, and may refuse it. Throws a Problem: 503 where the issuer
+   * has to be asked and does not answer, 403 for a token without a scope of ours.
    */
-  async identify(token: string): Promise<Identity | undefined> {
+  async identify(token: string, attempt: Attempt = (_, check) => check()) {
     const name = digest(token);
     let verified = this.#verified.get(name);
     if (!verified || verified.expires + leeway <= Date.now() / 1000) {
-      verified = await this.#verify(token);
+      verified = await attempt(name, () => this.#verify(token));
       if (!verified) return undefined;
       this.#verified.set(name, verified);
     }
@@ -77,7 +83,8 @@ export class Tokens {
         headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
       });
     }
-    return { ...claims, scope, ownerId: this.#owners.get(claims.subject) ?? callersId };
+    const ownerId = this.#owners.get(claims.subject) ?? callersId;
+    return { ...claims, scope, ownerId } satisfies Identity;
   }
 
   /** Remembers whose account it is, or that there is none any more. */
@@ -98,7 +105,9 @@ export class Tokens {
       });
       return read(payload, issuer);
     } catch (error) {
-      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) {
+      // It has no key set for us, and that is not the token's fault.
+      const away = [errors.JWKSTimeout, errors.JWKSInvalid].some((kind) => error instanceof kind);
+      if (away || !(error instanceof errors.JOSEError)) {
         throw new Problem("unavailable", "The issuer of the token does not answer.", {
           headers: { "retry-after": "5" },
         });
@@ -109,20 +118,32 @@ export class Tokens {
 
   /** The issuer's keys, fetched when the first token comes, and kept while the issuer is away. */
   #keySet() {
-    if (!this.#keys && Date.now() < this.#restUntil) throw new Error("the issuer is left alone");
     this.#keys ??= this.#discover().then((url) =>
       createRemoteJWKSet(url, {
         timeoutDuration: fetchLimitMs,
         cooldownDuration: renewalMs,
         cacheMaxAge: Infinity,
-        [customFetch]: (url, options) => fetch(url, { ...options, redirect: "error" }),
+        [customFetch]: async (url, options) => Response.json(await this.#fetch(url, options)),
       })
     ).catch((error) => {
       this.#keys = undefined;
-      this.#restUntil = Date.now() + restMs;
       throw error;
     });
     return this.#keys;
+  }
+
+  /** A document of the issuer, who is left alone for a while after a failure, whoever asks. */
+  async #fetch(address: string, options: RequestInit) {
+    if (Date.now() < this.#restUntil) throw new Error("the issuer is left alone");
+    try {
+      const response = await fetch(address, { ...options, redirect: "error" });
+      if (response.ok) return await response.json();
+      await response.body?.cancel();
+      throw new Error(`${address} answers ${response.status}`);
+    } catch (error) {
+      this.#restUntil = Date.now() + restMs;
+      throw error;
+    }
   }
 
   /** The address of the key set (OpenID Connect Discovery 1.0, 4). */
@@ -130,14 +151,10 @@ export class Tokens {
     const { issuer, jwksUrl } = this.options;
     if (jwksUrl) return new URL(jwksUrl);
     const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-    const response = await fetch(address, {
-      redirect: "error",
-      signal: AbortSignal.timeout(fetchLimitMs),
-    });
-    if (!response.ok) throw new Error(`${address} answers ${response.status}`);
-    const document = await response.json();
-    if (document.issuer !== issuer) throw new Error(`${address} is of ${document.issuer}`);
-    return new URL(document.jwks_uri);
+    const document = await this.#fetch(address, { signal: AbortSignal.timeout(fetchLimitMs) });
+    if (document.issuer === issuer) return new URL(document.jwks_uri);
+    this.#restUntil = Date.now() + restMs;
+    throw new Error(`${address} is of ${document.issuer}`);
   }
 }
 

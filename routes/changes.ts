@@ -39,15 +39,16 @@ interface Position {
 const beginning: Position = { place: { transaction: "0", kind: "", id: "0" }, since: null };
 const number = /^(0|[1-9]\d{0,17})$/;
 
-/** Throws 400 for a cursor that is malformed, another user's or another list's. */
-function positionOf(cursor: string, context: string): Position {
+const foreign = "Take `next_cursor` of your own changes.";
+
+/** Throws 400 for a cursor that is malformed. Whose it is shows with the page. */
+function positionOf(cursor: string): Position & { of: unknown } {
   const [of, transaction, kind, id, since] = decodeCursor(cursor);
-  const good = of === context &&
-    [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
+  const good = [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
     (kind === "" || kinds.some((one) => one === kind)) &&
     z.iso.datetime({ precision: 6 }).safeParse(since).success;
-  if (!good) throw invalidCursor("Take `next_cursor` of your own changes.");
-  return { place: { transaction, kind, id } as Place, since: since as string };
+  if (!good) throw invalidCursor(foreign);
+  return { of, place: { transaction, kind, id } as Place, since: since as string };
 }
 
 export function changeRoutes(deps: Deps) {
@@ -72,9 +73,11 @@ export function changeRoutes(deps: Deps) {
     async (c) => {
       const { limit = "20", cursor } = c.req.valid("query");
       const credential = c.get("credential");
-      const context = digest(JSON.stringify([c.req.path, credential.ownerId])).slice(0, 32);
-      const { place, since } = cursor === undefined ? beginning : positionOf(cursor, context);
+      const from = cursor === undefined ? undefined : positionOf(cursor);
+      const { place, since } = from ?? beginning;
       const page = permit(c, await listChanges(deps.db, credential, place, since, Number(limit)));
+      const context = digest(JSON.stringify([c.req.path, page.caller_id])).slice(0, 32);
+      if (from && from.of !== context) throw invalidCursor(foreign);
       if (page.expired) {
         throw new Problem("cursor_expired", "Drop your copy, and begin without a cursor.");
       }
@@ -87,7 +90,7 @@ export function changeRoutes(deps: Deps) {
         // Who is behind has seen everything only when they had before.
         more ? since ?? read_at : read_at,
       ]);
-      return passThrough(`{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
+      return passThrough(c, `{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
     },
   );
 }

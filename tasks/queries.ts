@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { spawnLeashed } from "../embedded/leash.ts";
 import { type DatabaseSettings, databaseUrl } from "../postgres/settings.ts";
 import { root } from "./root.ts";
 
@@ -22,17 +23,18 @@ export async function checkQueries(
   template: DatabaseSettings,
 ): Promise<Finding[]> {
   if (!await Deno.stat(join(root, test)).catch(() => undefined)) return [];
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", "--no-check", "--quiet", "--lock=tests/deno.lock", test],
+  const args = ["test", "--allow-all", "--no-check", "--quiet", "--lock=tests/deno.lock", test];
+  const child = spawnLeashed(Deno.execPath(), args, {
     cwd: root,
-    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
     env: {
       NO_COLOR: "1",
       TEST_SERVER: databaseUrl(server),
       TEST_TEMPLATE: template.database,
     },
   });
-  const { success, stdout, stderr } = await command.output();
+  const { success, stdout, stderr } = await child.output();
   if (success) return [];
   return findings(new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
 }

@@ -8,9 +8,8 @@
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
-import { spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
+import { removeInTheEnd, spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
 import { startEmbedded } from "../embedded/mod.ts";
-import { removeInTheEnd } from "../embedded/server.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
@@ -40,7 +39,7 @@ const jobs = 2 * navigator.hardwareConcurrency;
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
 // Whoever is killed in the middle of a test leaves what it has there.
-const removeFolder = removeInTheEnd(folder, folder);
+const removeFolder = removeInTheEnd(folder);
 await Deno.chmod(folder, 0o711);
 const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { temporaryFolder } from "../../embedded/leash.ts";
 import { connect, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { exit, Failure, type signalNumbers } from "../command.ts";
@@ -37,18 +38,17 @@ export interface EngineResult {
  * When it ends, its session at the server is gone too: a statement does not outlive its client.
  */
 export async function runEngine(run: EngineRun): Promise<EngineResult> {
-  const folder = await temporaryFolder();
-  try {
-    for (const { file, text } of run.migrations) await Deno.writeTextFile(join(folder, file), text);
-    return await spawn(run, folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await folderOf(run);
+  return await spawn(run, folder.path);
 }
 
-async function temporaryFolder(): Promise<string> {
+async function folderOf({ migrations }: EngineRun) {
   try {
-    return await Deno.makeTempDir({ prefix: "migrate-" });
+    const folder = await temporaryFolder("migrate-");
+    for (const { file, text } of migrations) {
+      await Deno.writeTextFile(join(folder.path, file), text);
+    }
+    return folder;
   } catch (error) {
     throw new Failure(
       `no temporary file can be written (${

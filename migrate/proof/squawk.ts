@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "../../embedded/leash.ts";
 import { exit, Failure } from "../command.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
@@ -21,21 +22,18 @@ export async function lint(migrations: Migration[]): Promise<Finding[]> {
 }
 
 async function lintAll(migrations: Migration[]): Promise<Finding[]> {
-  const folder = await Deno.makeTempDir({ prefix: "migrate-squawk-" });
-  try {
-    const runs = [true, false].map(async (transaction) => {
-      const some = migrations.filter(({ up }) => up.transaction === transaction);
-      if (some.length === 0) return [];
-      for (const { file, up } of some) {
-        const text = "\n".repeat(up.line - 1) + withoutAcceptances(up.text);
-        await Deno.writeTextFile(join(folder, file), `${text}\n`);
-      }
-      return await run(folder, some, transaction);
-    });
-    return (await Promise.all(runs)).flat();
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  await using folder = await temporaryFolder("migrate-squawk-");
+  const { path } = folder;
+  const runs = [true, false].map(async (transaction) => {
+    const some = migrations.filter(({ up }) => up.transaction === transaction);
+    if (some.length === 0) return [];
+    for (const { file, up } of some) {
+      const text = "\n".repeat(up.line - 1) + withoutAcceptances(up.text);
+      await Deno.writeTextFile(join(path, file), `${text}\n`);
+    }
+    return await run(path, some, transaction);
+  });
+  return (await Promise.all(runs)).flat();
 }
 
 /**

@@ -185,3 +185,45 @@ Deno.test("connections: an answer that nobody reads is given up after 20 s, and 
   await gone.promise;
   await server.shutdown();
 });
+
+Deno.test("connections: over HTTP/2 a request beside an answer that is not read ends the connection [43]", async () => {
+  const body = () =>
+    new ReadableStream({
+      pull(controller) {
+        peer!.pieceRead!(false);
+        controller.enqueue(new Uint8Array(65_536));
+      },
+    }, { highWaterMark: 0 });
+  let peer: Parameters<Parameters<typeof serve>[1]>[1] | undefined;
+  let port = 0;
+  let requests = 0;
+  const server = serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    warn() {},
+    onListen: (address) => void (port = address.port),
+  }, (_, from) => {
+    peer = from;
+    requests++;
+    return new Response(body());
+  });
+  // Each number is below 128, so that the frames are text as well.
+  const frame = (type: number, flags: number, stream: number, payload: string) =>
+    String.fromCharCode(0, 0, payload.length, type, flags, 0, 0, 0, stream) + payload;
+  const field = (name: string, value: string) =>
+    ["\0", String.fromCharCode(name.length), name, String.fromCharCode(value.length), value].join(
+      "",
+    );
+  const get = field(":method", "GET") + field(":scheme", "http") + field(":authority", "x") +
+    field(":path", "/") + field("host", "x");
+  const noWindow = frame(4, 0, 0, "\0\x04\0\0\0\0");
+  using unread = await dial(port);
+  await unread.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + noWindow + frame(1, 5, 1, get));
+  await until(() => Promise.resolve(requests === 1));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const started = performance.now();
+  await unread.write(frame(1, 5, 3, get));
+  await unread.rest();
+  assertLess(performance.now() - started, 5000); // less than what ends it anyway
+  await server.shutdown();
+});

@@ -1,0 +1,69 @@
+/** When a caller's place among the requests in flight is free again. */
+import { assertEquals } from "@std/assert";
+import { type Database, Unreachable } from "../../postgres/mod.ts";
+import { createApi, type TestApi } from "../support/api.ts";
+
+/** The same API, whose database can be taken away. */
+async function startApi(api: TestApi) {
+  let away = false;
+  const answer = (kind: "query" | "read"): Database["query"] => (...given) =>
+    away ? Promise.reject(new Unreachable("taken away")) : api.db[kind](...given);
+  const db: Database = { ...api.db, query: answer("query"), read: answer("read") };
+  const second = await createApi({ db, concurrencyLimit: 4, poolSize: 8 });
+  return { ...second, take: () => void (away = true), giveBack: () => void (away = false) };
+}
+
+Deno.test("a malformed request while the database is away takes nobody's place for ever [44]", async () => {
+  await using first = await createApi();
+  await using api = await startApi(first);
+  const key = await first.key("ada@example.com");
+  const malformed = () => api.call("GET /api/todos?limit=0", { key });
+  assertEquals((await malformed()).status, 400);
+  api.take();
+  for (let n = 0; n < 6; n++) assertEquals((await malformed()).status, 503);
+  api.giveBack();
+  assertEquals((await malformed()).status, 400);
+  assertEquals((await api.call("GET /api/me", { key })).status, 200);
+});
+
+Deno.test("a good key that is tried while the database is away is no guess [43]", async () => {
+  await using first = await createApi();
+  await using api = await startApi(first);
+  const address = "192.0.2.7";
+  const [, , owner] = (await first.key("ada@example.com")).split("_");
+  const keys = await Promise.all(
+    Array.from({ length: 30 }, () => first.key("ada@example.com")),
+  );
+  assertEquals(keys.every((key) => key.split("_")[2] === owner), true);
+  api.take();
+  await Promise.all(keys.map((key) => api.call("GET /api/me", { key, address })));
+  api.giveBack();
+  for (const key of keys) {
+    assertEquals((await api.call("GET /api/me", { key, address })).status, 200);
+  }
+});
+
+Deno.test("a long answer that is not read keeps its place, and another caller is answered [44]", async () => {
+  await using api = await createApi({ concurrencyLimit: 4, poolSize: 8 });
+  const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
+  const items = Array(10).fill({ description: "x".repeat(6000) });
+  for (let n = 0; n < 2; n++) {
+    await api.call("POST /api/todos/batch", { key: ada, body: { items } });
+  }
+  const ask = (method = "GET") =>
+    api.app.request("/api/todos?limit=100", {
+      method,
+      headers: { authorization: `Bearer ${ada}` },
+    });
+  const unread = [await ask(), await ask(), await ask(), await ask()];
+  assertEquals(unread.map(({ status }) => status), [200, 200, 200, 200]);
+  const refused = await api.call("GET /api/me", { key: ada });
+  assertEquals([refused.status, refused.json.code], [429, "rate_limited"]);
+  assertEquals((await api.call("GET /api/me", { key: bob })).status, 200);
+  assertEquals((await unread[0]!.json()).data.length, 20);
+  assertEquals((await api.call("GET /api/me", { key: ada })).status, 200);
+  for (const answer of unread.slice(1)) await answer.body!.cancel();
+  // The answer to HEAD has no body that could be read.
+  for (let n = 0; n < 5; n++) assertEquals((await ask("HEAD")).status, 200);
+  assertEquals((await api.call("GET /api/me", { key: ada })).status, 200);
+});

@@ -1,0 +1,120 @@
+/** Access tokens as somebody sends them who means harm, and an issuer that is ill [49]. */
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { Problem } from "../../routes/_problem.ts";
+import { Tokens } from "../../routes/_token.ts";
+import { createApi } from "../support/api.ts";
+import { audience, startIssuer } from "../support/issuer.ts";
+
+/** An issuer's key set behind a server that answers as it likes. */
+function startSick(answer: () => Response) {
+  let asked = 0;
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+    asked++;
+    return answer();
+  });
+  return {
+    jwksUrl: `http://127.0.0.1:${server.addr.port}/jwks`,
+    asked: () => asked,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+Deno.test("an issuer without a key set is 503, never a wrong token, and is not asked by each token [43][49]", async (t) => {
+  await using issuer = await startIssuer();
+  const answers: Record<string, () => Response> = {
+    "an error": () => new Response("down", { status: 502 }),
+    "a page": () => new Response("<html>"),
+    "a redirect": () => Response.redirect("http://127.0.0.1:1/", 302),
+  };
+  for (const [what, answer] of Object.entries(answers)) {
+    await t.step(what, async () => {
+      await using sick = startSick(answer);
+      const { jwksUrl } = sick;
+      const tokens = new Tokens({ issuer: issuer.url, audiences: [audience], jwksUrl });
+      for (let n = 0; n < 20; n++) {
+        const token = await issuer.sign({}, { kid: `unknown ${n}` });
+        const problem = await assertRejects(() => tokens.identify(token), Problem);
+        assertEquals(problem.code, "unavailable");
+      }
+      assertLess(sick.asked(), 5); // once a second
+    });
+  }
+  await t.step("no set of keys", async () => {
+    await using sick = startSick(() => Response.json({ keys: "none" }));
+    const { jwksUrl } = sick;
+    const tokens = new Tokens({ issuer: issuer.url, audiences: [audience], jwksUrl });
+    const token = await issuer.sign();
+    assertEquals((await assertRejects(() => tokens.identify(token), Problem)).code, "unavailable");
+  });
+});
+
+Deno.test("unknown keys do not have an issuer asked again and again that has fallen ill [43][49]", async () => {
+  await using issuer = await startIssuer();
+  const { keys } = await (await fetch(`${issuer.url}/jwks`)).json();
+  let well = true;
+  await using sick = startSick(() =>
+    well ? Response.json({ keys }) : new Response("", { status: 500 })
+  );
+  const { jwksUrl } = sick;
+  const tokens = new Tokens({ issuer: issuer.url, audiences: [audience], jwksUrl });
+  assertEquals((await tokens.identify(await issuer.sign()))?.subject, "ada");
+  well = false;
+  const real = Date.now;
+  // Later than the key set may be fetched anew.
+  Date.now = () => real() + 61_000;
+  try {
+    for (let n = 0; n < 20; n++) {
+      const token = await issuer.sign({}, { kid: `unknown ${n}` });
+      await assertRejects(() => tokens.identify(token), Problem);
+    }
+    assertEquals((await tokens.identify(await issuer.sign({ sub: "bob" })))?.subject, "bob");
+  } finally {
+    Date.now = real;
+  }
+  assertLess(sick.asked(), 6); // once a second, and once before
+});
+
+Deno.test("of 500 wrong tokens at once 120 are verified, and a good one is still admitted [43][49]", async () => {
+  await using issuer = await startIssuer();
+  await using api = await createApi({ auth: { issuer: issuer.url, audiences: [audience] } });
+  const address = "192.0.2.9";
+  const call = (key: string) => api.call("GET /api/me", { key, address });
+  const [head, , signature] = (await issuer.sign()).split(".");
+  const body = (n: number) => btoa(JSON.stringify({ sub: `${n}` })).replaceAll("=", "");
+  let verified = 0;
+  const { verify } = crypto.subtle;
+  crypto.subtle.verify = ((...given: Parameters<typeof verify>) => {
+    verified++;
+    return verify.apply(crypto.subtle, given);
+  }) as typeof verify;
+  try {
+    await Promise.all(
+      Array.from({ length: 100 }, (_, n) => call(`${head}.${body(n)}.${signature}`)),
+    );
+    assertEquals((await call(await issuer.sign())).status, 200);
+    const answers = await Promise.all(
+      Array.from({ length: 400 }, (_, n) => call(`${head}.${body(100 + n)}.${signature}`)),
+    );
+    assertEquals(answers.filter(({ status }) => status === 401).length, 20);
+    assertEquals(answers.filter(({ status }) => status === 429).length, 380);
+  } finally {
+    crypto.subtle.verify = verify;
+  }
+  assertEquals(verified, 121);
+});
+
+Deno.test("a person's cursor of changes is good on an instance that has not seen them [49][51]", async () => {
+  await using issuer = await startIssuer();
+  const auth = { issuer: issuer.url, audiences: [audience] };
+  await using first = await createApi({ auth });
+  await using second = await createApi({ auth, db: first.db });
+  const key = await issuer.sign();
+  // The first request of a person knows no number of theirs yet.
+  const { json: start } = await first.call("GET /api/changes", { key });
+  const path = `GET /api/changes?cursor=${start.next_cursor}`;
+  for (const api of [first, second, second]) {
+    assertEquals((await api.call(path, { key })).status, 200);
+  }
+  const other = await second.call(path, { key: await issuer.sign({ sub: "bob" }) });
+  assertEquals([other.status, other.json.code], [400, "invalid_cursor"]);
+});
