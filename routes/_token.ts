@@ -32,6 +32,9 @@ const fetchLimitMs = 3_000;
 /** The key set is fetched anew for a key that is not in it, at most so often. */
 const renewalMs = 60_000;
 
+/** A token is verified again, and the key set fetched again, when it is so old: keys are withdrawn. */
+const keptMs = 5 * 60_000;
+
 /** After a failure the issuer is left alone for so long. */
 const restMs = 1_000;
 
@@ -48,7 +51,11 @@ interface Verified {
   scope: Scope | undefined;
   /** Seconds since 1970. */
   expires: number;
+  /** Milliseconds since 1970. */
+  verifiedAt: number;
 }
+
+type Keys = ReturnType<typeof createRemoteJWKSet>;
 
 type Attempt = <Found>(
   name: string,
@@ -59,8 +66,10 @@ export class Tokens {
   readonly #verified = new Bounded<Verified>();
   /** The users of the people that this instance has seen, by subject. */
   readonly #owners = new Bounded<string>();
-  #keys: Promise<ReturnType<typeof createRemoteJWKSet>> | undefined;
+  #keys: Promise<Keys> | undefined;
   #restUntil = 0;
+  /** When the key set is fetched anew. */
+  #renewAt = 0;
 
   constructor(readonly options: TokenOptions) {}
 
@@ -72,7 +81,7 @@ export class Tokens {
   async identify(token: string, attempt: Attempt = (_, check) => check()) {
     const name = digest(token);
     let verified = this.#verified.get(name);
-    if (!verified || verified.expires + leeway <= Date.now() / 1000) {
+    if (!verified || isOver(verified, Date.now())) {
       verified = await attempt(name, () => this.#verify(token));
       if (!verified) return undefined;
       this.#verified.set(name, verified);
@@ -96,7 +105,9 @@ export class Tokens {
   async #verify(token: string): Promise<Verified | undefined> {
     const { issuer, audiences } = this.options;
     try {
-      const { payload } = await jwtVerify(token, await this.#keySet(), {
+      const keys = await this.#keySet();
+      await this.#renew(keys);
+      const { payload } = await jwtVerify(token, keys, {
         issuer,
         audience: audiences,
         algorithms,
@@ -114,6 +125,13 @@ export class Tokens {
       }
       return undefined;
     }
+  }
+
+  /** Others go on with the old keys meanwhile, and all of them where the issuer is away. */
+  async #renew(keys: Keys) {
+    if (Date.now() < this.#renewAt) return;
+    this.#renewAt = Date.now() + keptMs;
+    if (keys.jwks()) await keys.reload().catch(() => this.#renewAt = Date.now() + renewalMs);
   }
 
   /** The issuer's keys, fetched when the first token comes, and kept while the issuer is away. */
@@ -158,6 +176,10 @@ export class Tokens {
   }
 }
 
+function isOver({ expires, verifiedAt }: Verified, now: number): boolean {
+  return expires + leeway <= now / 1000 || verifiedAt + keptMs <= now;
+}
+
 /** What a token says of its person. Undefined where the subject is none that can be kept. */
 function read(payload: JWTPayload, issuer: string): Verified | undefined {
   const { sub: subject = "", exp, scope, email, email_verified, name } = payload;
@@ -176,5 +198,6 @@ function read(payload: JWTPayload, issuer: string): Verified | undefined {
     },
     scope: words.find(([word]) => given.includes(word))?.[1],
     expires: exp!,
+    verifiedAt: Date.now(),
   };
 }

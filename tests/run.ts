@@ -31,6 +31,7 @@ const withOwnServer = [
   "tests/docs/example_test.ts",
   "tests/docs/flask_migrate_test.ts",
   "tests/deploy/dev_test.ts",
+  "tests/deploy/kill_test.ts",
   "tests/embedded",
 ];
 /** Most of the tests wait for a process or a server half of their time. */

@@ -103,6 +103,30 @@ Deno.test("of 500 wrong tokens at once 120 are verified, and a good one is still
   assertEquals(verified, 121);
 });
 
+Deno.test("a token counts ten minutes at most after its key was withdrawn, and as long as the issuer is away [49]", async () => {
+  await using issuer = await startIssuer();
+  await using api = await createApi({ auth: { issuer: issuer.url, audiences: [audience] } });
+  const statusAfter = async (minutes: number, key: string) => {
+    const { now } = Date;
+    Date.now = () => now() + minutes * 60_000;
+    try {
+      return (await api.call("GET /api/todos", { key })).status;
+    } finally {
+      Date.now = now;
+    }
+  };
+  const inAnHour = { exp: Math.floor(Date.now() / 1000) + 3600 };
+  const old = await issuer.sign(inAnHour);
+  assertEquals(await statusAfter(0, old), 200);
+  await issuer.withdraw();
+  assertEquals(await statusAfter(4, old), 200);
+  assertEquals(await statusAfter(10, old), 401);
+  const current = await issuer.sign(inAnHour);
+  assertEquals(await statusAfter(10, current), 200);
+  await issuer.stop();
+  assertEquals([await statusAfter(20, current), await statusAfter(30, current)], [200, 200]);
+});
+
 Deno.test("a person's cursor of changes is good on an instance that has not seen them [49][51]", async () => {
   await using issuer = await startIssuer();
   const auth = { issuer: issuer.url, audiences: [audience] };

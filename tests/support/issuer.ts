@@ -9,6 +9,8 @@ export interface Issuer extends AsyncDisposable {
   sign(claims?: JWTPayload, header?: Record<string, unknown>): Promise<string>;
   /** From now on it signs by another key; the key set has it. */
   rotate(): Promise<void>;
+  /** The key set is without all keys of before; it has a new one. */
+  withdraw(): Promise<void>;
   /** The public key in PEM-like bytes, as somebody would misuse it as a secret. */
   publicKey(): Uint8Array;
   stop(): Promise<void>;
@@ -43,6 +45,10 @@ export async function startIssuer(): Promise<Issuer> {
     async rotate() {
       key = await makeKey();
       keys.push(key.jwk);
+    },
+    async withdraw() {
+      key = await makeKey();
+      keys.splice(0, keys.length, key.jwk);
     },
     publicKey: () => new TextEncoder().encode(JSON.stringify(key.jwk)),
     stop: () => server.shutdown(),
