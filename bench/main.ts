@@ -1,9 +1,10 @@
 /**
- * `deno task bench [speed|far|round-trips|start|growth|memory ...]`: what Slate's speed is, beside its
+ * `deno task bench [speed|far|round-trips|start|batch|growth|memory ...]`: what Slate's speed is, beside its
  * peers; without a name the first four. `--smoke` only shows that it runs.
  */
 import { temporaryFolder, whenTaskIsGone } from "../embedded/leash.ts";
 import { createBench } from "./data.ts";
+import { measureBatch } from "./batch.ts";
 import { measureFar } from "./far.ts";
 import { measureGrowth } from "./growth.ts";
 import { measureRoundTrips } from "./round_trips.ts";
@@ -48,6 +49,7 @@ const measurements: Record<string, () => Promise<void>> = {
         : { pools: [2, 10, 32], rounds: 3, seconds: 1, warmUp: 2 },
     ),
   "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
+  batch: () => measureBatch(bench, smoke ? 1 : 15),
   start: () => measureStart(bench, smoke ? 1 : 5),
   growth: () =>
     measureGrowth(bench, smoke ? [1000, 20_000] : [10_000, 10_000_000], smoke ? 5 : 200),
