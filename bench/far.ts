@@ -3,7 +3,7 @@ import { type Bench, fill } from "./data.ts";
 import { connections, generator, load } from "./load.ts";
 import { createProxy, oneWayMs } from "./proxy.ts";
 import { machine, median, record, table } from "./report.ts";
-import { type Work, works } from "./works.ts";
+import type { Work } from "./works.ts";
 import { databaseUrl } from "../postgres/settings.ts";
 
 export interface FarOptions {
@@ -13,6 +13,7 @@ export interface FarOptions {
   /** Seconds of each measurement, and of the warm-up before the first. */
   seconds: number;
   warmUp: number;
+  works: Work[];
 }
 
 /** Requests a second of each contender's rounds, by pool and work. */
@@ -34,6 +35,7 @@ export async function measureFar(bench: Bench, options: FarOptions) {
   const rates: Rates = new Map();
   for (const pool of options.pools) await measurePool(bench, options, pool, found, rates);
 
+  const { works } = options;
   const names = found.map(({ name }) => name);
   const of = (name: string, pool: number, work: Work) =>
     rates.get(`${name}, ${pool}, ${work.name}`)!;
@@ -110,7 +112,7 @@ async function measurePool(
     running.push({ name: contender.name, origin });
   }
   for (let round = options.warmUp > 0 ? 0 : 1; round <= options.rounds; round++) {
-    for (const work of works) {
+    for (const work of options.works) {
       for (const { name, origin } of running) {
         await fill(bench.db, bench.data.todos);
         if (round === 0) {

@@ -97,12 +97,25 @@ export function removeInTheEnd(...folders: string[]): () => Promise<void> {
   };
 }
 
-/** A folder for files that nobody needs after us. Disposing removes it; so does a kill -9 of us. */
+/**
+ * A folder for files that nobody needs after us. Disposing removes it; so does a kill -9 of us, where
+ * there is a shell.
+ */
 export async function temporaryFolder(prefix: string): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempDir({ prefix });
-  const shell = Deno.build.os !== "windows" &&
-    Deno.permissions.querySync({ name: "run", command: "sh" }).state === "granted";
-  // The container may run dbmate alone; its files go with it.
-  const remove = shell ? removeInTheEnd(path) : () => Deno.remove(path, { recursive: true });
-  return { path, [Symbol.asyncDispose]: remove };
+  return { path, [Symbol.asyncDispose]: shellRemover(path) ?? removerOf(path) };
+}
+
+const removerOf = (path: string) => () => Deno.remove(path, { recursive: true });
+
+/** Nothing where there is no shell, as on a serverless host, or none that we may run: in the container. */
+function shellRemover(path: string): (() => Promise<void>) | undefined {
+  const { state } = Deno.permissions.querySync({ name: "run", command: "sh" });
+  if (Deno.build.os === "windows" || state !== "granted") return undefined;
+  try {
+    return removeInTheEnd(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
