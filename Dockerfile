@@ -1,8 +1,8 @@
 # docker build -t slate .    then see compose.yaml, or:
 # docker run -p 8000:8000 -e DATABASE_URL=postgres://... slate
-FROM ghcr.io/amacneil/dbmate:2.36.0 AS dbmate
+FROM ghcr.io/amacneil/dbmate:2.36.0@sha256:520c740c6e0ad73fde2cd1ea7e2b779aaf789d22aca8858f87a478e7094535fb AS dbmate
 
-FROM docker.io/denoland/deno:2.9.6 AS build
+FROM docker.io/denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d AS build
 ENV DENO_DIR=/var/cache/deno
 WORKDIR /app
 COPY . .
@@ -22,7 +22,7 @@ RUN deno remove openapi-fetch \
   && ! deno run --cached-only --frozen --allow-env --allow-read permissions.ts 2> /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null
 
-FROM docker.io/denoland/deno:2.9.6
+FROM docker.io/denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d
 LABEL org.opencontainers.image.title="Slate" \
   org.opencontainers.image.description="A todo API for people who teach" \
   org.opencontainers.image.licenses="MIT"

@@ -52,11 +52,20 @@ Deno.test("renovate.json: each pattern for versions in code finds one", () => {
 
 Deno.test("a version that stands in several places is the same in all of them", async () => {
   const dockerfile = await Deno.readTextFile(join(root, "Dockerfile"));
-  for (const [, image, version] of dockerfile.matchAll(/^FROM \S+\/(deno|dbmate):(\S+)/gm)) {
+  for (const [, image, version] of dockerfile.matchAll(/^FROM \S+\/(deno|dbmate):([^\s@]+)/gm)) {
     const name = image === "deno" ? "deno" : "@dbmate/linux-x64";
     found.get(name)!.getOrInsertComputed(version!, () => []).push("Dockerfile");
   }
   for (const [name, versions] of found) {
     assertEquals(versions.size, 1, `${name}: ${JSON.stringify([...versions])}`);
   }
+});
+
+Deno.test("an image that is built on or started is named by its digest as well: a tag can be moved", async () => {
+  const dockerfile = await Deno.readTextFile(join(root, "Dockerfile"));
+  const compose = await Deno.readTextFile(join(root, "compose.yaml"));
+  const images = [...dockerfile.matchAll(/^FROM (\S+)/gm), ...compose.matchAll(/^ +image: (\S+)/gm)]
+    .map(([, name]) => name!).filter((name) => name.includes("/"));
+  assertEquals(images.length > 3, true);
+  assertEquals(images.filter((name) => !/:[\w.-]+@sha256:[0-9a-f]{64}$/.test(name)), []);
 });

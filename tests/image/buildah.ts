@@ -68,15 +68,17 @@ export async function buildImage(): Promise<Image> {
   };
   try {
     const dockerfile = await Deno.readTextFile(join(root, "Dockerfile"));
-    const names = [
-      ...new Set(Array.from(dockerfile.matchAll(/^FROM (\S+)/gm), ([, name]) => name!)),
-    ];
-    const standIns = !await pull(buildah, names);
+    const standIns = !await pull(buildah, basesOf(dockerfile));
+    // A stand-in has the name and another digest.
+    const built = standIns ? dockerfile.replaceAll(/^(FROM [^\s@]+)@\S+/gm, "$1") : dockerfile;
+    const names = basesOf(built);
     if (standIns) { for (const name of names) await makeStandIn(buildah, name); }
+    await Deno.writeTextFile(join(store, "Dockerfile"), built);
     console.log("building the image");
     const isolated = ["--isolation", "chroot", "--network", "host", "--pull-never"];
     // Only Docker's own format knows a health check.
-    await buildah("build", ...isolated, "--format", "docker", "--tag", "slate", ".");
+    const named = ["--file", join(store, "Dockerfile"), "--tag", "slate"];
+    await buildah("build", ...isolated, "--format", "docker", ...named, ".");
     const bases = new Map<string, number>();
     for (const name of names) bases.set(name, await sizeOf(buildah, name));
     const files = await buildah("mount", await buildah("from", "--pull-never", "slate"));
@@ -88,6 +90,11 @@ export async function buildImage(): Promise<Image> {
     await remove();
     throw error;
   }
+}
+
+/** The images that it begins from, each once. */
+function basesOf(dockerfile: string): string[] {
+  return [...new Set(Array.from(dockerfile.matchAll(/^FROM (\S+)/gm), ([, name]) => name!))];
 }
 
 type Buildah = (...args: string[]) => Promise<string>;
