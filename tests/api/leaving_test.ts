@@ -1,22 +1,16 @@
 /** What becomes of the statement of a caller who hangs up [48]. */
 import { assertEquals, assertLess } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
-import { serve } from "../../server.ts";
 import { createApi } from "../support/api.ts";
 import { pool, until } from "../support/pool.ts";
+import { startServer } from "../support/serve.ts";
 import { dial } from "../support/socket.ts";
 
 Deno.test("four abandoned PATCHes on a locked row, in a pool of four, keep nobody waiting for long [48]", async () => {
   await using api = await createApi();
   const { id } = (await api.call("POST /api/todos", { body: { description: "x" } })).json;
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
-  let port = 0;
-  const server = serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    warn() {},
-    onListen: (address) => void (port = address.port),
-  }, (request, peer) => api.app.fetch(request, peer));
+  const { server, port } = startServer((request, peer) => api.app.fetch(request, peer));
   await using holder = pool(api.database.settings, { size: 1 });
   const held = holder.script(
     `begin; select from todos where id = ${id} for update; select pg_sleep(4); commit`,

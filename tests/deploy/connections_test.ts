@@ -1,9 +1,9 @@
 /** What connections cost that harm, to whoever harms none [43]. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { serve } from "../../server.ts";
 import { until } from "../support/pool.ts";
 import { freePort, type Process, startProcess } from "../support/process.ts";
 import { clockAhead, dial } from "../support/socket.ts";
+import { type Peer, startServer } from "../support/serve.ts";
 
 /** main.ts whose database is away: nothing here needs it. */
 async function startMain(files?: number) {
@@ -37,18 +37,6 @@ async function dialAll(n: number, port: number, text = "") {
     connections.push(connection);
   }
   return { connections, [Symbol.dispose]: () => all.dispose() };
-}
-
-/** A server in this process, whose clock can be set ahead. */
-function startServer(handler: () => Response = () => new Response("ok")) {
-  let port = 0;
-  const server = serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    warn() {},
-    onListen: (address) => void (port = address.port),
-  }, handler);
-  return { port, [Symbol.asyncDispose]: () => server.shutdown() };
 }
 
 const ask = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
@@ -161,14 +149,8 @@ Deno.test("connections: an answer that nobody reads is given up after 20 s, and 
       },
       cancel: () => gone.resolve(),
     }, { highWaterMark: 0 });
-  let peer: Parameters<Parameters<typeof serve>[1]>[1] | undefined;
-  let port = 0;
-  const server = serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    warn() {},
-    onListen: (address) => void (port = address.port),
-  }, (_, from) => {
+  let peer: Peer | undefined;
+  const { server, port } = startServer((_, from) => {
     peer = from;
     return new Response(body());
   });
@@ -194,15 +176,9 @@ Deno.test("connections: over HTTP/2 a request beside an answer that is not read 
         controller.enqueue(new Uint8Array(65_536));
       },
     }, { highWaterMark: 0 });
-  let peer: Parameters<Parameters<typeof serve>[1]>[1] | undefined;
-  let port = 0;
+  let peer: Peer | undefined;
   let requests = 0;
-  const server = serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    warn() {},
-    onListen: (address) => void (port = address.port),
-  }, (_, from) => {
+  const { server, port } = startServer((_, from) => {
     peer = from;
     requests++;
     return new Response(body());
