@@ -15,6 +15,7 @@ import { removeInTheEnd } from "./leash.ts";
 import {
   freePort,
   initialise,
+  PortTaken,
   preferredPort,
   type Server,
   stopLeftover,
@@ -128,8 +129,7 @@ async function startServer(server: Server, dataDir: string): Promise<EmbeddedSer
     if (ephemeral) await keepTemplate(server, dataDir);
   }
   if (await runningEmbedded(dataDir)) await stopLeftover(server);
-  const port = ephemeral ? freePort() : await preferredPort(dataDir);
-  const stop = await supervise(server, port);
+  const { port, stop } = await superviseOnFreePort(server, dataDir);
   const settings = serverSettings(port, password);
   if (ephemeral) return { settings: { ...settings, database: "postgres" }, stop };
   try {
@@ -139,6 +139,18 @@ async function startServer(server: Server, dataDir: string): Promise<EmbeddedSer
     throw error;
   }
   return { settings, stop };
+}
+
+/** Two that start at once find the same port free; the second one takes another. */
+async function superviseOnFreePort(server: Server, dataDir: string) {
+  for (let attempt = 1;; attempt++) {
+    const port = server.ephemeral ? freePort() : await preferredPort(dataDir);
+    try {
+      return { port, stop: await supervise(server, port) };
+    } catch (error) {
+      if (!(error instanceof PortTaken) || attempt === 5) throw error;
+    }
+  }
 }
 
 /** The settings of the server that runs on this folder; undefined where none does. */

@@ -72,6 +72,7 @@ trap '' INT HUP TERM PIPE
 attempt=0
 # After a kill -9 the old server, or its memory, can be there for a moment still.
 until pg_ctl start -s -w -t 60 -D "$PGDATA" -l "$LOG" -o "$OPTIONS"; do
+  tail -n 5 "$LOG" | grep -q 'could not create any TCP/IP sockets' && { echo taken; exit 1; }
   attempt=$((attempt + 1))
   [ $attempt -lt 20 ] || { echo failed; exit 1; }
   sleep 0.5
@@ -89,9 +90,13 @@ while [ "$(head -n 1 "$PGDATA/postmaster.pid" 2>/dev/null)" = "$started" ]; do
 done
 `;
 
+/** Somebody took the port between our look and PostgreSQL's start; another one may be tried. */
+export class PortTaken extends EmbeddedError {}
+
 /**
  * Starts the server and returns what stops it. It stops by itself when this process is gone. Throws
- * EmbeddedError with the end of the log where it does not start.
+ * EmbeddedError with the end of the log where it does not start, PortTaken where only the port is at
+ * fault.
  */
 export async function supervise(server: Server, port: number): Promise<() => Promise<void>> {
   const { bin, home, data, account, ephemeral } = server;
@@ -148,7 +153,8 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
   if (outcome.startsWith("started")) return stop;
   await stop();
   const tail = (await Deno.readTextFile(log).catch(() => "")).trim().split("\n").slice(-5);
-  throw new EmbeddedError(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
+  const Fault = outcome.startsWith("taken") ? PortTaken : EmbeddedError;
+  throw new Fault(`PostgreSQL did not start; the end of ${log}:\n${tail.join("\n")}`);
 }
 
 /** Whether the server accepts connections, as the eighth line of postmaster.pid says. */

@@ -286,3 +286,18 @@ Deno.test("embedded: a port that is taken is replaced by a free one", async () =
   assertEquals(await Deno.readTextFile(`${dataDir}/port`), `${server.settings.port}\n`);
   await server.stop();
 });
+
+Deno.test("embedded: of servers that start at once and find the same port free, each gets one", async () => {
+  const port = freePort();
+  const folders = await Promise.all([1, 2, 3].map(async () => {
+    const folder = await temporaryFolder("slate-embedded-");
+    await Deno.writeTextFile(`${folder.path}/data/port`, `${port}\n`);
+    return folder;
+  }));
+  const servers = await Promise.all(
+    folders.map(({ path }) => startEmbedded({ dataDir: `${path}/data` })),
+  );
+  assertEquals(new Set(servers.map(({ settings }) => settings.port)).size, 3);
+  await Promise.all(servers.map((server) => server.stop()));
+  for (const folder of folders) await folder[Symbol.asyncDispose]();
+});

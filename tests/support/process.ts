@@ -1,4 +1,5 @@
 import { spawnLeashed } from "../../embedded/leash.ts";
+export { freePort } from "../../embedded/server.ts";
 import { root } from "./root.ts";
 
 /** A program of ours that runs beside the test. Disposing ends its whole process group. */
@@ -83,10 +84,4 @@ export function startProcess(
       clearTimeout(timer);
     },
   };
-}
-
-/** A port on the loopback that is free now. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
