@@ -1,8 +1,6 @@
 -- The schema as people read it: what the migrations build, proven equal to them. Written by
 -- `deno task db schema`; or edit it, and `deno task db diff <name>` drafts the migration.
 
-set check_function_bodies = off;
-
 create function touch_row()
   returns trigger
   language plpgsql
@@ -131,18 +129,20 @@ comment on column keys.version is 'Grows by one with every change; the ETag.';
 
 create function plain_words(said text)
   returns text[]
-  language sql
+  language plpgsql
   immutable parallel safe strict
 as $$
+begin
   -- Accents are characters of their own in NFKD. What parts words is the punctuation of ASCII and
   -- of Unicode by its code points, because the classes of a regular expression change with the locale.
-  select array_remove(
+  return array_remove(
     regexp_split_to_array(
       lower(regexp_replace(normalize(said, nfkd), U&'[\0300-\036F]', '', 'g')),
       U&'[\0001-\002F\003A-\0040\005B-\0060\007B-\00BF\2000-\206F\3000-\303F]+'
     ),
     ''
-  )
+  );
+end
 $$;
 
 comment on function plain_words(pg_catalog.text) is 'The words of a text, as search compares them.';
@@ -152,15 +152,16 @@ create function search_terms(owner bigint, words text[])
   language plpgsql
   immutable parallel safe strict
 as $$
+declare
+  opening constant text := '''' || owner || ':';
+  terms text[] := words;
 begin
-  -- The owner alone as well, so that a search for what is not there stays among the owner's. Cut,
-  -- because a word may be no longer than 2046 bytes.
-  return (
-    select format('''%s''', owner) || coalesce(
-      string_agg(format(' ''%s:%s'':%s', owner, left(word, 100), least(n, 16383)), ''), ''
-    )
-    from unnest(words) with ordinality listed (word, n)
-  )::tsvector;
+  for n in 1 .. cardinality(words) loop
+    -- Cut, because a word may be no longer than 2046 bytes.
+    terms[n] := opening || left(words[n], 100) || ''':' || least(n, 16383);
+  end loop;
+  -- The owner alone as well, so that a search for what is not there stays among the owner's.
+  return ('''' || owner || ''' ' || array_to_string(terms, ' '))::tsvector;
 end
 $$;
 
