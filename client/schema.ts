@@ -1205,7 +1205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1214,7 +1214,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1337,7 +1337,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1346,7 +1346,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1480,7 +1480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1489,7 +1489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1645,7 +1645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1654,7 +1654,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1752,7 +1752,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1761,7 +1761,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1899,7 +1899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1908,7 +1908,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2008,7 +2008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2017,7 +2017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2135,7 +2135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2144,7 +2144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2308,7 +2308,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2317,7 +2317,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2420,7 +2420,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2429,7 +2429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2552,7 +2552,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2561,7 +2561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2695,7 +2695,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2704,7 +2704,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2846,7 +2846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2855,7 +2855,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2953,7 +2953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2962,7 +2962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3100,7 +3100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3109,7 +3109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3209,7 +3209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3218,7 +3218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3336,7 +3336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3345,7 +3345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3487,7 +3487,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3496,7 +3496,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3600,7 +3600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3609,7 +3609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3707,7 +3707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3716,7 +3716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3863,7 +3863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3872,7 +3872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3972,7 +3972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3981,7 +3981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4099,7 +4099,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4108,7 +4108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4270,7 +4270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4279,7 +4279,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4374,7 +4374,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4383,7 +4383,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4481,7 +4481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4490,7 +4490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4627,7 +4627,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4636,7 +4636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4772,7 +4772,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unauthorized`: A valid API key is required. */
+            /** @description `unauthorized`: A valid credential is required. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4781,7 +4781,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The API key's scope does not allow this. */
+            /** @description `forbidden`: This is not allowed here. `insufficient_scope`: The credential's scope does not allow this. */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -154,7 +154,7 @@ export function permit<Row extends Authorization>(
 function refusal(row: Authorization | undefined): Problem | undefined {
   if (!row) return unauthorized();
   if (!row.allowed) {
-    return new Problem("insufficient_scope", "Use a key with a wider scope.", {
+    return new Problem("insufficient_scope", "Use a credential with a wider scope.", {
       headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
     });
   }

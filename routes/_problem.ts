@@ -10,9 +10,9 @@ export const problems = {
   malformed_json: [400, "The body is not JSON"],
   invalid_parameter: [400, "A parameter is not valid"],
   invalid_cursor: [400, "The cursor is malformed or belongs to another list"],
-  unauthorized: [401, "A valid API key is required"],
+  unauthorized: [401, "A valid credential is required"],
   forbidden: [403, "This is not allowed here"],
-  insufficient_scope: [403, "The API key's scope does not allow this"],
+  insufficient_scope: [403, "The credential's scope does not allow this"],
   not_found: [404, "There is no such resource"],
   method_not_allowed: [405, "This method is not allowed here"],
   not_acceptable: [406, "The Accept header allows nothing that can be sent"],
@@ -81,9 +81,11 @@ const faultCodes: Record<string, string> = {
   "23503": "not_found",
 };
 
-/** One answer for a missing, unknown, expired and revoked key: it must not tell which. */
+/** One answer for a missing, unknown, expired and revoked credential: it must not tell which. */
 export function unauthorized(): Problem {
-  return new Problem("unauthorized", "Send `Authorization: Bearer <key>` with a valid API key.", {
+  const detail =
+    "Send `Authorization: Bearer <credential>` with a valid API key, or a valid access token where those are taken.";
+  return new Problem("unauthorized", detail, {
     headers: { "www-authenticate": 'Bearer realm="slate"' },
   });
 }

@@ -37,12 +37,17 @@ export function validation({ query, params, body }: Validated): Step {
   };
 }
 
-/** A parameter that comes once is text; a repeated one is an array, which no schema accepts. */
+/**
+ * A parameter that comes once is text; a repeated one is an array, which no schema accepts, and one
+ * without a name, which Hono leaves out, is unknown.
+ */
 function queryOf(c: Context): Record<string, string | string[]> {
-  if (!c.req.url.includes("?")) return {};
-  return Object.fromEntries(
+  const start = c.req.url.indexOf("?");
+  if (start < 0) return {};
+  const query = Object.fromEntries(
     Object.entries(c.req.queries()).map(([name, all]) => [name, all.length === 1 ? all[0]! : all]),
   );
+  return /^[?]=|&=/.test(c.req.url.slice(start)) ? { ...query, "": "" } : query;
 }
 
 /** Leaves what the schema made of the value for `c.req.valid()`. */

@@ -143,7 +143,16 @@ Deno.test("an id has no leading zero and is at most 9007199254740991, else 400 [
 
 Deno.test("an unknown or repeated query parameter is 400, an unknown body key 422 [11]", async () => {
   await using api = await createApi();
-  for (const query of ["colour=red", "limit=1&limit=2", "limit=1&Limit=1", "__proto__=1"]) {
+  for (
+    const query of [
+      "colour=red",
+      "limit=1&limit=2",
+      "limit=1&Limit=1",
+      "__proto__=1",
+      "=1",
+      "limit=1&=",
+    ]
+  ) {
     const answer = await api.call(`GET /api/keys?${query}`);
     assertEquals([answer.status, answer.json.code], [400, "invalid_parameter"], query);
   }

@@ -150,6 +150,9 @@ Deno.test("the scope claim says what a token may do [34][49]", async (t) => {
     ["openid read", 403, 403, 403],
     [undefined, 403, 403, 403],
   ];
+  const { json: refused } = await api.call("GET /api/users", { key: await issuer.sign() });
+  // Whatever was sent, an API key is not what was wrong.
+  assertEquals(/key/i.test(refused.title + refused.detail), false, refused.title);
   for (const [scope, ...expected] of cases) {
     await t.step(`${scope}`, async () => {
       const key = await issuer.sign({ scope });
