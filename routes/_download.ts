@@ -6,40 +6,100 @@ const piece = 64 * 1024;
 
 /** The most downloads at a time, of all callers together. */
 const most = 64;
-let running = 0;
+
+/** One that nobody has read from for so long, in milliseconds, makes room for another. */
+const stalledMs = 1000;
+
+interface Download {
+  /** When its last piece was taken. */
+  since: number;
+  stop(): void;
+}
+
+/** The one whose last piece was taken longest ago comes first. */
+const running = new Set<Download>();
+
+function makeRoom() {
+  const [stalest] = running;
+  if (!stalest || running.size < most) return;
+  if (performance.now() - stalest.since < stalledMs) {
+    throw tooMany("Too many downloads are running.", 1);
+  }
+  stalest.stop();
+}
 
 /**
  * Sends a long answer piece by piece, each when the one before has been read: otherwise a whole
- * answer would stay in memory for each caller that does not read. Throws 429 when too many run.
+ * answer would stay in memory for each caller that does not read. Throws 429 when too many run, all
+ * of which are being read.
  */
 export function download(c: Context, bytes: Uint8Array<ArrayBuffer>, headers: HeadersInit) {
   const given = new Headers(headers);
   given.set("content-length", String(bytes.length));
   if (c.req.method === "HEAD") return new Response(null, { headers: given });
-  if (running >= most) throw tooMany("Too many downloads are running.", 1);
-  running++;
-  return new Response(inPieces(c, bytes, () => running--), { headers: given });
+  makeRoom();
+  const one: Download = { since: 0, stop() {} };
+  const { stream, stop } = inPieces(c, bytes, {
+    taken() {
+      running.delete(one);
+      one.since = performance.now();
+      running.add(one);
+    },
+    end: () => running.delete(one),
+  });
+  one.stop = stop;
+  one.since = performance.now();
+  running.add(one);
+  return new Response(stream, { headers: given });
 }
+
+/** The most bytes of long answers that one caller has yet to read. Two of the longest pages fit. */
+const mostUnread = 16 * 1024 * 1024;
+const unread = new Map<string, number>();
 
 /**
  * JSON as a body. A long one goes piece by piece, and its caller's place is taken until it is read:
- * `sent` in the context says when. Nobody can have many of them in memory by not reading.
+ * `sent` in the context says when. Nobody can have many of them in memory by not reading: throws 429
+ * for a read beyond that. A write is done, and is answered.
  */
 export function jsonBytes(c: Context, json: string): BodyInit {
   if (json.length <= piece || c.req.method === "HEAD") return json;
+  const bytes = new TextEncoder().encode(json);
+  const caller = c.get("callerId");
+  const left = unread.get(caller) ?? 0;
+  if (left > 0 && left + bytes.length > mostUnread && c.req.method === "GET") {
+    throw tooMany("Read the long answers first that you have asked for.", 1);
+  }
+  unread.set(caller, left + bytes.length);
   const { promise, resolve } = Promise.withResolvers<void>();
   c.set("sent", promise);
-  return inPieces(c, new TextEncoder().encode(json), resolve);
+  const end = () => {
+    const left = unread.get(caller)! - bytes.length;
+    if (left > 0) unread.set(caller, left);
+    else unread.delete(caller);
+    resolve();
+  };
+  return inPieces(c, bytes, { end }).stream;
 }
 
-/** Calls `end` when all of it has been taken, or nobody wants the rest. */
-function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, end: () => void) {
+/** What follows a body on its way. */
+interface Reading {
+  /** A piece has been taken. */
+  taken?(): void;
+  /** All of it has been taken, or nobody wants the rest. Called once. */
+  end(): void;
+}
+
+function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, { taken, end }: Reading) {
   let at = 0;
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+  let controller: ReadableStreamDefaultController;
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start: (given) => void (controller = given),
     pull(controller) {
       controller.enqueue(bytes.subarray(at, at + piece));
       at += piece;
       const last = at >= bytes.length;
+      taken?.();
       c.env?.pieceRead?.(last);
       if (!last) return;
       controller.close();
@@ -47,4 +107,9 @@ function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, end: () => void) {
     },
     cancel: end,
   }, { highWaterMark: 0 });
+  function stop() {
+    controller.error(new Error("nobody reads it"));
+    end();
+  }
+  return { stream, stop };
 }

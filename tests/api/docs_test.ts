@@ -1,5 +1,6 @@
-import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { createApi } from "../support/api.ts";
+import { clockAhead } from "../support/socket.ts";
 
 Deno.test("GET / redirects to the docs page, which needs no key [30]", async () => {
   await using api = await createApi();
@@ -40,4 +41,23 @@ Deno.test("the docs page: another Accept is 406, a query 400, a trailing slash 4
   assertEquals((await api.call("GET /api/docs?x=1", { key: null })).status, 400);
   assertEquals((await api.call("GET /api/docs/", { key: null })).status, 404);
   assertEquals((await api.call("POST /api/docs", { key: null })).status, 405);
+});
+
+Deno.test("downloads that nobody reads make room after a second for one that is read [43]", async () => {
+  await using api = await createApi();
+  using clock = clockAhead();
+  const ask = async () => await api.app.request("http://slate.test/api/docs/scalar.js");
+  const unread = await Promise.all(Array.from({ length: 64 }, ask));
+  assertEquals((await ask()).status, 429);
+  clock.by(900);
+  const reader = unread[1]!.body!.getReader();
+  await reader.read();
+  clock.by(200);
+  const first = await ask();
+  assertEquals(first.status, 200);
+  assertEquals((await first.text()).length > 4_000_000, true);
+  await assertRejects(() => unread[0]!.text(), Error, "nobody reads it");
+  assertEquals((await reader.read()).done, false);
+  await reader.cancel();
+  for (const answer of unread.slice(2)) await answer.body!.cancel();
 });
