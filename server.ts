@@ -10,6 +10,8 @@ export interface Peer {
   remoteAddr: Deno.Addr;
   /** The peer has read a piece of a long answer; `last`: its last one. */
   pieceRead?(last: boolean): void;
+  /** Ends the connection. */
+  close?(): void;
   /** Called when the caller hangs up while its request is in flight. */
   leave?: () => void;
 }

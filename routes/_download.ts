@@ -53,24 +53,27 @@ export function download(c: Context, bytes: Uint8Array<ArrayBuffer>, headers: He
   return new Response(stream, { headers: given });
 }
 
-/** The most bytes of long answers that one caller has yet to read. Two of the longest pages fit. */
-const mostUnread = 16 * 1024 * 1024;
+/** The bytes of long answers that each caller has yet to read. */
 const unread = new Map<string, number>();
+const mostUnread = 8 * 1024 * 1024;
+
+/** Throws 429 for a caller who does not read what was asked for: it is kept in memory. */
+export function refuseUnread(caller: string) {
+  if ((unread.get(caller) ?? 0) < mostUnread) return;
+  throw tooMany("Read the long answers first that you have asked for.", 1);
+}
 
 /**
  * JSON as a body. A long one goes piece by piece, and its caller's place is taken until it is read:
- * `sent` in the context says when. Nobody can have many of them in memory by not reading: throws 429
- * for a read beyond that. A write is done, and is answered.
+ * `sent` in the context says when. Throws 429 for a read of a caller with too much unread by now; a
+ * write is done, and is answered.
  */
 export function jsonBytes(c: Context, json: string): BodyInit {
   if (json.length <= piece || c.req.method === "HEAD") return json;
-  const bytes = new TextEncoder().encode(json);
   const caller = c.get("callerId");
-  const left = unread.get(caller) ?? 0;
-  if (left > 0 && left + bytes.length > mostUnread && c.req.method === "GET") {
-    throw tooMany("Read the long answers first that you have asked for.", 1);
-  }
-  unread.set(caller, left + bytes.length);
+  if (c.req.method === "GET") refuseUnread(caller);
+  const bytes = new TextEncoder().encode(json);
+  unread.set(caller, (unread.get(caller) ?? 0) + bytes.length);
   const { promise, resolve } = Promise.withResolvers<void>();
   c.set("sent", promise);
   const end = () => {
@@ -108,7 +111,8 @@ function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, { taken, end }: Re
     cancel: end,
   }, { highWaterMark: 0 });
   function stop() {
-    controller.error(new Error("nobody reads it"));
+    if (c.env?.close) c.env.close();
+    else controller.error(new Error("nobody reads it"));
     end();
   }
   return { stream, stop };

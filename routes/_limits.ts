@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Credential } from "../db/_caller.ts";
 import { addressOf } from "./_address.ts";
 import { Bounded, Counters, windowMs } from "./_counters.ts";
+import { refuseUnread } from "./_download.ts";
 import { Guesses } from "./_guesses.ts";
 import { tooMany, unauthorized } from "./_problem.ts";
 import { type Leave, Shares } from "./_share.ts";
@@ -113,6 +114,7 @@ export function createLimits(options: LimitOptions): Limits {
       } else if (rateLimit > 0) setHeaders(answer, counts.get(owner) ?? 0);
     };
     if (concurrencyLimit === 0) return finish();
+    refuseUnread(owner);
     const place = shares.enter(owner);
     return place instanceof Promise ? place.then(finish) : finish(place);
   }
