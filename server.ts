@@ -14,6 +14,8 @@ export interface Peer {
   close?(): void;
   /** Called when the caller hangs up while its request is in flight. */
   leave?: () => void;
+  /** The caller has hung up. */
+  gone?: boolean;
 }
 
 export type Handler = (request: Request, peer: Peer) => Response | Promise<Response>;
@@ -82,7 +84,10 @@ export function serve(options: ServeOptions, handler: Handler): Server {
   if (!options.managed) options.warn("this Deno bounds no connections: put a proxy in front");
   return Deno.serve(options, (request, { remoteAddr }) => {
     const peer: Peer = { remoteAddr };
-    request.signal.addEventListener("abort", () => peer.leave?.());
+    request.signal.addEventListener("abort", () => {
+      peer.gone = true;
+      peer.leave?.();
+    });
     return handler(request, peer);
   });
 }
@@ -176,6 +181,7 @@ class Connection implements Peer {
   readonly remoteAddr: Deno.Addr;
   readonly ended: Promise<void>;
   leave?: () => void;
+  gone = false;
   /** Requests that are not answered yet. */
   inFlight = 0;
   /** Whether a whole request has come. */
@@ -235,7 +241,9 @@ class Connection implements Peer {
     if (!request || this.#watched === request) return;
     this.#watched = request;
     request.signal.addEventListener("abort", () => {
-      if (this.#request === request) this.leave?.();
+      if (this.#request !== request) return;
+      this.gone = true;
+      this.leave?.();
     });
   }
 

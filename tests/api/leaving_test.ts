@@ -1,6 +1,6 @@
 /** What becomes of the statement of a caller who hangs up [48]. */
 import { assertEquals, assertLess } from "@std/assert";
-import { sql } from "../../postgres/mod.ts";
+import { type Database, sql } from "../../postgres/mod.ts";
 import { createApi } from "../support/api.ts";
 import { pool, until } from "../support/pool.ts";
 import { startServer } from "../support/serve.ts";
@@ -45,5 +45,50 @@ Deno.test("four abandoned PATCHes on a locked row, in a pool of four, keep nobod
   await until(async () => await waiting() === 0);
   await held;
   assertEquals((await api.call(`GET /api/todos/${id}`)).json.version, 1);
+  await server.shutdown();
+});
+
+Deno.test("requests that wait for their turn and are abandoned are never begun [48]", async () => {
+  await using first = await createApi();
+  let begun = 0;
+  const query: Database["query"] = (...given) => {
+    begun++;
+    return first.db.query(...given);
+  };
+  await using api = await createApi({
+    db: { ...first.db, query },
+    concurrencyLimit: 64,
+    poolSize: 4,
+  });
+  const key = await first.key("ada@example.com");
+  const { id } = (await first.call("POST /api/todos", { body: { description: "x" } })).json;
+  const { server, port } = startServer((request, peer) => api.app.fetch(request, peer));
+  const headers = { authorization: `Bearer ${key}` };
+  await (await fetch(`http://127.0.0.1:${port}/api/me`, { headers })).body?.cancel();
+  await using holder = pool(first.database.settings, { size: 1 });
+  const held = holder.script(
+    `begin; select from todos where id = ${id} for update; select pg_sleep(5); commit`,
+  );
+  const asleep = async () =>
+    (await first.database.db.query(sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event = 'PgSleep'`)).length === 1;
+  await until(asleep);
+  {
+    using abandoned = new DisposableStack();
+    for (let i = 0; i < 20; i++) {
+      const connection = abandoned.use(await dial(port));
+      await connection.write(
+        `PATCH /api/todos/${id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\n` +
+          `Content-Type: application/json\r\nContent-Length: 18\r\n\r\n{"completed":true}`,
+      );
+    }
+    await until(() => Promise.resolve(begun === 2));
+    // All of them are looked after by now.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  await until(() => Promise.resolve(api.log.filter((line) => /"PATCH"/.test(line)).length === 20));
+  assertEquals(begun, 2);
+  await held;
   await server.shutdown();
 });
