@@ -56,14 +56,13 @@ export function identified(identity: Identity, scope: Scope): Statement {
 
 /**
  * The verified address, if it is free: else one that cannot be (RFC 6761 keeps `.invalid` for that),
- * which its user may change. Somebody's address is never taken for a proof of who they are.
+ * which its user may change. Nobody can guess it and take it before. Somebody's address is never taken for a proof of who they are.
  */
-function address({ issuer, subject, email }: Identity): Statement {
+function address({ email }: Identity): Statement {
   return sql`coalesce(
         (select given from (select ${email ?? null}::text as given) claimed
          where given is not null
            and not exists (select from users o where lower(o.email) = lower(given))),
-        left(encode(sha256(convert_to(${issuer}::text || ' ' || ${subject}::text, 'UTF8')), 'hex'), 32)
-          || '@users.invalid'
+        gen_random_uuid() || '@users.invalid'
       )`;
 }

@@ -50,7 +50,7 @@ export interface TodoFilter {
   updated_since?: string;
   /** Each row shows its student as well. */
   include?: "student";
-  /** Words to search the descriptions for, as a person types them; without one it is no filter. */
+  /** Words to search the descriptions for, as a person types them; an empty one is no filter. */
   q?: string;
 }
 

@@ -104,6 +104,7 @@ export class Tokens {
 
   async #verify(token: string): Promise<Verified | undefined> {
     const { issuer, audiences } = this.options;
+    let verified: JWTPayload;
     try {
       const keys = await this.#keySet();
       await this.#renew(keys);
@@ -114,7 +115,7 @@ export class Tokens {
         clockTolerance: leeway,
         requiredClaims: ["sub", "exp", "iat"],
       });
-      return read(payload, issuer);
+      verified = payload;
     } catch (error) {
       // It has no key set for us, and that is not the token's fault.
       const away = [errors.JWKSTimeout, errors.JWKSInvalid].some((kind) => error instanceof kind);
@@ -125,6 +126,7 @@ export class Tokens {
       }
       return undefined;
     }
+    return read(verified, issuer);
   }
 
   /** Others go on with the old keys meanwhile, and all of them where the issuer is away. */
@@ -182,9 +184,12 @@ function isOver({ expires, verifiedAt }: Verified, now: number): boolean {
 
 /** What a token says of its person. Undefined where the subject is none that can be kept. */
 function read(payload: JWTPayload, issuer: string): Verified | undefined {
-  const { sub: subject = "", exp, scope, email, email_verified, name } = payload;
+  const { sub: subject, exp, scope, email, email_verified, name } = payload;
   const storable = /^[^\0]{1,255}$/u;
-  if (!storable.test(subject) || !subject.isWellFormed()) return undefined;
+  // jose leaves the claim's type to us.
+  if (typeof subject !== "string" || !storable.test(subject) || !subject.isWellFormed()) {
+    return undefined;
+  }
   const given = typeof scope === "string" ? scope.split(" ") : [];
   const address = email_verified === true && typeof email === "string" &&
     /^[^\s@\0]+@[^\s@\0]+$/.test(email) && email.length <= 120 && email.isWellFormed();

@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { SignJWT, UnsecuredJWT } from "jose";
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { Tokens } from "../../routes/_token.ts";
 import Provider from "../npm/oidc_provider.ts";
@@ -104,6 +104,17 @@ Deno.test("an account is never joined by an address alone, and takes none that i
     const me = await emailOf({ sub: "b", email: "free@x.example", email_verified: false });
     assertEquals(me.email.endsWith("@users.invalid"), true);
   });
+  await t.step("somebody waits with the address that the same person would get", async () => {
+    const { id, email } = await emailOf({ sub: "c" });
+    await api.database.db.query(sql`delete from users where id = ${id}`);
+    const taken = { key: await api.key("b@example.com"), body: { email } };
+    const { json: me } = await api.call("GET /api/me", { key: taken.key });
+    assertEquals((await api.call(`PATCH /api/users/${me.id}`, taken)).status, 200);
+    const key = await issuer.sign({ sub: "c" });
+    // The deleted account is refused once.
+    assertEquals((await api.call("GET /api/me", { key })).status, 401);
+    assertEquals((await api.call("GET /api/me", { key })).status, 200);
+  });
 });
 
 Deno.test("a token that is not good is the same 401 [33][49]", async (t) => {
@@ -111,6 +122,8 @@ Deno.test("a token that is not good is the same 401 [33][49]", async (t) => {
   const { api, issuer } = test;
   await using foreign = await startIssuer();
   const payload = { iss: issuer.url, aud: audience, sub: "ada", iat: now(), exp: now() + 300 };
+  const pair = await generateKeyPair("ES256", { extractable: true });
+  const own = { ...pair, jwk: await exportJWK(pair.publicKey) };
   const good = await issuer.sign();
   const [head, body, signature] = good.split(".");
   const bad: Record<string, string> = {
@@ -121,6 +134,11 @@ Deno.test("a token that is not good is the same 401 [33][49]", async (t) => {
     "for another audience": await issuer.sign({ aud: "https://other.example.com" }),
     "without a subject": await issuer.sign({ sub: undefined }),
     "with an empty subject": await issuer.sign({ sub: "" }),
+    "with a subject that is no text": await issuer.sign({ sub: 5 as unknown as string }),
+    "with no text for an issuer": await issuer.sign({ iss: [issuer.url] as unknown as string }),
+    "with an end that is no number": await issuer.sign({ exp: `${now() + 300}` as never }),
+    "signed by a key that it brings along": await new SignJWT(payload)
+      .setProtectedHeader({ alg: "ES256", jwk: own.jwk }).sign(own.privateKey),
     "without an end": await issuer.sign({ exp: undefined }),
     unsigned: new UnsecuredJWT(payload).encode(),
     "signed by the public key as a secret": await new SignJWT(payload)
