@@ -40,9 +40,11 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   let roles: Roles = { made: [], named: [] };
   const searchPath = options.searchPath ?? searchPathOf(environment().DATABASE_URL);
   let strategy: string | undefined;
+  let session: string | undefined;
   const create = async (template: string) => {
     strategy ??= await copyStrategy(db);
-    const database = `scratch_${crypto.randomUUID().replaceAll("-", "")}`;
+    session ??= await ownSession(db);
+    const database = `scratch_${session}_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
     await allowed(
       server,
       "createdb",
@@ -69,6 +71,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     }
   };
   try {
+    if (!own) await dropAbandoned(db);
     roles = await makeRoles(db, server, options.migrations ?? []);
     const base = await create("template0");
     await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
@@ -86,6 +89,35 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** A session of the server, as long as that runs: numbers of processes come again. */
+const sessionName = sql`a.pid || '_' || (extract(epoch from a.backend_start) * 1000000)::bigint`;
+
+async function ownSession(db: Database): Promise<string> {
+  const [row] = await db.query<{ name: string }>(sql`
+    select ${sessionName} as name from pg_stat_activity a where a.pid = pg_backend_pid()`);
+  return row!.name;
+}
+
+/** Drops the databases of runs that were killed: those of which the session is over. */
+async function dropAbandoned(db: Database) {
+  const abandoned = await db.query<{ datname: string }>(sql`
+    select d.datname
+    from pg_database d
+    where d.datname ~ '^scratch_[0-9]+_[0-9]+_[0-9a-f]{16}$' and pg_has_role(d.datdba, 'usage')
+      and not exists (
+        select from pg_stat_activity a
+        where ${sessionName} = substring(d.datname from '^scratch_([0-9]+_[0-9]+)_')
+      )`);
+  for (const { datname } of abandoned) {
+    try {
+      await db.script(`drop database if exists ${datname}`);
+    } catch (error) {
+      // Something of that run is still at work in it: another one will find it.
+      if (!(error instanceof DatabaseError && error.code === "55006")) throw error;
+    }
   }
 }
 
