@@ -77,7 +77,7 @@ Deno.test("20 first requests of a person at once make one account [49]", async (
   await until(async () => {
     const waiting = await api.database.db.query(sql`
       select from pg_stat_activity
-      where datname = current_database() and wait_event = 'transactionid'`);
+      where datname = current_database() and wait_event_type = 'Lock'`);
     return waiting.length > 1;
   });
   await other.script("rollback");
