@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import postgres from "postgres";
-import { refusalOf, Unreachable } from "./errors.ts";
+import { type DatabaseError, refusalOf, Unreachable } from "./errors.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
