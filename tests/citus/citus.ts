@@ -11,7 +11,15 @@ if (!url) {
   Deno.exit(0);
 }
 const { code } = await new Deno.Command(Deno.execPath(), {
-  args: ["run", "--allow-all", "tests/run.ts", "tests/api", "tests/citus/routing.ts", ...Deno.args],
+  args: [
+    "run",
+    "--allow-all",
+    "tests/run.ts",
+    "tests/api",
+    "tests/citus/routing.ts",
+    "tests/citus/moves.ts",
+    ...Deno.args,
+  ],
   cwd: root,
   env: { TEST_DATABASE_URL: url },
 }).spawn().status;
