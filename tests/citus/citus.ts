@@ -1,7 +1,7 @@
 /**
  * `deno task test:citus`: the API's tests and the ones of this folder, on the Citus cluster whose
- * coordinator TEST_CITUS_URL names. It has its workers, and is no cluster that anybody works on: the
- * role may create databases and roles on every node. Further arguments go to `deno test`.
+ * coordinator TEST_CITUS_URL names, in a database other than `postgres`. It has its workers, and is no
+ * cluster that anybody works on: the role may create databases and roles on every node. Further arguments go to `deno test`.
  */
 import { root } from "../support/root.ts";
 
