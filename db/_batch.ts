@@ -43,14 +43,15 @@ export const created = sql`created as (
 
 /**
  * The CTE `items` of rows that are there already. By id, so that two batches wait for one another's
- * rows in the same order.
+ * rows in the same order. `also`: further columns, such as a time, which depends on the session: Citus
+ * takes none of these in the update itself.
  */
-export function itemsOf(items: Item[]): Statement {
+export function itemsOf(items: Item[], also = sql``): Statement {
   const placed = items.map((item, n) => ({ n, ...item })).sort((a, b) => a.id - b.id);
   return sql`items as (
       select
         sent, (sent ->> 'n')::integer as n,
-        (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version
+        (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version${also}
       from jsonb_array_elements(${JSON.stringify(placed)}::text::jsonb) sent
     )`;
 }

@@ -19,8 +19,10 @@ export interface Changes extends Authorization {
   /** A JSON array as text: of each change its kind, id, whether it is a deletion, and the row. */
   data: string;
   more: boolean;
-  /** What was deleted since is not known any more, or the place is of another server. */
+  /** What was deleted since is not known any more, or the place is of no transaction yet. */
   expired: boolean;
+  /** Whose count the transactions' numbers are. A place means nothing in another's. */
+  history: string;
   /** The last change of the page; null where it is empty. */
   last_transaction: string | null;
   last_kind: string | null;
@@ -37,7 +39,8 @@ const last = String(2n ** 63n - 1n);
  * in the order of its index and no further than a page, with a constant for the plan, as in _page.ts.
  *
  * A row has the number of the transaction that changed it. Below the snapshot's `xmin` none is open, so
- * nothing can appear there any more; what is above waits, and comes later.
+ * nothing can appear there any more; what is above waits, and comes later. The rows of the page are
+ * read by their keys when it is known which they are.
  */
 export function listChanges(
   db: Database,
@@ -56,21 +59,21 @@ export function listChanges(
     with ${caller(credential, "read")},
     changes as (
       (
-        select t.changed_in, 'student' as kind, t.id, false as deleted, t as student, null::todos as todo
+        select t.changed_in, 'student' as kind, t.id, false as deleted
         from students t
         where t.owner_id = ${ownerId} and ${allowed} and ${students}
         order by t.changed_in, t.id
         limit 101
       )
       union all (
-        select t.changed_in, 'todo', t.id, false, null, t
+        select t.changed_in, 'todo', t.id, false
         from todos t
         where t.owner_id = ${ownerId} and ${allowed} and ${todos}
         order by t.changed_in, t.id
         limit 101
       )
       union all (
-        select t.changed_in, t.kind, t.row_id, true, null, null
+        select t.changed_in, t.kind, t.row_id, true
         from deletions t
         where t.owner_id = ${ownerId} and ${allowed}
           and (t.changed_in, t.kind, t.row_id) > (${transaction}::xid8, ${kind}, ${id}::bigint)
@@ -97,8 +100,16 @@ export function listChanges(
           kind, id, deleted,
           case
             when deleted then null
-            when kind = 'student' then (select ${json(studentColumns)} from (select (student).*) t)
-            else (select ${json(todoColumns)} from (select (todo).*) t)
+            when kind = 'student' then (
+              select ${json(studentColumns)}
+              from students t
+              where t.owner_id = ${ownerId} and ${allowed} and t.id = numbered.id
+            )
+            else (
+              select ${json(todoColumns)}
+              from todos t
+              where t.owner_id = ${ownerId} and ${allowed} and t.id = numbered.id
+            )
           end::json as "row"
       ) shown
     )
@@ -106,6 +117,7 @@ export function listChanges(
       caller.id as caller_id, caller.allowed, page.data, page.more,
       ${transaction}::xid8 >= pg_snapshot_xmin(pg_current_snapshot())
         or coalesce(${since}::timestamptz < now() - interval '30 days', false) as expired,
+      history_of(${ownerId}) as history,
       numbered.changed_in::text as last_transaction, numbered.kind as last_kind,
       numbered.id as last_id, ${utc(sql`now()`)} as read_at
     from caller

@@ -8,14 +8,15 @@
 --
 -- Users are on every node: an email is unique among all of them, and everything refers to them. So
 -- is a table with something that is unique among all owners. Every other table with an owner_id has
--- all rows of one owner on one node. Again finishes what was interrupted,
--- spreads a table that has come since, and changes nothing else.
+-- all rows of one owner on one node. Again finishes what was interrupted, spreads a table that has
+-- come since, and numbers what has moved to another node; it changes nothing else.
 -- lock: access exclusive on every table while its rows move; run it while nothing serves
+
+-- A trigger may not reach for the rows of another node. Ours see those of their owner alone.
+set citus.enable_unsafe_triggers = on;
 
 begin;
 
--- A trigger may not reach for the rows of another node. Ours sees its own row alone.
-set local citus.enable_unsafe_triggers = on;
 -- A foreign key to a table that is on every node is checked over one connection a node.
 set local citus.multi_shard_modify_mode = 'sequential';
 
@@ -136,6 +137,74 @@ begin
   return new;
 end
 $$;
+
+begin;
+
+-- The number of a row's transaction must be one of the node that has the row. A default is drawn on the
+-- coordinator, so a new row gets its number from a trigger of the node, as a changed one does.
+create or replace function number_new_row()
+  returns trigger
+  language plpgsql
+as $$
+begin
+  new.changed_in := pg_current_xact_id();
+  return new;
+end
+$$;
+
+-- A node counts for itself, and a shard that moves is made anew: its number in the catalogs tells the
+-- place from every other one, also from an earlier one on the same node.
+create or replace function history_of(owner bigint) returns text
+  language sql
+  stable
+as $$
+  select concat_ws(
+    ' ', system_identifier,
+    to_regclass(format('public.todos_%s',
+      get_shard_id_for_distribution_column('public.todos', owner)))::oid
+  )
+  from pg_control_system()
+$$;
+
+do $$
+declare
+  followed regclass;
+begin
+  for followed in
+    select tgrelid from pg_trigger
+    join pg_dist_partition on logicalrelid = tgrelid
+    where tgfoid = 'touch_followed_row'::regproc
+  loop
+    execute format(
+      'create or replace trigger %I before insert on %s
+      for each row execute function number_new_row()',
+      followed || '_number', followed);
+  end loop;
+end $$;
+
+commit;
+
+-- What came from a node that has counted further would wait for this one, so it gets a new number.
+do $$
+declare
+  followed regclass;
+  failed text;
+begin
+  for followed in
+    select attrelid from pg_attribute
+    join pg_dist_partition on logicalrelid = attrelid
+    where attname = 'changed_in'
+  loop
+    select string_agg(result, '; ') into failed
+    from run_command_on_placements(followed,
+      'update %s set changed_in = pg_current_xact_id() where changed_in > pg_current_xact_id()')
+    where not success;
+    if failed is not null then
+      raise exception 'not every row of % is numbered by its node; run this file again', followed
+        using detail = failed;
+    end if;
+  end loop;
+end $$;
 
 do $$
 begin

@@ -9,6 +9,9 @@ grant select, insert, update, delete on deletions to slate_app;
 grant select, insert, update, delete on students to slate_app;
 grant select, insert, update, delete on todos to slate_app;
 
+-- On Citus whoever makes a user draws its number; see db/citus.sql.
+grant usage on sequence users_id_seq to slate_app;
+
 -- /api/health/ready compares the versions with those of its build. The ledger stays closed: it
 -- holds the migrations' text and people's names.
 grant select (version) on schema_migrations to slate_app;

@@ -1,6 +1,8 @@
 -- The schema as people read it: what the migrations build, proven equal to them. Written by
 -- `deno task db schema`; or edit it, and `deno task db diff <name>` drafts the migration.
 
+set check_function_bodies = off;
+
 create function touch_row()
   returns trigger
   language plpgsql
@@ -176,14 +178,14 @@ begin
   select old.owner_id, tg_argv[0], old.id
   where exists (select from public.users u where u.id = old.owner_id);
   delete from public.deletions d
-  where d.ctid = any (array(
-    select o.ctid
+  where d.owner_id = old.owner_id and (d.changed_in, d.kind, d.row_id) in (
+    select o.changed_in, o.kind, o.row_id
     from public.deletions o
     where o.owner_id = old.owner_id and o.deleted_at < now() - interval '31 days'
     order by o.deleted_at
     limit 2
     for update skip locked
-  ));
+  );
   return null;
 end
 $$;
@@ -314,6 +316,16 @@ end
 $$;
 
 comment on function conflict() is 'Undoes the statement and has it run again.';
+
+create function history_of(owner bigint)
+  returns text
+  language sql
+  stable
+as $$
+  select system_identifier::text from pg_control_system()
+$$;
+
+comment on function history_of(bigint) is 'Whose count the transactions of this owner''s changes are numbered by.';
 
 create function search_query(owner bigint, said text)
   returns tsquery

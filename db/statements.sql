@@ -5,13 +5,13 @@
 -- db/changes.ts: listChanges
 
 -- GET /api/changes
---   $1, $4, $7, $10: the caller's id
+--   $1, $4, $7, $10, $17, $18, $21: the caller's id
 --   $2: the id of the caller's key
 --   $3: SHA-256 of its secret
---   $5, $6, $8, $9, $11, $13, $17: before all
+--   $5, $6, $8, $9, $11, $13, $19: before all
 --   $12: no kind
---   $14, $15, $16, $19: limit
---   $18: null
+--   $14, $15, $16, $22: limit
+--   $20: null
 with caller as materialized (
   select k.owner_id as id, k.scope in ('read', 'write', 'admin') as allowed, k.scope = 'admin' as admin
   from keys k
@@ -26,7 +26,7 @@ with caller as materialized (
 ),
 changes as (
   (
-    select t.changed_in, 'student' as kind, t.id, false as deleted, t as student, null::todos as todo
+    select t.changed_in, 'student' as kind, t.id, false as deleted
     from students t
     where t.owner_id = $4 and (select allowed from caller) and (t.changed_in, t.id) > ($5::xid8, $6::bigint)
       and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())
@@ -34,7 +34,7 @@ changes as (
     limit 101
   )
   union all (
-    select t.changed_in, 'todo', t.id, false, null, t
+    select t.changed_in, 'todo', t.id, false
     from todos t
     where t.owner_id = $7 and (select allowed from caller) and (t.changed_in, t.id) > ($8::xid8, $9::bigint)
       and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())
@@ -42,7 +42,7 @@ changes as (
     limit 101
   )
   union all (
-    select t.changed_in, t.kind, t.row_id, true, null, null
+    select t.changed_in, t.kind, t.row_id, true
     from deletions t
     where t.owner_id = $10 and (select allowed from caller)
       and (t.changed_in, t.kind, t.row_id) > ($11::xid8, $12, $13::bigint)
@@ -69,29 +69,38 @@ page as (
       kind, id, deleted,
       case
         when deleted then null
-        when kind = 'student' then (select (select row_to_json(item) from (select
+        when kind = 'student' then (
+          select (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text from (select (student).*) t)
-        else (select (select row_to_json(item) from (select
+  ) item)::text
+          from students t
+          where t.owner_id = $17 and (select allowed from caller) and t.id = numbered.id
+        )
+        else (
+          select (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text from (select (todo).*) t)
+  ) item)::text
+          from todos t
+          where t.owner_id = $18 and (select allowed from caller) and t.id = numbered.id
+        )
       end::json as "row"
   ) shown
 )
 select
   caller.id as caller_id, caller.allowed, page.data, page.more,
-  $17::xid8 >= pg_snapshot_xmin(pg_current_snapshot())
-    or coalesce($18::timestamptz < now() - interval '30 days', false) as expired,
+  $19::xid8 >= pg_snapshot_xmin(pg_current_snapshot())
+    or coalesce($20::timestamptz < now() - interval '30 days', false) as expired,
+  history_of($21) as history,
   numbered.changed_in::text as last_transaction, numbered.kind as last_kind,
   numbered.id as last_id, to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as read_at
 from caller
 cross join page
-left join numbered on numbered.n = (select least(count(*), $19) from numbered);
+left join numbered on numbered.n = (select least(count(*), $22) from numbered);
 
 -- db/health.ts: listAppliedVersions
 
@@ -817,7 +826,7 @@ faults as (
   left join students t on t.owner_id = $5 and (select allowed from caller) and t.id = i.id
   where t.id is null or t.version <> i.version
 ),
-changed as (
+updated as (
   update students t
   set
     first_name = coalesce(i.sent ->> 'first_name', t.first_name),
@@ -827,11 +836,14 @@ changed as (
   where t.owner_id = $6 and (select allowed from caller) and t.id = i.id
     and t.version = coalesce(i.version, t.version)
     and not exists (select from faults)
-  returning i.n, (select row_to_json(item) from (select
+  returning i.n, t.*
+),
+changed as (
+  select t.n, (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body
+  ) item)::text as body from updated t
 )
 select
   caller.id as caller_id, caller.allowed, coalesce(
@@ -1652,7 +1664,7 @@ with caller as materialized (
 items as (
   select
     sent, (sent ->> 'n')::integer as n,
-    (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version
+    (sent ->> 'id')::bigint as id, (sent ->> 'version')::bigint as version, (sent ->> 'due_date')::timestamptz as due_date
   from jsonb_array_elements($4::text::jsonb) sent
 ),
 faults as (
@@ -1669,14 +1681,12 @@ faults as (
   where t.id is null or t.version <> i.version
     or (i.sent ->> 'student_id' is not null and s.id is null)
 ),
-changed as (
+updated as (
   update todos t
   set
     description = coalesce(i.sent ->> 'description', t.description),
     completed = coalesce((i.sent ->> 'completed')::boolean, t.completed),
-    due_date = case
-      when i.sent ? 'due_date' then (i.sent ->> 'due_date')::timestamptz else t.due_date
-    end,
+    due_date = case when i.sent ? 'due_date' then i.due_date else t.due_date end,
     student_id = case
       when i.sent ? 'student_id' then (i.sent ->> 'student_id')::bigint else t.student_id
     end
@@ -1684,12 +1694,15 @@ changed as (
   where t.owner_id = $7 and (select allowed from caller) and t.id = i.id
     and t.version = coalesce(i.version, t.version)
     and not exists (select from faults)
-  returning i.n, (select row_to_json(item) from (select
+  returning i.n, t.*
+),
+changed as (
+  select t.n, (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
     to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
     to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body
+  ) item)::text as body from updated t
 )
 select
   caller.id as caller_id, caller.allowed, coalesce(

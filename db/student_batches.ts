@@ -59,7 +59,7 @@ export function updateStudents(
       left join students t on t.owner_id = ${ownerId} and ${allowed} and t.id = i.id
       where t.id is null or t.version <> i.version
     ),
-    changed as (
+    updated as (
       update students t
       set
         first_name = coalesce(i.sent ->> 'first_name', t.first_name),
@@ -69,7 +69,10 @@ export function updateStudents(
       where t.owner_id = ${ownerId} and ${allowed} and t.id = i.id
         and t.version = coalesce(i.version, t.version)
         and not exists (select from faults)
-      returning i.n, ${json(studentColumns)} as body
+      returning i.n, t.*
+    ),
+    changed as (
+      select t.n, ${json(studentColumns)} as body from updated t
     )
     ${outcome}`);
 }

@@ -66,7 +66,7 @@ export function updateTodos(
   return placed(() =>
     db.query(sql`
     with ${caller(credential, "write")},
-    ${itemsOf(items)},
+    ${itemsOf(items, sql`, (sent ->> 'due_date')::timestamptz as due_date`)},
     faults as (
       select
         i.n,
@@ -81,14 +81,12 @@ export function updateTodos(
       where t.id is null or t.version <> i.version
         or (i.sent ->> 'student_id' is not null and s.id is null)
     ),
-    changed as (
+    updated as (
       update todos t
       set
         description = coalesce(i.sent ->> 'description', t.description),
         completed = coalesce((i.sent ->> 'completed')::boolean, t.completed),
-        due_date = case
-          when i.sent ? 'due_date' then (i.sent ->> 'due_date')::timestamptz else t.due_date
-        end,
+        due_date = case when i.sent ? 'due_date' then i.due_date else t.due_date end,
         student_id = case
           when i.sent ? 'student_id' then (i.sent ->> 'student_id')::bigint else t.student_id
         end
@@ -96,7 +94,10 @@ export function updateTodos(
       where t.owner_id = ${ownerId} and ${allowed} and t.id = i.id
         and t.version = coalesce(i.version, t.version)
         and not exists (select from faults)
-      returning i.n, ${json(todoColumns)} as body
+      returning i.n, t.*
+    ),
+    changed as (
+      select t.n, ${json(todoColumns)} as body from updated t
     )
     ${outcome}`)
   );

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import postgres from "postgres";
-import { DatabaseError, fieldsOf, Unreachable } from "./errors.ts";
+import { type DatabaseError, refusalOf, Unreachable } from "./errors.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
@@ -181,9 +181,8 @@ export class Client {
       // The primary that it was has become a replica: the next connection may find the new one.
       if (error.code === readOnly) this.leave();
       if (unprepared.has(error.code)) this.#owner.forgot();
-      const fields = fieldsOf(error);
-      const plain = new DatabaseError(error.message, error.code, fields.constraint_name, fields);
-      if (!unit.done) this.#owner.refused(unit, plain, query.retried !== undefined);
+      const refusal = refusalOf(error);
+      if (!unit.done) this.#owner.refused(unit, refusal, query.retried !== undefined);
       this.#owner.free();
       return;
     }

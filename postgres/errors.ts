@@ -15,21 +15,36 @@ export class DatabaseError extends Error {
 /** SQLSTATE of a violated constraint. */
 const violation = /^23/;
 
+/** SQLSTATE by what the message calls the violated constraint. */
+const violations: Record<string, string> = {
+  "violates unique": "23505",
+  "violates foreign key": "23503",
+  "violates check": "23514",
+  "violates exclusion": "23P01",
+  "violates not-null": "23502",
+};
+
 /**
- * The fields of an error. Of a constraint that is violated on a node, Citus passes on no more than
- * the message, so that its fields are what the message names; a shard's names end in its number.
+ * The error as PostgreSQL would have it. Of a constraint that is violated on a node, Citus passes on no
+ * more than the message, where it copied rows there not even the SQLSTATE (XX000). So both are what
+ * the message says; a shard's names end in its number.
  */
-export function fieldsOf(error: { code: string; message: string }): DatabaseError["fields"] {
-  const fields = error as unknown as DatabaseError["fields"];
-  if (!violation.test(error.code) || fields.schema_name) return fields;
+export function refusalOf(error: { code: string; message: string }): DatabaseError {
+  const { message } = error;
   const named = (kind: string) =>
-    new RegExp(`\\b(?:${kind}) "(.+?)(?:_\\d{6,})?"`).exec(error.message)?.[1];
-  return {
-    ...fields,
-    table_name: named("relation|table"),
-    column_name: named("column"),
-    constraint_name: named("constraint"),
-  };
+    new RegExp(`\\b(?:${kind}) "(.+?)(?:_\\d{6,})?"`).exec(message)?.[1];
+  const said = /violates [a-z -]+?(?= constraint)/.exec(message)?.[0] ?? "";
+  const code = error.code === "XX000" ? violations[said] ?? error.code : error.code;
+  let fields = { ...error, code } as unknown as DatabaseError["fields"];
+  if (violation.test(code) && !fields.schema_name) {
+    fields = {
+      ...fields,
+      table_name: named("relation|table"),
+      column_name: named("column"),
+      constraint_name: named("constraint"),
+    };
+  }
+  return new DatabaseError(message, code, fields.constraint_name, fields);
 }
 
 /** There was no connection, or it broke. Whether the statement took effect is unknown. */

@@ -69,6 +69,14 @@ export function authentication(
         c.error = undefined;
         answer = await handle(c, next);
       }
+      if (needsOwner(c.error, credential)) {
+        c.error = undefined;
+        answer = await handle(c, async (c) => {
+          const [caller] = await prove(credential!);
+          if (caller) c.set("credential", { ...credential!, ownerId: caller.caller_id });
+          return next(c);
+        });
+      }
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
         const failed = answer;
         // As an answer too, or the caller's place would never be given back.
@@ -110,6 +118,15 @@ function bothMadeIt(error: unknown, credential: Credential): boolean {
   return "issuer" in credential && typeof credential.ownerId !== "string" &&
     error instanceof DatabaseError &&
     ["identities_subject_key", "users_email_key"].includes(error.constraint ?? "");
+}
+
+/**
+ * Citus has to know whose rows a statement touches before it runs, and an instance that sees a person
+ * for the first time does not: then who they are is a statement of its own.
+ */
+function needsOwner(error: unknown, credential: Credential): boolean {
+  return typeof credential.ownerId !== "string" &&
+    error instanceof DatabaseError && error.code === "0A000";
 }
 
 /**

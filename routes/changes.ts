@@ -30,9 +30,10 @@ const Changes = z.strictObject({
 
 const { limit, cursor } = pageQuery({});
 
-/** Where a reader is: the place, and when it had seen everything. */
+/** Where a reader is: the place in which history, and when it had seen everything. */
 interface Position {
   place: Place;
+  history?: string;
   since: string | null;
 }
 
@@ -43,12 +44,12 @@ const foreign = "Take `next_cursor` of your own changes.";
 
 /** Throws 400 for a cursor that is malformed. Whose it is shows with the page. */
 function positionOf(cursor: string): Position & { of: unknown } {
-  const [of, transaction, kind, id, since] = decodeCursor(cursor);
+  const [of, history, transaction, kind, id, since] = decodeCursor(cursor);
   const good = [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
-    (kind === "" || kinds.some((one) => one === kind)) &&
+    (kind === "" || kinds.some((one) => one === kind)) && typeof history === "string" &&
     z.iso.datetime({ precision: 6 }).safeParse(since).success;
   if (!good) throw invalidCursor(foreign);
-  return { of, place: { transaction, kind, id } as Place, since: since as string };
+  return { of, history, place: { transaction, kind, id } as Place, since: since as string };
 }
 
 export function changeRoutes(deps: Deps) {
@@ -74,16 +75,17 @@ export function changeRoutes(deps: Deps) {
       const { limit = "20", cursor } = c.req.valid("query");
       const credential = c.get("credential");
       const from = cursor === undefined ? undefined : positionOf(cursor);
-      const { place, since } = from ?? beginning;
+      const { place, history, since } = from ?? beginning;
       const page = permit(c, await listChanges(deps.db, credential, place, since, Number(limit)));
       const context = digest(JSON.stringify([c.req.path, page.caller_id])).slice(0, 32);
       if (from && from.of !== context) throw invalidCursor(foreign);
-      if (page.expired) {
+      if (page.expired || history !== undefined && history !== page.history) {
         throw new Problem("cursor_expired", "Drop your copy, and begin without a cursor.");
       }
       const { data, more, read_at, last_transaction, last_kind, last_id } = page;
       const next = encodeCursor([
         context,
+        page.history,
         last_transaction ?? place.transaction,
         last_kind ?? place.kind,
         last_id ?? place.id,

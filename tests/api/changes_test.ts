@@ -203,18 +203,29 @@ Deno.test("changes: a cursor older than 30 days is 410, another's, a made-up or 
     const { status, json } = await api.call(`GET /api/changes?cursor=${cursor}`, { key });
     return [status, json.code];
   };
-  const [context, transaction, kind, id] = parts;
+  const [context, history, transaction, kind, id] = parts;
   const days = (n: number) =>
     new Date(Date.now() - n * 86_400_000).toISOString().replace("Z", "000Z");
   assertEquals(await ask(cursor(...parts)), [200, undefined]);
-  assertEquals(await ask(cursor(context, transaction, kind, id, days(29.9))), [200, undefined]);
-  assertEquals(await ask(cursor(context, transaction, kind, id, days(30.1))), [
+  assertEquals(await ask(cursor(context, history, transaction, kind, id, days(29.9))), [
+    200,
+    undefined,
+  ]);
+  assertEquals(await ask(cursor(context, history, transaction, kind, id, days(30.1))), [
     410,
     "cursor_expired",
   ]);
   // Of a server that had counted further, before a dump of it was restored into this one.
   const ahead = String(BigInt(transaction) + 1_000_000n);
-  assertEquals(await ask(cursor(context, ahead, kind, id, days(1))), [410, "cursor_expired"]);
+  assertEquals(await ask(cursor(context, history, ahead, kind, id, days(1))), [
+    410,
+    "cursor_expired",
+  ]);
+  // Of one that had not.
+  assertEquals(await ask(cursor(context, "1", transaction, kind, id, days(1))), [
+    410,
+    "cursor_expired",
+  ]);
   assertEquals(await ask(next_cursor, bob), [400, "invalid_cursor"]);
   const list = (await api.call("GET /api/todos?limit=1")).json;
   assertEquals(list.next_cursor, null);
@@ -222,11 +233,11 @@ Deno.test("changes: a cursor older than 30 days is 410, another's, a made-up or 
     const bad of [
       "x",
       cursor(context),
-      cursor(context, "-1", kind, id, days(1)),
-      cursor(context, transaction, "user", id, days(1)),
-      cursor(context, transaction, kind, id, "infinity"),
-      cursor(context, transaction, kind, id, null),
-      cursor("0", transaction, kind, id, days(1)),
+      cursor(context, history, "-1", kind, id, days(1)),
+      cursor(context, history, transaction, "user", id, days(1)),
+      cursor(context, history, transaction, kind, id, "infinity"),
+      cursor(context, history, transaction, kind, id, null),
+      cursor("0", history, transaction, kind, id, days(1)),
     ]
   ) assertEquals(await ask(bad), [400, "invalid_cursor"], bad);
 });
@@ -247,7 +258,9 @@ Deno.test("deletions are kept for 31 days, two older ones go with each, and all 
   await db.query(sql`update deletions set deleted_at = now() - interval '30 days 23 hours'`);
   await remove(3);
   assertEquals(await kept(), [0, 1, 2, 3]);
-  await db.query(sql`update deletions set deleted_at = deleted_at - interval '1 hour'`);
+  await db.query(sql`
+    update deletions set deleted_at = now() - interval '31 days'
+    where row_id <> ${json.data[3].id}`);
   await remove(4);
   assertEquals((await kept()).length, 3);
   const { json: me } = await api.call("GET /api/me");

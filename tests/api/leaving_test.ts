@@ -12,13 +12,15 @@ Deno.test("four abandoned PATCHes on a locked row, in a pool of four, keep nobod
   const [ada, bob] = [await api.key("ada@example.com"), await api.key("bob@example.com")];
   const { server, port } = startServer((request, peer) => api.app.fetch(request, peer));
   await using holder = pool(api.database.settings, { size: 1 });
+  const { id: owner } = (await api.call("GET /api/me")).json;
   const held = holder.script(
-    `begin; select from todos where id = ${id} for update; select pg_sleep(4); commit`,
+    `begin; select from todos where owner_id = ${owner} and id = ${id} for update;
+    select pg_sleep(4); commit`,
   );
   const waiting = async () =>
     (await api.database.db.query(sql`
       select from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'
+      where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
         and position('update todos' in query) > 0`)).length;
   await until(async () =>
     (await api.database.db.query(sql`

@@ -1,7 +1,7 @@
 /**
  * `deno task test:citus`: the API's tests and the ones of this folder, on the Citus cluster whose
- * coordinator TEST_CITUS_URL names. It has its workers, and is no cluster that anybody works on: the
- * role may create databases and roles on every node. Further arguments go to `deno test`.
+ * coordinator TEST_CITUS_URL names, in a database other than `postgres`. It has its workers, and is no
+ * cluster that anybody works on: the role may create databases and roles on every node. Further arguments go to `deno test`.
  */
 import { root } from "../support/root.ts";
 
@@ -11,7 +11,15 @@ if (!url) {
   Deno.exit(0);
 }
 const { code } = await new Deno.Command(Deno.execPath(), {
-  args: ["run", "--allow-all", "tests/run.ts", "tests/api", "tests/citus/routing.ts", ...Deno.args],
+  args: [
+    "run",
+    "--allow-all",
+    "tests/run.ts",
+    "tests/api",
+    "tests/citus/routing.ts",
+    "tests/citus/moves.ts",
+    ...Deno.args,
+  ],
   cwd: root,
   env: { TEST_DATABASE_URL: url },
 }).spawn().status;

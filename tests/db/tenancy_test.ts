@@ -14,14 +14,15 @@ const withoutCaller = ["findAccount", "installKey", "listAppliedVersions"];
 
 const { owned, sent } = await observe();
 
-/** What every query sends, and the tables that belong to a user. */
+/** What every query sends, and the tables that belong to a user. A view may show anybody's rows. */
 async function observe(): Promise<{ owned: Set<string>; sent: Sent<unknown>[] }> {
   await using database = await createDatabase();
   const tables = await database.db.query<{ name: string }>(
     new Statement(
       [
-        "select attrelid::regclass::text as name from pg_attribute where attname = 'owner_id'" +
-        " and attrelid in (select oid from pg_class where relkind = 'r')",
+        "select c.relname as name from pg_class c where c.relnamespace = 'public'::regnamespace" +
+        " and (c.relkind in ('v', 'm') or c.relkind in ('r', 'p', 'f') and exists (" +
+        "select from pg_attribute where attrelid = c.oid and attname = 'owner_id'))",
       ],
       [],
     ),
@@ -128,6 +129,68 @@ const planted: [query: string, from: RegExp, to: string, fault: string][] = [
   ],
   ["getUser", /admin or id/, "true or id", "users t is neither"],
   ["getUser", /from users t\n/, "from users t, users u\n", "users u is neither"],
+  [
+    "listKeys",
+    /from keys t\n/,
+    "from keys t, lateral (select * from keys s where s.id = t.id) l\n",
+    "keys s is not bound",
+  ],
+  [
+    "listKeys",
+    /from keys t\n/,
+    "from keys t left join lateral (select * from keys s) l on true\n",
+    "keys s is not bound",
+  ],
+  ["listKeys", /from keys t\n/, "from keys t join keys s using (owner_id)\n", "keys s is not"],
+  ["listKeys", /from keys t\n/, "from keys t (owner_id, id)\n", "other names for its columns"],
+  ["listKeys", /from keys t\n/, "from keys t tablesample system (9)\n", "cannot be followed"],
+  ["listKeys", /\brows as \(/, "o as (select * from keys s), rows as (", "keys s is not bound"],
+  [
+    "listKeys",
+    /\brows as \(/,
+    "o as (select query_to_xml('table keys', true, false, '')), rows as (",
+    "query_to_xml() reads what cannot be followed",
+  ],
+  [
+    "listKeys",
+    /\brows as \(/,
+    "rows as (select * from keys s union all ",
+    "keys s is not bound",
+  ],
+  ["listKeys", /and true\n/, "and t.id in (select id from keys s)\n", "keys s is not bound"],
+  ["listKeys", /$/, " order by (select count(*) from keys s)", "keys s is not bound"],
+  ["listKeys", /$/, "; select * from keys s", "keys s is not bound"],
+  [
+    "rotateKey",
+    /(update keys t\s+set[^]+?)where t\.owner_id/,
+    "$1from keys s where t.owner_id",
+    "keys s is not bound",
+  ],
+  [
+    "rotateKey",
+    /update keys t\n +set/,
+    "update keys t set name = (select s.name from keys s limit 1),",
+    "keys s is not bound",
+  ],
+  ["createKey", /\(owner_id, name/, "(name", "does not take its owner_id from the caller"],
+  [
+    "createKey",
+    /insert into keys as t \([^)]+\)\s+select[^]+?returning/,
+    "insert into keys as t (owner_id, name) values ($1, 'x') returning",
+    "does not take its owner_id from the caller",
+  ],
+  [
+    "deleteKey",
+    /from caller left join[^]+$/,
+    "from caller; merge into keys t using caller on t.owner_id = $1 when matched then delete",
+    "keys is referred to in a way that cannot be followed",
+  ],
+  [
+    "deleteKey",
+    /from caller left join[^]+$/,
+    "from caller; merge into users u using caller on true when matched then delete",
+    "users is referred to in a way that cannot be followed",
+  ],
 ];
 
 Deno.test("a statement without its owner's condition, or with a wrong one, is found and named", async (t) => {

@@ -102,8 +102,9 @@ Deno.test("a violated constraint is told by its name, also by Citus, which passe
   assertEquals([own.constraint, own.fields.table_name], ["rooms_id_check", "rooms"]);
   const passedOn = async (code: string, message: string) => {
     const raise = `do $$ begin raise '${message}' using errcode = '${code}'; end $$`;
-    const { constraint, fields } = await assertRejects(() => db.script(raise), DatabaseError);
-    return [constraint, fields.table_name, fields.column_name];
+    const error = await assertRejects(() => db.script(raise), DatabaseError);
+    assertEquals(error.code, code === "XX000" ? "23505" : code);
+    return [error.constraint, error.fields.table_name, error.fields.column_name];
   };
   assertEquals(
     await passedOn(
@@ -115,6 +116,10 @@ Deno.test("a violated constraint is told by its name, also by Citus, which passe
   assertEquals(
     await passedOn("23505", 'duplicate key value violates unique constraint "rooms_2024_key"'),
     ["rooms_2024_key", undefined, undefined],
+  );
+  assertEquals(
+    await passedOn("XX000", 'duplicate key value violates unique constraint "rooms_pkey_102021"'),
+    ["rooms_pkey", undefined, undefined],
   );
   assertEquals(
     await passedOn(

@@ -12,6 +12,9 @@ export interface Tenancy {
   owner: Set<number>;
 }
 
+/** The functions of PostgreSQL that read a table or a query by its text. */
+const runsText = /^((query|table|cursor|schema|database)_to_xml|ts_stat$|ts_rewrite$)/;
+
 /** A condition that holds for the rows of a table, whatever else is in the statement. */
 type Condition = Json;
 
@@ -33,6 +36,9 @@ export async function strayReferences(text: string, tenancy: Tenancy): Promise<s
   let proofs = 0;
   walk(parsed, (type, node, cte) => {
     if (type === "CommonTableExpr") ctes.push(node.ctename);
+    if (type === "FuncCall" && runsText.test(node.funcname.at(-1).String.sval)) {
+      faults.push(`${node.funcname.at(-1).String.sval}() reads what cannot be followed`);
+    }
     if (type === "RangeVar" || type === "relation") tables.push(node);
     if (type === "RangeVar" && node.relname === "keys" && cte === "caller") proofs++;
   });
@@ -70,6 +76,9 @@ export async function strayReferences(text: string, tenancy: Tenancy): Promise<s
         ) &&
           "is neither the caller nor read by an admin";
       const asked = tenancy.owned.has(one.table) || one.table === "users";
+      if (asked && one.node.alias?.colnames) {
+        faults.push(`${one.table} ${one.alias} has other names for its columns`);
+      }
       if (fault) faults.push(`${one.table} ${one.alias} ${fault}`);
       if (asked && !proven) {
         faults.push(`${one.table} ${one.alias} does not ask for caller.allowed`);
@@ -77,7 +86,8 @@ export async function strayReferences(text: string, tenancy: Tenancy): Promise<s
     }
   });
   for (const node of tables) {
-    if (tenancy.owned.has(node.relname) && !known.has(node)) {
+    const asked = tenancy.owned.has(node.relname) || node.relname === "users";
+    if (asked && !known.has(node)) {
       faults.push(`${node.relname} is referred to in a way that cannot be followed`);
     }
   }
