@@ -23,6 +23,8 @@ export interface Scratch extends AsyncDisposable {
 export interface ScratchOptions {
   /** What they name and do not make themselves is there: roles, schemas of the search_path. */
   migrations?: Migration[];
+  /** Other SQL, whose roles are there as well. */
+  scripts?: string[];
   /** The search_path of each session, as the server has it that the migrations are for. */
   searchPath?: string;
 }
@@ -69,7 +71,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     }
   };
   try {
-    roles = await makeRoles(db, server, options.migrations ?? []);
+    roles = await makeRoles(db, server, options);
     const base = await create("template0");
     await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
     return {
@@ -139,9 +141,9 @@ async function runPreparation(db: Database) {
 async function makeRoles(
   db: Database,
   server: DatabaseSettings,
-  migrations: Migration[],
+  { migrations = [], scripts = [] }: ScratchOptions,
 ): Promise<Roles> {
-  const { made, named } = await rolesOf(migrations);
+  const { made, named } = await rolesOf(migrations, scripts);
   if (made.length + named.length === 0) return { made, named };
   await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
   const wanted = JSON.stringify([...made, ...named]);

@@ -14,7 +14,15 @@ const removable = new Set([
 ]);
 
 /** What needs another kind comes after it. */
-const order = ["operator", "operator family", "operator class", "setting", "owner", "grant"];
+const order = [
+  "operator",
+  "operator family",
+  "operator class",
+  "setting",
+  "owner",
+  "grant",
+  "comment",
+];
 
 /**
  * Statements for what a draft has missed: pg-delta does not see operators, casts, text search,
