@@ -3,6 +3,7 @@ import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
 import { Failure } from "../command.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
+import { asWeWrite } from "../files/sql_text.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -37,6 +38,7 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
         "give the steps that are missing as a migration with --hint <file>",
     );
   }
+  for (const { sql: text } of actions) refuseSecret(text);
   return actions.filter(({ sql: text }) => !isBookkeeping(text)).map((
     { sql: text, transactionality },
   ) => ({
@@ -44,6 +46,19 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
     endsTransaction: transactionality === "commitBoundaryAfter",
     outside: transactionality === "nonTransactional",
   }));
+}
+
+/** Of a secret pg-delta writes a placeholder, which would be applied as if it were the secret. */
+function refuseSecret(text: string) {
+  const [, option] = /'__OPTION_(\w+)__'/.exec(text) ?? [];
+  if (!option) return;
+  const [, object] =
+    /^(?:CREATE|ALTER) ([^(]*?) (?:FOREIGN DATA WRAPPER .*)?OPTIONS /i.exec(text) ??
+      [];
+  throw new Failure(
+    `the option ${option.toLowerCase()} of the ${asWeWrite(object ?? "object")} is a secret, ` +
+      "and no draft holds one: make it by a migration of your own, which --hint <file> gives",
+  );
 }
 
 /** What is about the record of migrations, which is no part of the schema. */

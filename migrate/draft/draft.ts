@@ -132,8 +132,18 @@ async function reaching(db: Database, drafted: string[], target: Catalog): Promi
     const again = await runAll(db, await stillLost(db, lost, target));
     done.push(...missed.done, ...rest.done, ...cleared.done, ...again.done);
     left = cleared.waiting;
-    if (known === done.length) return [...done, ...left, ...missed.waiting];
+    if (known === done.length) return [...done, ...await unmade(db, left), ...missed.waiting];
   }
+}
+
+/** Statements without those that make what something else has made by now. */
+async function unmade(db: Database, statements: string[]): Promise<string[]> {
+  const left: string[] = [];
+  for (const statement of statements) {
+    const error = await attempt(db, statement);
+    if (!["42P07", "42710"].includes(error?.code ?? "")) left.push(statement);
+  }
+  return left;
 }
 
 /** Takes away what keeps statements from running, and runs them. Adds what is lost by it. */
