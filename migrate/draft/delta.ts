@@ -38,8 +38,7 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
         "give the steps that are missing as a migration with --hint <file>",
     );
   }
-  for (const { sql: text } of actions) refuseSecret(text);
-  return actions.filter(({ sql: text }) => !isBookkeeping(text)).map((
+  return actions.filter(({ sql: text }) => !isBookkeeping(text) && !isMasked(text)).map((
     { sql: text, transactionality },
   ) => ({
     text: text.trim().replace(/;$/, ""),
@@ -48,15 +47,19 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
   }));
 }
 
-/** Of a secret pg-delta writes a placeholder, which would be applied as if it were the secret. */
-function refuseSecret(text: string) {
-  const [, option] = /'__OPTION_(\w+)__'/.exec(text) ?? [];
-  if (!option) return;
+/**
+ * Of an option that may be a secret pg-delta writes a placeholder, which would be applied as if it
+ * were the value. What is none is repaired; of what is one, throws a Failure that names it.
+ */
+function isMasked(text: string): boolean {
+  const options = [...text.matchAll(/'__OPTION_(\w+)__'/g)].map(([, name]) => name!.toLowerCase());
+  const option = options.find((name) => /pass|secret|token|key/.test(name));
+  if (!option) return options.length > 0;
   const [, object] =
     /^(?:CREATE|ALTER) ([^(]*?) (?:FOREIGN DATA WRAPPER .*)?OPTIONS /i.exec(text) ??
       [];
   throw new Failure(
-    `the option ${option.toLowerCase()} of the ${asWeWrite(object ?? "object")} is a secret, ` +
+    `the option ${option} of the ${asWeWrite(object ?? "object")} is a secret, ` +
       "and no draft holds one: make it by a migration of your own, which --hint <file> gives",
   );
 }

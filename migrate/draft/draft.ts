@@ -11,7 +11,7 @@ import {
   withoutReplacedColumns,
   withoutReplacedTables,
 } from "./fixups.ts";
-import { inTheWay, madeAgain, takenAway } from "./in_the_way.ts";
+import { inTheWay, takenAway } from "./in_the_way.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
 import { repairs } from "./repairs.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
@@ -123,14 +123,14 @@ async function completed(db: Database, drafted: string[], target?: Catalog): Pro
 /** A statement that waits may need what the draft has missed, or something may be in its way. */
 async function reaching(db: Database, drafted: string[], target: Catalog): Promise<string[]> {
   const { done, waiting } = await runAll(db, drafted);
-  const lost = new Map<string, CatalogObject>();
-  for (let left = waiting, known = -1;;) {
-    known = done.length;
+  const gone = new Set<string>();
+  for (let left = waiting;;) {
+    const known = done.length;
     const missed = await repair(db, target, done);
+    done.push(...missed.done);
     const rest = await runAll(db, left);
-    const cleared = await clear(db, rest.waiting, lost);
-    const again = await runAll(db, await stillLost(db, lost, target));
-    done.push(...missed.done, ...rest.done, ...cleared.done, ...again.done);
+    const cleared = await clear(db, rest.waiting, gone);
+    done.push(...rest.done, ...cleared.done);
     left = cleared.waiting;
     if (known === done.length) return [...done, ...await unmade(db, left), ...missed.waiting];
   }
@@ -141,17 +141,14 @@ async function unmade(db: Database, statements: string[]): Promise<string[]> {
   const left: string[] = [];
   for (const statement of statements) {
     const error = await attempt(db, statement);
-    if (!["42P07", "42710"].includes(error?.code ?? "")) left.push(statement);
+    // A relation, another object, a column of this name.
+    if (!["42P07", "42710", "42701"].includes(error?.code ?? "")) left.push(statement);
   }
   return left;
 }
 
-/** Takes away what keeps statements from running, and runs them. Adds what is lost by it. */
-async function clear(
-  db: Database,
-  statements: string[],
-  lost: Map<string, CatalogObject>,
-): Promise<Run> {
+/** Takes away what keeps statements from running, each thing once, and runs them. */
+async function clear(db: Database, statements: string[], gone: Set<string>): Promise<Run> {
   const done: string[] = [];
   let waiting = statements;
   while (waiting.length > 0) {
@@ -160,37 +157,20 @@ async function clear(
     const left: string[] = [];
     for (const statement of waiting) {
       const error = await attempt(db, statement);
-      if (!error) {
-        done.push(statement);
-        continue;
-      }
-      left.push(statement);
-      for (const o of inTheWay(statement, error, objects)) {
-        if (!lost.has(key(o))) found.set(key(o), o);
+      if (error) left.push(statement);
+      else done.push(statement);
+      for (const object of error ? inTheWay(statement, error, objects) : []) {
+        const key = `${object.kind} ${object.name}`;
+        if (!gone.has(key)) found.set(key, object);
       }
     }
     waiting = left;
     const away = await runAll(db, [...found.values()].map(takenAway));
     if (away.done.length === 0) break;
+    for (const key of found.keys()) gone.add(key);
     done.push(...away.done);
-    const there = new Set((await readDefinitions(db)).map(key));
-    for (const object of objects) if (!there.has(key(object))) lost.set(key(object), object);
   }
   return { done, waiting };
-}
-
-const key = ({ kind, name }: CatalogObject) => `${kind} ${name}`;
-
-/** The statements for what was taken away, belongs to the target, and nothing has made again. */
-async function stillLost(
-  db: Database,
-  lost: Map<string, CatalogObject>,
-  target: Catalog,
-): Promise<string[]> {
-  if (lost.size === 0) return [];
-  const there = new Set((await readDefinitions(db)).map(key));
-  return target.definitions.filter((o) => lost.has(key(o)) && !there.has(key(o)))
-    .flatMap((object) => madeAgain(object) ?? []);
 }
 
 async function between(db: Database, from: State, to: State) {
@@ -251,7 +231,8 @@ async function repair(db: Database, target: Catalog, known: string[]): Promise<R
   let waiting: string[] = [];
   for (let round = 0; round < 3; round++) {
     const more = repairs(await compareDatabases(db, target, db))
-      .filter((statement) => !known.includes(statement) && !done.includes(statement));
+      // What was made, and had to go out of another's way, is made again.
+      .filter((text) => text.startsWith("create ") || ![...known, ...done].includes(text));
     const run = await runAll(db, more);
     done.push(...run.done);
     waiting = run.waiting;

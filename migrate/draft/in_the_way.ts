@@ -50,18 +50,3 @@ export function takenAway({ kind, name, of }: CatalogObject): string {
       return `drop ${kind} ${name}`;
   }
 }
-
-/** The statement that makes an object again; undefined where it comes with another one. */
-export function madeAgain({ kind, name, of, ddl }: CatalogObject): string | undefined {
-  const own = name.slice(of === null ? 0 : of.length + 1);
-  switch (kind) {
-    case "column order":
-      return undefined;
-    case "column":
-      return `alter table ${of} add column ${own} ${ddl}`;
-    case "constraint":
-      return ddl.startsWith("alter ") ? ddl : `alter table ${of} add constraint ${own} ${ddl}`;
-    default:
-      return ddl;
-  }
-}
