@@ -92,7 +92,7 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
       join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
       where attnum > 0 and not attisdropped and attidentity = '' and attgenerated = ''
     ),
-    names as (
+    names as not materialized (
       select attrelid, attnum, quote_ident(attname) as name from pg_attribute
     ),
     checks as (
