@@ -58,7 +58,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     return database;
   };
   const drop = async (databases: string[], roles: string[]) => {
-    for (const name of databases) await db.script(`drop database if exists ${name} with (force)`);
+    for (const name of databases) await dropDatabase(db, { ...server, database: name });
     for (const name of roles) await db.script(`drop role if exists ${quoteName(name)}`);
   };
   const dispose = async () => {
@@ -156,6 +156,30 @@ async function makeRoles(
   }
   const ours = (names: string[]) => names.filter((name) => !known.has(name));
   return { made: ours(made), named: ours(named) };
+}
+
+/** A subscription keeps its database: it goes first, without a word to the publisher. */
+async function dropDatabase(db: Database, settings: DatabaseSettings) {
+  const drop = `drop database if exists ${settings.database} with (force)`;
+  try {
+    return await db.script(drop);
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "55006") throw error;
+  }
+  const inside = connect(settings, { size: 1 });
+  try {
+    const subscriptions = await inside.query<{ name: string }>(sql`
+      select quote_ident(subname) as name from pg_subscription
+      where subdbid = (select oid from pg_database where datname = current_database())`);
+    for (const { name } of subscriptions) {
+      await inside.script(`alter subscription ${name} disable`);
+      await inside.script(`alter subscription ${name} set (slot_name = none)`);
+      await inside.script(`drop subscription ${name}`);
+    }
+  } finally {
+    await inside.close();
+  }
+  await db.script(drop);
 }
 
 async function allowed<Result>(

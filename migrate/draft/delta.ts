@@ -52,6 +52,13 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
  * were the value. What is none is repaired; of what is one, throws a Failure that names it.
  */
 function isMasked(text: string): boolean {
+  if (/'[^']*__CONN_\w+__/.test(text)) {
+    const [, name] = / SUBSCRIPTION (\S+)/i.exec(text) ?? [];
+    throw new Failure(
+      `the connection of the subscription ${name} may hold a password, and no draft holds one: ` +
+        "make it by a migration of your own, which --hint <file> gives",
+    );
+  }
   const options = [...text.matchAll(/'__OPTION_(\w+)__'/g)].map(([, name]) => name!.toLowerCase());
   const option = options.find((name) => /pass|secret|token|key/.test(name));
   if (!option) return options.length > 0;
