@@ -23,6 +23,8 @@ export interface Scratch extends AsyncDisposable {
 export interface ScratchOptions {
   /** What they name and do not make themselves is there: roles, schemas of the search_path. */
   migrations?: Migration[];
+  /** Other SQL, whose roles are there as well. */
+  scripts?: string[];
   /** The search_path of each session, as the server has it that the migrations are for. */
   searchPath?: string;
 }
@@ -58,7 +60,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     return database;
   };
   const drop = async (databases: string[], roles: string[]) => {
-    for (const name of databases) await db.script(`drop database if exists ${name} with (force)`);
+    for (const name of databases) await dropDatabase(db, { ...server, database: name });
     for (const name of roles) await db.script(`drop role if exists ${quoteName(name)}`);
   };
   const dispose = async () => {
@@ -72,7 +74,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   };
   try {
     if (!own) await dropAbandoned(db);
-    roles = await makeRoles(db, server, options.migrations ?? []);
+    roles = await makeRoles(db, server, options);
     const base = await create("template0");
     await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
     return {
@@ -171,9 +173,9 @@ async function runPreparation(db: Database) {
 async function makeRoles(
   db: Database,
   server: DatabaseSettings,
-  migrations: Migration[],
+  { migrations = [], scripts = [] }: ScratchOptions,
 ): Promise<Roles> {
-  const { made, named } = await rolesOf(migrations);
+  const { made, named } = await rolesOf(migrations, scripts);
   if (made.length + named.length === 0) return { made, named };
   await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
   const wanted = JSON.stringify([...made, ...named]);
@@ -186,6 +188,30 @@ async function makeRoles(
   }
   const ours = (names: string[]) => names.filter((name) => !known.has(name));
   return { made: ours(made), named: ours(named) };
+}
+
+/** A subscription keeps its database: it goes first, without a word to the publisher. */
+async function dropDatabase(db: Database, settings: DatabaseSettings) {
+  const drop = `drop database if exists ${settings.database} with (force)`;
+  try {
+    return await db.script(drop);
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || error.code !== "55006") throw error;
+  }
+  const inside = connect(settings, { size: 1 });
+  try {
+    const subscriptions = await inside.query<{ name: string }>(sql`
+      select quote_ident(subname) as name from pg_subscription
+      where subdbid = (select oid from pg_database where datname = current_database())`);
+    for (const { name } of subscriptions) {
+      await inside.script(`alter subscription ${name} disable`);
+      await inside.script(`alter subscription ${name} set (slot_name = none)`);
+      await inside.script(`drop subscription ${name}`);
+    }
+  } finally {
+    await inside.close();
+  }
+  await db.script(drop);
 }
 
 async function allowed<Result>(

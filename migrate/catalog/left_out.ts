@@ -83,7 +83,7 @@ export const leftOutColumns: Record<string, string> = {
 /** Single values and rows, in words: the exceptions that the query itself makes. */
 export const leftOutOtherwise: Record<string, string> = {
   "objects that PostgreSQL brings": "but for the schema public and what is said about it",
-  "objects of an extension": "they come with it; the extension is compared",
+  "objects of an extension, and who may use them": "they come with it; the extension is compared",
   "the extension's version, where it is the server's default":
     "each server has its own; another one is compared",
   "types of arrays": "they come with their type",

@@ -107,7 +107,7 @@ columns as (
   from pg_attribute a
   join relations c on c.oid = a.attrelid
   join pg_type t on t.oid = a.atttypid
-  where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'c')
+  where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c')
 ),
 ${rightRelations(serverRoles)},
 ${ownedRelations()},

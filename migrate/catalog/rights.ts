@@ -64,7 +64,9 @@ granted as (
       else quote_ident(pg_get_userbyid(grantee)) end`} as role,
     -- PostgreSQL 17 added MAINTAIN, which a "grant all" of before did not list.
     case when object like 'table %' and count(*) filter (where privilege_type <> 'MAINTAIN') = 7
-      then 'all' else lower(string_agg(privilege_type, ', ' order by privilege_type)) end as what
+      then 'all' -- Each privilege on a column names the column: without it, it is one on the whole table.
+      else string_agg(lower(privilege_type), case kind when 'column'
+        then ' ' || split_part(object, ' on table ', 1) else '' end || ', ' order by privilege_type) end as what
   from privileges
   group by kind, name, id, of, verb, object, is_grantable, grantee
 ),

@@ -22,7 +22,9 @@ function privileges(acl: string, kind: string, owner: string): string {
           || case when is_grantable then ' further' else '' end as what
       from aclexplode(${of}) where pg_get_userbyid(grantee) not in (select name from server_roles)
       group by grantee, is_grantable) p)`;
-  return `case when ${acl} is not null then nullif(${text(acl)}, ${text(usual)}) end`;
+  // Nobody may do anything: that is not the usual either.
+  const told = (of: string) => `coalesce(${text(of)}, 'nobody')`;
+  return `case when ${acl} is not null then nullif(${told(acl)}, ${told(usual)}) end`;
 }
 
 /** Values that are printed in a way of their own. */

@@ -118,7 +118,7 @@ owned as (
   select 'schema', quote_ident(n.nspname), null, 'pg_namespace:' || n.oid, nspowner
   from pg_namespace n join spaces on spaces.oid = n.oid where n.nspname <> 'public'
   union all
-  select replace(i.type, 'foreign-data', 'foreign data'), replace(i.identity, ' USING ', ' using '), null, '', o.owner
+  select regexp_replace(replace(i.type, 'foreign-data', 'foreign data'), '^statistics object$', 'statistics'), replace(i.identity, ' USING ', ' using '), null, '', o.owner
   from (
     select 'pg_operator'::regclass as classid, oid, oprowner as owner from pg_operator where oprcode <> 0
     union all select 'pg_opclass'::regclass, oid, opcowner from pg_opclass

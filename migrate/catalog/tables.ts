@@ -43,11 +43,11 @@ export function tableObjects(): Statement {
   left join (select adrelid, adnum, pg_get_expr(adbin, adrelid) as expression from pg_attrdef) d
     on d.adrelid = attrelid and d.adnum = attnum
   -- What only comes from a parent is no part of the statement.
-  where relkind <> 'c' and (attislocal or (select relispartition from pg_class where pg_class.oid = attrelid))
+  where relkind in ('r', 'p', 'f') and (attislocal or (select relispartition from pg_class where pg_class.oid = attrelid))
   union all
   select 'column order', table_name, table_name, table_id,
     string_agg(quote_ident(attname), ', ' order by attnum)
-  from columns where relkind <> 'c' group by table_name, table_id
+  from columns where relkind in ('r', 'p', 'f') group by table_name, table_id
   union all
   select 'setting', name || ' storage', table_name, table_id, 'alter table ' || table_name
     || ' alter column ' || quote_ident(attname) || ' set storage ' || case attstorage

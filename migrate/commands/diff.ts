@@ -9,7 +9,7 @@ import { parse, shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
 import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
-import { openSide } from "../draft/sides.ts";
+import { openSides, readSource } from "../draft/sides.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -41,9 +41,13 @@ diff back --from database --to migrations --stdout`,
     const name = fileName(context.positionals[0]!);
     const hint = text(context, "hint") ? await readHint(text(context, "hint")!) : undefined;
     context.progress("building both schemas on a scratch server");
-    await using scratch = await openScratch();
-    const from = await openSide(scratch, text(context, "from") ?? "migrations");
-    const to = await openSide(scratch, text(context, "to") ?? "schema");
+    await using start = await readSource(text(context, "from") ?? "migrations");
+    await using goal = await readSource(text(context, "to") ?? "schema");
+    await using scratch = await openScratch({
+      migrations: [...start.migrations, ...goal.migrations],
+      scripts: [...start.scripts, ...goal.scripts, ...hint?.up ?? [], ...hint?.down ?? []],
+    });
+    const [from, to] = await openSides(scratch, start, goal);
     for (const { name, ignored } of [from, to]) {
       if (ignored.length === 0) continue;
       context.say(

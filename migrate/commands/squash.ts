@@ -80,7 +80,8 @@ everywhere first. Rows that the old ones put in are carried over.`,
   },
 };
 
-function asBaseline(old: Migration[], schema: string, rows: string): Migration {
+/** The migration that takes the place of others: their schema, and the rows that they put in. */
+export function asBaseline(old: Migration[], schema: string, rows: string): Migration {
   const last = old.at(-1)!;
   const statements = schema.replace(/^(--.*\n)+/, "").trim()
     .replace(/^set check_function_bodies/, "set local check_function_bodies") + rows;

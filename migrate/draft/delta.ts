@@ -3,6 +3,7 @@ import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
 import { Failure } from "../command.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
+import { asWeWrite } from "../files/sql_text.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -37,13 +38,37 @@ export async function difference(from: Database, to: Database): Promise<DraftSta
         "give the steps that are missing as a migration with --hint <file>",
     );
   }
-  return actions.filter(({ sql: text }) => !isBookkeeping(text)).map((
+  return actions.filter(({ sql: text }) => !isBookkeeping(text) && !isMasked(text)).map((
     { sql: text, transactionality },
   ) => ({
     text: text.trim().replace(/;$/, ""),
     endsTransaction: transactionality === "commitBoundaryAfter",
     outside: transactionality === "nonTransactional",
   }));
+}
+
+/**
+ * Of an option that may be a secret pg-delta writes a placeholder, which would be applied as if it
+ * were the value. What is none is repaired; of what is one, throws a Failure that names it.
+ */
+function isMasked(text: string): boolean {
+  if (/'[^']*__CONN_\w+__/.test(text)) {
+    const [, name] = / SUBSCRIPTION (\S+)/i.exec(text) ?? [];
+    throw new Failure(
+      `the connection of the subscription ${name} may hold a password, and no draft holds one: ` +
+        "make it by a migration of your own, which --hint <file> gives",
+    );
+  }
+  const options = [...text.matchAll(/'__OPTION_(\w+)__'/g)].map(([, name]) => name!.toLowerCase());
+  const option = options.find((name) => /pass|secret|token|key/.test(name));
+  if (!option) return options.length > 0;
+  const [, object] =
+    /^(?:CREATE|ALTER) ([^(]*?) (?:FOREIGN DATA WRAPPER .*)?OPTIONS /i.exec(text) ??
+      [];
+  throw new Failure(
+    `the option ${option} of the ${asWeWrite(object ?? "object")} is a secret, ` +
+      "and no draft holds one: make it by a migration of your own, which --hint <file> gives",
+  );
 }
 
 /** What is about the record of migrations, which is no part of the schema. */

@@ -7,7 +7,8 @@ const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNC
 
 /**
  * What pg-delta drafts, corrected where it is known to be wrong; each line below is one of its
- * faults. `from` is the catalog that the draft starts from, `to` the one that it leads to, `role` the scratch server's own.
+ * faults. `from` is the catalog that the draft starts from, `to` the one that it leads to,
+ * `role` the scratch server's own.
  */
 export function corrected(
   statements: DraftStatement[],
@@ -22,6 +23,8 @@ export function corrected(
     // What belongs to who runs the migration does so without a word.
     if (text.endsWith(` OWNER TO ${me}`)) return [];
     if (/^(GRANT|REVOKE) /.test(text) && new RegExp(`(TO|FROM) ${me}$`).test(text)) return [];
+    // What an owner may do goes and comes with the owner.
+    if (isOwners(text, [...from.definitions, ...to.definitions])) return [];
     text = text.replace(` AUTHORIZATION ${me}`, "").replace(`FOR ROLE ${me} `, "")
       .replace(` FOR ${me} SERVER `, " FOR CURRENT_USER SERVER ");
     // A column that comes from a parent comes and goes with it.
@@ -46,6 +49,18 @@ export function corrected(
   });
 }
 
+/** A privilege of who owns the object, before or after. */
+function isOwners(text: string, objects: CatalogObject[]): boolean {
+  const [, object, role] =
+    /^(?:GRANT|REVOKE) .+ ON (?:[A-Z]+ )*("[^]+) (?:TO|FROM) ("(?:[^"]|"")+")$/.exec(text) ?? [];
+  if (!object || !role) return false;
+  const bare = (name: string) => name.replaceAll('"', "");
+  return objects.some(({ kind, name, ddl }) =>
+    kind === "owner" && bare(name) === `${bare(object)} owner` &&
+    bare(ddl).endsWith(` owner to ${bare(role)}`)
+  );
+}
+
 /** An addition or a removal of a column that is the parent's. */
 function isInherited(text: string, from: Catalog, to: Catalog): boolean {
   const [, table, verb, column] = /^ALTER TABLE (.+) (ADD|DROP) COLUMN ("[^"]+"|\w+)/.exec(text) ??
@@ -53,10 +68,13 @@ function isInherited(text: string, from: Catalog, to: Catalog): boolean {
   if (!table) return false;
   const bare = (name: string) => name.replaceAll('"', "");
   const name = bare(`${table}.${column}`);
-  const row = (verb === "ADD" ? to : from).rows.find((row) =>
-    row.catalog === "pg_attribute" && bare(row.name) === name
-  );
-  return row?.values.attislocal === "false";
+  const isLocal = ({ rows }: Catalog) =>
+    rows.find((row) => row.catalog === "pg_attribute" && bare(row.name) === name)?.values
+      .attislocal;
+  const [before, after] = verb === "ADD" ? [from, to] : [to, from];
+  // One that is there already can only have been the parent's.
+  return isLocal(after) === "false" ||
+    isLocal(before) !== undefined && isLocal(before) !== isLocal(after);
 }
 
 /** PostgreSQL has no cast from one enum to another: by their labels there is one. */

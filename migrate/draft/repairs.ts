@@ -13,8 +13,13 @@ const removable = new Set([
   "default privileges",
 ]);
 
+/** Parts of a table, which may have gone with something else or out of its way. */
+const parts = new Set(["index", "constraint", "trigger", "policy"]);
+
 /** What needs another kind comes after it. */
-const order = ["operator", "operator family", "operator class", "setting", "owner", "grant"];
+const order = ["operator", "operator family", "operator class", "view", "materialized view"].concat(
+  ["index", "constraint", "trigger", "policy", "setting", "owner", "grant", "comment"],
+);
 
 /**
  * Statements for what a draft has missed: pg-delta does not see operators, casts, text search,
@@ -46,13 +51,34 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   if (kind === "view" && found !== undefined) {
     return [expected.replace(/^create view/, "create or replace view")];
   }
+  if (found === undefined && parts.has(kind)) return [partMade(kind, name, expected)];
+  if (found === undefined && kind === "materialized view") return [expected];
   if (/ foreign options$/.test(name)) return [...away, ...statements];
   if (replacing.has(kind)) return statements;
   return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
 }
 
-/** The default and the not null that a partition has of its own. */
+/** A constraint's definition is its clause alone. */
+function partMade(kind: string, name: string, ddl: string): string {
+  if (kind !== "constraint" || ddl.startsWith("alter ")) return ddl;
+  const own = lastName(name);
+  return `alter table ${name.slice(0, -own.length - 1)} add constraint ${own} ${ddl}`;
+}
+
+/**
+ * The default and the not null that a partition has of its own, and a generated column: what it
+ * holds follows from the others.
+ */
 function columnRepair(name: string, expected = "", found = ""): string[] {
+  const generated = (ddl: string) => / generated always as \(.*\) /s.test(ddl);
+  if (generated(expected) && (!found || generated(found))) {
+    const own = lastName(name);
+    const alter = `alter table ${name.slice(0, -own.length - 1)}`;
+    return [
+      ...found ? [`${alter} drop column ${own}`] : [],
+      `${alter} add column ${own} ${expected}`,
+    ];
+  }
   const parts = (ddl: string) => /^(.*?)( not null)?(?: default (.*))?$/s.exec(ddl)!;
   const [[, left, strict, value], [, right, wasStrict, was]] = [parts(expected), parts(found)];
   if (!expected || left !== right) return [];

@@ -8,11 +8,12 @@ import { explained, unknownOption } from "../advice.ts";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled } from "../catalog/settle.ts";
 import { exit, Failure } from "../command.ts";
-import type { State } from "./draft.ts";
+import { type State, withSession } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
 import { GrammarError, lineAt, parseBlock } from "../files/grammar.ts";
 import { waiting } from "../files/form.ts";
-import { decode, shownPath } from "../files/migrations.ts";
+import { decode, type Migration, shownPath } from "../files/migrations.ts";
+import { isNewRole } from "../files/surroundings.ts";
 import { build } from "../proof/replay.ts";
 import { loadSchema, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
@@ -27,38 +28,56 @@ export interface Side extends State {
   ignored: string[];
 }
 
+/** What a side is made from, read before there is a server for it: it may need roles there. */
+export interface Source extends AsyncDisposable {
+  name: string;
+  migrations: Migration[];
+  scripts: string[];
+  /** Builds it in an empty database; adds the options that it leaves out. */
+  fill(db: Database, ignored: string[]): Promise<void>;
+}
+
 /**
- * `migrations`, `schema` (schema.sql), `database` (the one that DATABASE_URL names), a .sql file or
- * a URL, as a scratch database. A live database is only read. Throws a Failure that names the file
- * and the line, or what of a database could not be copied.
+ * Reads `migrations`, `schema` (schema.sql), `database` (the one that DATABASE_URL names), a .sql
+ * file or a URL. A live database is only read. Throws a Failure that names the file and the line.
  */
-export async function openSide(scratch: Scratch, source: string): Promise<Side> {
-  const settings = await scratch.create();
-  const db = connect(settings, { session: true, deadline: 120_000 });
-  try {
-    const ignored: string[] = [];
-    const name = await fill(source, db, ignored);
-    return { settings, catalog: await readCatalog(db), name, ignored };
-  } finally {
-    await db.close();
-  }
-}
-
-/** Builds what a source names. Returns what to call it; adds the options that it leaves out. */
-async function fill(source: string, db: Database, ignored: string[]): Promise<string> {
+export async function readSource(source: string): Promise<Source> {
   if (source === "migrations") {
-    await build(db, await readSoundMigrations());
-    return "the migrations";
+    const migrations = await readSoundMigrations();
+    return {
+      name: "the migrations",
+      migrations,
+      scripts: [],
+      fill: (db) => build(db, migrations),
+      async [Symbol.asyncDispose]() {},
+    };
   }
-  if (/^postgres(ql)?:/.test(source) || source === "database") {
-    return await copySchema(source, db, ignored);
-  }
-  const path = source === "schema" ? schemaFile() : source;
-  await loadFile(path, db);
-  return shownPath(path);
+  if (/^postgres(ql)?:/.test(source) || source === "database") return await readDatabase(source);
+  return await readFile(source === "schema" ? schemaFile() : source);
 }
 
-async function loadFile(path: string, db: Database) {
+/**
+ * Two sources as scratch databases. Roles that migrations make are made before the other side names
+ * them. Throws a Failure that names the file and the line, or what of a database could not be copied.
+ */
+export async function openSides(scratch: Scratch, from: Source, to: Source): Promise<[Side, Side]> {
+  if (from.migrations.length === 0 && to.migrations.length > 0) {
+    const [b, a] = [await openSide(scratch, to), await openSide(scratch, from)];
+    return [a, b];
+  }
+  return [await openSide(scratch, from), await openSide(scratch, to)];
+}
+
+async function openSide(scratch: Scratch, { name, fill }: Source): Promise<Side> {
+  const settings = await scratch.create();
+  return await withSession(settings, async (db) => {
+    const ignored: string[] = [];
+    await fill(db, ignored);
+    return { settings, catalog: await readCatalog(db), name, ignored };
+  });
+}
+
+async function readFile(path: string): Promise<Source> {
   let bytes;
   try {
     bytes = await Deno.readFile(path);
@@ -78,40 +97,71 @@ async function loadFile(path: string, db: Database) {
     refuse(1, "begins with a byte-order mark", "save it as plain UTF-8");
   }
   const script = withoutPsql(text);
+  let schema = script;
   try {
     for (const statement of await parseBlock({ text: script, line: 1 })) {
       const fault = waiting(statement);
       if (fault) refuse(statement.line, fault.message, fault.remedy);
+      // The scratch server has it already. Its lines stay, so that those behind keep their numbers.
+      if (isNewRole(statement.kind)) {
+        schema = schema.replace(statement.text, statement.text.replaceAll(/[^\n]/g, " "));
+      }
     }
-    await loadSchema(db, script);
   } catch (error) {
     if (error instanceof GrammarError) refuse(error.line, error.message, "correct it");
-    if (!(error instanceof DatabaseError)) throw error;
-    const position = Number(error.fields.position ?? 0);
-    const line = lineAt(text, position);
-    refuse(line, explained(error), "correct it");
+    throw error;
   }
+  return {
+    name: shownPath(path),
+    migrations: [],
+    scripts: [script],
+    async fill(db) {
+      try {
+        await loadSchema(db, schema);
+      } catch (error) {
+        if (!(error instanceof DatabaseError)) throw error;
+        const position = Number(error.fields.position ?? 0);
+        refuse(lineAt(schema, position), explained(error), "correct it");
+      }
+    },
+    async [Symbol.asyncDispose]() {},
+  };
 }
 
-async function copySchema(source: string, copy: Database, ignored: string[]): Promise<string> {
-  await using target = source === "database"
+async function readDatabase(source: string): Promise<Source> {
+  const target = source === "database"
     ? await openTarget()
     : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
   const live = connect(target.settings, { size: 1, applicationName: "migrate diff" });
+  const close = async () => {
+    await live.close();
+    await target[Symbol.asyncDispose]();
+  };
   const name = describeDatabase(target.settings);
   try {
-    await loadKnown(live, copy, ignored);
-    const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
-    const lost = await compareSettled(copy, expected, found);
-    if (lost.length === 0) return name;
-    throw new Failure(
-      `${name} has what a copy of its schema cannot have:\n${
-        describeDifferences(lost, { expected: "the database", found: "the copy" })
-      }`,
-    );
-  } finally {
-    await live.close();
+    return {
+      name,
+      migrations: [],
+      scripts: [await schemaText(live)],
+      fill: (db, ignored) => copySchema(name, live, db, ignored),
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
   }
+}
+
+async function copySchema(name: string, live: Database, copy: Database, ignored: string[]) {
+  await loadKnown(live, copy, ignored);
+  const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
+  const lost = await compareSettled(copy, expected, found);
+  if (lost.length === 0) return;
+  throw new Failure(
+    `${name} has what a copy of its schema cannot have:\n${
+      describeDifferences(lost, { expected: "the database", found: "the copy" })
+    }`,
+  );
 }
 
 /** Loads the schema without the options that the copy's server refuses: it names one at a time. */

@@ -1,5 +1,5 @@
 import type { ParsedStatement } from "./grammar.ts";
-import type { Migration } from "./migrations.ts";
+import type { Block, Migration } from "./migrations.ts";
 
 /** The roles of a server that migrations make, and those that they expect to be there. */
 export interface Roles {
@@ -11,32 +11,46 @@ export interface Roles {
 const special = /^(public|pg_\w+)$/;
 
 /**
- * The roles that occur in migrations, in their order. A name inside a function's body or a `do`
- * block is not seen: there it is only a text.
+ * The roles that occur in migrations, in their order, and those of scripts, which are expected even
+ * where a script says how they are made: a role is the server's, and no part of a schema. A name
+ * inside a function's body or a `do` block is not seen: there it is only a text.
  */
-export async function rolesOf(migrations: Migration[]): Promise<Roles> {
+export async function rolesOf(migrations: Migration[], scripts: string[] = []): Promise<Roles> {
   const made = new Set<string>();
   const named = new Set<string>();
   const words = /\b(role|user|group|grant|revoke|owner|policy|privileges|authorization)\b/i;
-  for (const { kind, fields } of await statementsWith(words, migrations)) {
-    if (kind === "CreateRoleStmt") made.add(fields.role);
+  for (const { kind, fields } of await statementsWith(words, blocksOf(migrations))) {
+    if (isNewRole(kind)) made.add(fields.role);
+    else collect(fields, named);
+  }
+  const blocks = scripts.map((text) => ({ text, line: 1 }));
+  for (const { kind, fields } of await statementsWith(words, blocks)) {
+    if (isNewRole(kind)) named.add(fields.role);
     else collect(fields, named);
   }
   return { made: [...made], named: [...named].filter((name) => !made.has(name)) };
 }
 
+/** Whether a statement of this kind makes a role. */
+export const isNewRole = (kind: string): boolean => kind === "CreateRoleStmt";
+
 /** The schemas that migrations make. */
 export async function schemasOf(migrations: Migration[]): Promise<string[]> {
-  const statements = await statementsWith(/\bschema\b/i, migrations);
+  const statements = await statementsWith(/\bschema\b/i, blocksOf(migrations));
   return statements.filter(({ kind }) => kind === "CreateSchemaStmt")
     .map(({ fields }) => fields.schemaname);
 }
 
+const blocksOf = (migrations: Migration[]) => migrations.flatMap(({ up, down }) => [up, down]);
+
 /** The statements of the blocks in which some words occur. What does not parse is told elsewhere. */
-async function statementsWith(words: RegExp, migrations: Migration[]): Promise<ParsedStatement[]> {
+async function statementsWith(
+  words: RegExp,
+  blocks: Pick<Block, "text" | "line">[],
+): Promise<ParsedStatement[]> {
   const { GrammarError, parseBlock } = await import("./grammar.ts");
   const found: ParsedStatement[] = [];
-  for (const block of migrations.flatMap(({ up, down }) => [up, down])) {
+  for (const block of blocks) {
     if (!words.test(block.text)) continue;
     try {
       found.push(...await parseBlock(block));

@@ -124,6 +124,39 @@ Deno.test("diff: a quoted name is suggested as a rename, and taken as it was sug
   assertEquals(reserved.code, 0, reserved.stderr);
 });
 
+Deno.test("diff: roles that a side names or makes are there, and are no part of the difference", async () => {
+  const table = "create role reader_of_t; create table t (id int); grant select on t to ";
+  const { code, stdout, stderr } = await difference(
+    `${table} reader_of_t;`,
+    `${table} reader_of_t, other_reader_of_t;`,
+  );
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /^grant select on table t to other_reader_of_t;$/m);
+  await using folder = await createFolder({
+    "1_t.sql": migration(
+      "create table t (id int);\ngrant select on t to third_reader_of_t;",
+      "drop table t;",
+    ),
+  });
+  await folder.write("schema.sql", "create table t (id int, n int);");
+  const migrated = await runDb(["diff", "change", "--stdout"], { folder: folder.path });
+  assertEquals(migrated.code, 0, migrated.stderr);
+  assertMatch(migrated.stdout, /^revoke .*third_reader_of_t;$/m);
+});
+
+Deno.test("diff: a secret of a user mapping is refused by name, what is none is drafted", async () => {
+  const server = "create foreign data wrapper w; create server s foreign data wrapper w;";
+  const mapping = (options: string) =>
+    `${server} create user mapping for public server s options (${options});`;
+  const secret = await difference(server, mapping("\"user\" 'me', password 'x'"));
+  assertEquals(secret.code, 1);
+  assertMatch(secret.stderr, /option password of the user mapping for public .*--hint/);
+  assertNotMatch(secret.stdout + secret.stderr, /__OPTION/);
+  const plain = await difference(server, mapping("a 'b c'"));
+  assertEquals(plain.code, 0, plain.stderr);
+  assertMatch(plain.stdout, /options \(a 'b c'\);/);
+});
+
 Deno.test("diff: of a draft that is not done nothing is promised", async () => {
   const { code, stdout } = await difference(
     "create table p (a int); create table c (a int) inherits (p);",

@@ -8,19 +8,16 @@ import { readColumns } from "../catalog/rows.ts";
 import { printed } from "../catalog/rows_shape.ts";
 import { draft, withSession } from "../draft/draft.ts";
 import { proveDraft } from "../draft/proof.ts";
+import { asBaseline } from "../commands/squash.ts";
+import { formatFinding } from "../finding.ts";
+import { checkForm } from "../files/form.ts";
+import { parse } from "../files/migrations.ts";
+import { migration } from "../../tests/support/command.ts";
 import { schemaText } from "../schema/text.ts";
 import { openScratch, type Scratch } from "../scratch.ts";
 import { createDatabase, testServer } from "../../tests/support/database.ts";
+import { type Kind, onlySeen, readKinds, readmeWithKinds } from "./kinds.ts";
 import { dump, dumps } from "./pg_dump.ts";
-
-/** Something that PostgreSQL keeps, and how it comes to be. */
-interface Kind {
-  name: string;
-  before: string;
-  change: string;
-  /** What a command cannot say, which it then refuses by this name: `diff`, `schema`. */
-  refused: Map<string, string>;
-}
 
 /** A role belongs to the server, where several kinds at once would make it. */
 async function makeRole() {
@@ -29,20 +26,6 @@ async function makeRole() {
     `do $$ begin create role kin; exception when duplicate_object or unique_violation then end $$`,
   );
   await db.close();
-}
-
-/** The list of kinds, as far as a server of this version has them. */
-async function readKinds(version: number): Promise<Kind[]> {
-  const text = await Deno.readTextFile(new URL("./fixtures/kinds.sql", import.meta.url));
-  return text.split(/^-- kind: /m).slice(1).flatMap((part) => {
-    const [head = "", change = ""] = part.split("-- change\n");
-    const [name = "", ...lines] = head.split("\n");
-    if (Number(/^-- only: (\d+)$/m.exec(head)?.[1] ?? 0) > version) return [];
-    const refused = new Map(
-      [...head.matchAll(/^-- refused by (\w+): (.*)$/gm)].map(([, by, why]) => [by!, why!]),
-    );
-    return [{ name, before: lines.join("\n"), change, refused }];
-  });
 }
 
 async function versionOf(scratch: Scratch): Promise<number> {
@@ -99,6 +82,12 @@ Deno.test("catalog/README.md lists what is left out", async () => {
   assertEquals(words(await Deno.readTextFile(file)), words(readme()));
 });
 
+Deno.test("migrate/README.md says of each kind what the commands do with it", async () => {
+  const words = (text: string) => text.split(/[\s-]+/);
+  const [is, ought] = await readmeWithKinds();
+  assertEquals(words(is), words(ought));
+});
+
 Deno.test("each kind of thing that PostgreSQL keeps is seen when it changes, by name", async () => {
   const blind: string[] = [];
   await each(async ({ name, before, change }, scratch) => {
@@ -110,7 +99,7 @@ Deno.test("each kind of thing that PostgreSQL keeps is seen when it changes, by 
       const differences = compareCatalogs(was, await readCatalog(db));
       if (describeDifferences(differences) === "") blind.push(name);
       // It would keep its database from being dropped.
-      if (name !== "subscription") return;
+      if (name !== onlySeen) return;
       for (const end of ["alter subscription su set (slot_name = none)", "drop subscription su"]) {
         await db.script(end);
       }
@@ -150,10 +139,13 @@ const notDumped: Record<string, string> = {
   "subscription": "its database could not be dropped",
 };
 
-Deno.test("schema.sql says each kind, so that it loads and is equal, or its proof names what it cannot say", async () => {
+Deno.test("schema.sql says each kind, so that it loads and is equal, or its proof names what it cannot say; squash takes it", async () => {
+  const path = "20260101000000_first.sql";
+  const text = new TextEncoder().encode(migration("select 1;"));
+  const first = parse(path, text).migration!;
   const wrong: string[] = [];
   await each(async ({ name, before, change, refused }, scratch) => {
-    if (name === "subscription") return;
+    if (name === onlySeen) return;
     const { settings, catalog } = await state(scratch, `${before}\n${change}`);
     const text = await withSession(settings, (db) => schemaText(db));
     const copy = await scratch.create();
@@ -161,6 +153,10 @@ Deno.test("schema.sql says each kind, so that it loads and is equal, or its proo
       await db.script(text);
       return describeDifferences(await compareSettled(db, catalog, await readCatalog(db)));
     });
+    const form = await checkForm(asBaseline([first, first], text, ""));
+    if (form.length > 0 && !refused.has("schema")) {
+      wrong.push(`${name}, squashed: ${form.map(formatFinding).join("\n")}`);
+    }
     const expected = refused.get("schema");
     if (expected ? !left.includes(expected) : left !== "") wrong.push(`${name}: ${left}`);
   });
@@ -170,7 +166,7 @@ Deno.test("schema.sql says each kind, so that it loads and is equal, or its proo
 Deno.test("diff drafts each kind, up and down, or refuses it by name; none is called equal", async () => {
   const wrong: string[] = [];
   await each(async ({ name, before, change, refused }, scratch) => {
-    if (name === "subscription") return;
+    if (name === onlySeen) return;
     const from = await state(scratch, before || "select");
     const to = await state(scratch, `${before}\n${change}`);
     const parts = await draft(scratch, from, to, { up: [], down: [] });

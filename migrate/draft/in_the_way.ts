@@ -1,0 +1,52 @@
+import type { DatabaseError } from "../../postgres/mod.ts";
+import type { CatalogObject } from "../catalog/definitions.ts";
+
+/**
+ * What PostgreSQL says that keeps `statement` from running, as far as it can be taken away and made
+ * again without touching a row: views, triggers, policies, rules, foreign keys, generated columns.
+ */
+export function inTheWay(
+  statement: string,
+  { code, fields }: DatabaseError,
+  objects: CatalogObject[],
+): CatalogObject[] {
+  if (code !== "2BP01" && code !== "0A000") return [];
+  const [, table = ""] = /^ALTER TABLE (?:ONLY )?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?) /i
+    .exec(statement) ?? [];
+  return String(fields.detail ?? "").split("\n").flatMap((line) => {
+    const { kinds, name } = told(line, table.replace(/"([a-z_][a-z0-9_]*)"/g, "$1")) ?? {};
+    return objects.filter((o) =>
+      kinds?.includes(o.kind) && (o.name === name || o.name === `public.${name}`)
+    );
+  });
+}
+
+/** One line of PostgreSQL's list, as the kind and the name of a definition. */
+function told(line: string, table: string): { kinds: string[]; name: string } | undefined {
+  const [, generated] = /^Column ".*" is used by generated column "(.*)"\.$/.exec(line) ?? [];
+  if (generated) return { kinds: ["column"], name: `${table}.${generated}` };
+  const [, view] =
+    /^(?:rule "?_RETURN"? on )?(?:materialized )?view (\S.*?) depends on /.exec(line) ?? [];
+  if (view) return { kinds: ["view", "materialized view"], name: view };
+  const [, kind, own, of] =
+    /^(trigger|policy|rule|constraint) (\S.*?) on (?:table|view|materialized view) (\S.*?) depends on /
+      .exec(line) ?? [];
+  return kind ? { kinds: [kind], name: `${of}.${own}` } : undefined;
+}
+
+/** The statement that takes an object away, of the kinds that inTheWay finds. */
+export function takenAway({ kind, name, of }: CatalogObject): string {
+  const own = name.slice(of === null ? 0 : of.length + 1);
+  switch (kind) {
+    case "column":
+      return `alter table ${of} drop column ${own}`;
+    case "constraint":
+      return `alter table ${of} drop constraint ${own}`;
+    case "trigger":
+    case "policy":
+    case "rule":
+      return `drop ${kind} ${own} on ${of}`;
+    default:
+      return `drop ${kind} ${name}`;
+  }
+}
