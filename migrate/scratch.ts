@@ -18,6 +18,8 @@ export interface Scratch extends AsyncDisposable {
   create(template?: DatabaseSettings): Promise<DatabaseSettings>;
   /** Drops a database and what its migrations made of roles, and creates an empty one. */
   renew(old: DatabaseSettings): Promise<DatabaseSettings>;
+  /** Makes the roles of these names that the server lacks. */
+  expect(roles: string[]): Promise<void>;
 }
 
 export interface ScratchOptions {
@@ -69,7 +71,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     }
   };
   try {
-    roles = await makeRoles(db, server, options.migrations ?? []);
+    roles = await makeRoles(db, server, await rolesOf(options.migrations ?? []));
     const base = await create("template0");
     await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
     return {
@@ -80,6 +82,9 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
       async renew({ database }) {
         await drop([database], roles.made);
         return { ...server, database: await create(base) };
+      },
+      async expect(named) {
+        roles.named.push(...(await makeRoles(db, server, { made: [], named })).named);
       },
       [Symbol.asyncDispose]: dispose,
     };
@@ -139,9 +144,8 @@ async function runPreparation(db: Database) {
 async function makeRoles(
   db: Database,
   server: DatabaseSettings,
-  migrations: Migration[],
+  { made, named }: Roles,
 ): Promise<Roles> {
-  const { made, named } = await rolesOf(migrations);
   if (made.length + named.length === 0) return { made, named };
   await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
   const wanted = JSON.stringify([...made, ...named]);

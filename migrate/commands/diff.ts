@@ -11,6 +11,7 @@ import { type Proof, proveDraft } from "../draft/proof.ts";
 import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
 import { openSide } from "../draft/sides.ts";
 import { openScratch } from "../scratch.ts";
+import { readSoundMigrations } from "../files/sound.ts";
 
 export const command: Command = {
   name: "diff",
@@ -41,9 +42,13 @@ diff back --from database --to migrations --stdout`,
     const name = fileName(context.positionals[0]!);
     const hint = text(context, "hint") ? await readHint(text(context, "hint")!) : undefined;
     context.progress("building both schemas on a scratch server");
-    await using scratch = await openScratch();
-    const from = await openSide(scratch, text(context, "from") ?? "migrations");
-    const to = await openSide(scratch, text(context, "to") ?? "schema");
+    const sources = [text(context, "from") ?? "migrations", text(context, "to") ?? "schema"];
+    const migrations = sources.includes("migrations") ? await readSoundMigrations() : [];
+    await using scratch = await openScratch({ migrations });
+    // The migrations first: they may make the roles that the other side names.
+    const made = sources[1] === "migrations" ? await openSide(scratch, "migrations") : undefined;
+    const from = await openSide(scratch, sources[0]!);
+    const to = made ?? await openSide(scratch, sources[1]!);
     for (const { name, ignored } of [from, to]) {
       if (ignored.length === 0) continue;
       context.say(

@@ -17,6 +17,7 @@ import { build } from "../proof/replay.ts";
 import { loadSchema, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSoundMigrations } from "../files/sound.ts";
+import { rolesIn } from "../files/surroundings.ts";
 import type { Scratch } from "../scratch.ts";
 import { openTarget } from "../target.ts";
 
@@ -37,28 +38,36 @@ export async function openSide(scratch: Scratch, source: string): Promise<Side> 
   const db = connect(settings, { session: true, deadline: 120_000 });
   try {
     const ignored: string[] = [];
-    const name = await fill(source, db, ignored);
+    const name = await fill(source, { db, scratch, ignored });
     return { settings, catalog: await readCatalog(db), name, ignored };
   } finally {
     await db.close();
   }
 }
 
-/** Builds what a source names. Returns what to call it; adds the options that it leaves out. */
-async function fill(source: string, db: Database, ignored: string[]): Promise<string> {
+/** Where a source is built. */
+interface Copy {
+  db: Database;
+  scratch: Scratch;
+  /** Gets the options that are left out. */
+  ignored: string[];
+}
+
+/** Builds what a source names. Returns what to call it. */
+async function fill(source: string, copy: Copy): Promise<string> {
   if (source === "migrations") {
-    await build(db, await readSoundMigrations());
+    await build(copy.db, await readSoundMigrations());
     return "the migrations";
   }
   if (/^postgres(ql)?:/.test(source) || source === "database") {
-    return await copySchema(source, db, ignored);
+    return await copySchema(source, copy);
   }
   const path = source === "schema" ? schemaFile() : source;
-  await loadFile(path, db);
+  await loadFile(path, copy);
   return shownPath(path);
 }
 
-async function loadFile(path: string, db: Database) {
+async function loadFile(path: string, { db, scratch }: Copy) {
   let bytes;
   try {
     bytes = await Deno.readFile(path);
@@ -83,6 +92,7 @@ async function loadFile(path: string, db: Database) {
       const fault = waiting(statement);
       if (fault) refuse(statement.line, fault.message, fault.remedy);
     }
+    await expectRoles(scratch, script);
     await loadSchema(db, script);
   } catch (error) {
     if (error instanceof GrammarError) refuse(error.line, error.message, "correct it");
@@ -93,16 +103,19 @@ async function loadFile(path: string, db: Database) {
   }
 }
 
-async function copySchema(source: string, copy: Database, ignored: string[]): Promise<string> {
+async function copySchema(source: string, copy: Copy): Promise<string> {
   await using target = source === "database"
     ? await openTarget()
     : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
   const live = connect(target.settings, { size: 1, applicationName: "migrate diff" });
   const name = describeDatabase(target.settings);
   try {
-    await loadKnown(live, copy, ignored);
-    const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
-    const lost = await compareSettled(copy, expected, found);
+    await loadKnown(live, copy);
+    const [expected, found] = [
+      await readCatalog(live, { ignored: copy.ignored }),
+      await readCatalog(copy.db),
+    ];
+    const lost = await compareSettled(copy.db, expected, found);
     if (lost.length === 0) return name;
     throw new Failure(
       `${name} has what a copy of its schema cannot have:\n${
@@ -115,16 +128,23 @@ async function copySchema(source: string, copy: Database, ignored: string[]): Pr
 }
 
 /** Loads the schema without the options that the copy's server refuses: it names one at a time. */
-async function loadKnown(live: Database, copy: Database, ignored: string[]) {
+async function loadKnown(live: Database, { db, scratch, ignored }: Copy) {
   for (;;) {
     try {
-      return await copy.script(await schemaText(live, ignored));
+      const text = await schemaText(live, ignored);
+      await expectRoles(scratch, text);
+      return await db.script(text);
     } catch (error) {
       const option = error instanceof DatabaseError ? unknownOption(error.message) : undefined;
       if (!option || ignored.includes(option)) throw error;
       ignored.push(option);
     }
   }
+}
+
+/** What a schema names of roles is there, so that its grants and policies can be loaded. */
+async function expectRoles(scratch: Scratch, text: string) {
+  await scratch.expect((await rolesIn([{ text, line: 1 }])).named);
 }
 
 function settingsOf(url: string): DatabaseSettings {

@@ -207,9 +207,17 @@ async function writes(migration: Migration, part: "up" | "down"): Promise<boolea
 }
 
 /** What helps against reading every row under a lock, by the kind of statement. */
+const asIndex = "build a unique index concurrently, in a migration under transaction:false, and " +
+  "add the constraint `using index` in the next one";
 const remedies: Record<string, string> = {
   IndexStmt: "build it concurrently, in a migration under transaction:false",
-  AlterTableStmt: "add it `not valid` and validate it in the next migration",
+  CONSTR_UNIQUE: asIndex,
+  CONSTR_PRIMARY: asIndex,
+  CONSTR_EXCLUSION: "it cannot be built beside running work: choose a quiet hour",
+  CONSTR_CHECK: "add it `not valid` and validate it in the next migration",
+  CONSTR_FOREIGN: "add it `not valid` and validate it in the next migration",
+  AT_SetNotNull: "add a check that it is not null, `not valid`, validate that in the next " +
+    "migration, and set it then",
 };
 
 function judge(migration: Migration, effects: Effect[]): Finding[] {
