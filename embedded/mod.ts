@@ -1,4 +1,3 @@
-import { statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
   homeOf,
@@ -12,6 +11,7 @@ import {
 import { binaries, major } from "./binaries.ts";
 import { EmbeddedError } from "./error.ts";
 import { removeInTheEnd } from "./leash.ts";
+import { folderInMemory } from "./memory.ts";
 import {
   freePort,
   initialise,
@@ -85,14 +85,9 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
   }
 }
 
-/**
- * A small server is kept in memory where that is plentiful: a disk takes several times as long for
- * the thousands of files that come and go with a schema. TMPDIR has precedence.
- */
+/** A small server is kept in memory where that is plentiful. */
 async function temporaryFolder(small = false): Promise<string> {
-  const memory = "/dev/shm";
-  const free = await statfs(memory).then(({ bavail, bsize }) => bavail * bsize, () => 0);
-  const dir = small && !Deno.env.get("TMPDIR") && free > 2 ** 30 ? memory : undefined;
+  const dir = small ? await folderInMemory(2 ** 30) : undefined;
   return await Deno.makeTempDir({ dir, prefix: "slate-" });
 }
 

@@ -113,6 +113,8 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
         max_connections: 200,
         // No workers to be started, for what is in memory anyway.
         io_method: "sync",
+        // In its folder, which goes as a whole, also after a kill -9.
+        dynamic_shared_memory_type: "mmap",
       }
       : {}),
   };

@@ -9,6 +9,7 @@
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
 import { removeInTheEnd, spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
+import { folderInMemory } from "../embedded/memory.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
@@ -38,7 +39,11 @@ const withOwnServer = [
 const jobs = 2 * navigator.hardwareConcurrency;
 
 const given = Deno.env.get("TEST_DATABASE_URL");
-const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
+/** With copies of the project and databases in it, which are of no use after a power cut. */
+const folder = await Deno.makeTempDir({
+  dir: await folderInMemory(8 * 2 ** 30, { programs: true }),
+  prefix: "slate-test-",
+});
 // Whoever is killed in the middle of a test leaves what it has there.
 const removeFolder = removeInTheEnd(folder);
 await Deno.chmod(folder, 0o711);
