@@ -83,8 +83,6 @@ const squawk = {
   "ban-drop-not-null": "warning",
   "ban-drop-table": "error",
   "ban-truncate-cascade": "error",
-  "changing-column-type": "error",
-  "disallowed-unique-constraint": "error",
   "identifier-too-long": "error",
   "renaming-column": "error",
   "renaming-table": "error",
@@ -118,6 +116,8 @@ export const notAsked = [
   "adding-not-nullable-field",
   "adding-foreign-key-constraint",
   "constraint-missing-not-valid",
+  "changing-column-type",
+  "disallowed-unique-constraint",
   // Rules of the form say the same.
   "ban-concurrent-index-creation-in-transaction",
   "transaction-nesting",

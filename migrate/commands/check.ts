@@ -62,6 +62,9 @@ the file, or for all files in the configuration.`,
     ].map((words) => `, ${words}`).join("");
     if (errors.length > 0) {
       say(`${counted(errors.length, "finding")} in ${files}${beside} ${seconds}`);
+      if (since === undefined && project.config.profile !== "strict") {
+        say(`what is applied already is accepted by \`${project.command} adopt\``);
+      }
       return exit.found;
     }
     say(`${files} ${judged.length === 1 ? "is" : "are"} sound${beside} ${seconds}`);

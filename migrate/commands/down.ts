@@ -1,9 +1,12 @@
 import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
+import { accept } from "../files/accept.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
+import { project } from "../project.ts";
+import { levelOf } from "../rules.ts";
 import { findingsOf, fromLedger, type Row } from "../apply/state.ts";
 import { step } from "../apply/step.ts";
 import { downTo } from "../apply/versions.ts";
@@ -94,8 +97,11 @@ async function obstacles(migration: Migration): Promise<Finding[]> {
       remedy: "write a new migration that goes forward",
     }];
   }
-  // That nothing would be undone is an error here, whatever it weighs in a file.
   const found = (await checkForm(migration)).filter(({ line }) => line >= down.line);
-  const empty = found.filter(({ rule }) => rule === "empty-down");
-  return empty.length > 0 ? empty : judge(found, [migration]).errors;
+  // That nothing would be undone is an error here, also where it only warns, unless it is accepted.
+  const empty = found.filter(({ rule }) =>
+    rule === "empty-down" && levelOf(rule, project.config) !== "off"
+  );
+  const { findings } = accept([migration], empty);
+  return findings.length > 0 ? findings : judge(found, [migration]).errors;
 }

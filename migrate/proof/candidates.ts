@@ -14,7 +14,7 @@ export function candidates(column: ColumnShape, literals: string[], n: number): 
 }
 
 function byCategory(
-  { base, category }: ColumnShape,
+  { type, base, category }: ColumnShape,
   literals: string[],
   numbers: number[],
   n: number,
@@ -23,6 +23,7 @@ function byCategory(
   switch (category) {
     case "N":
       return [n, 1, 0, ...numbers.flatMap((k) => [k, k + 1, k - 1]), 10, 100, 0.5]
+        .filter((value) => Math.abs(value) < limit(type) && Math.abs(value) < limit(base))
         .map(String).filter((text) => whole ? /^-?\d+$/.test(text) : !text.includes("e"));
     case "S":
       return texts(literals, numbers, n);
@@ -49,6 +50,12 @@ function byCategory(
     default:
       return ["1"];
   }
+}
+
+/** Below which a `numeric(precision, scale)` has room. */
+function limit(type: string): number {
+  const [, precision, scale = 0] = /^numeric\((\d+)(?:,(-?\d+))?\)/.exec(type) ?? [];
+  return precision === undefined ? Infinity : 10 ** (Number(precision) - Number(scale));
 }
 
 /** Types whose category says too little. */

@@ -6,7 +6,7 @@ import { replay } from "./replay.ts";
 /** What one statement did to a table that was there before its migration began. */
 export interface Effect {
   line: number;
-  /** The kind of the statement, such as IndexStmt. */
+  /** What the statement does: its kind, such as IndexStmt, or the step that an `alter table` takes. */
   kind: string;
   table: string;
   /** The strongest lock that the transaction holds on it, in words: `access exclusive`. */
@@ -55,7 +55,8 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
   await db.script("begin");
   let before = new Map((await observe(db)).map((seen) => [seen.oid, seen]));
   const existing = before;
-  for (const { kind, text, line } of statements) {
+  for (const parsed of statements) {
+    const { text, line } = parsed;
     const statement = { ...migration, up: { text, line, transaction: false } };
     try {
       await replay(db, statement, "up");
@@ -69,7 +70,7 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
       if (!existing.has(seen.oid) || !was || seen.lock === null) continue;
       const effect = {
         line,
-        kind,
+        kind: stepOf(parsed),
         table: existing.get(seen.oid)!.name,
         lock: seen.lock,
         taken: seen.lock !== was.lock,
@@ -82,6 +83,19 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
   }
   await db.script("commit");
   return effects;
+}
+
+/** Of an `alter table` with several steps, the first that adds a constraint or a duty. */
+function stepOf({ kind, fields }: ParsedStatement): string {
+  const steps: Step[] = kind === "AlterTableStmt" ? fields.cmds : [];
+  const duties = steps.map(({ AlterTableCmd: { subtype, def } }) =>
+    def?.Constraint?.contype ?? (subtype === "AT_SetNotNull" ? subtype : undefined)
+  );
+  return duties.find((duty) => duty !== undefined) ?? kind;
+}
+
+interface Step {
+  AlterTableCmd: { subtype: string; def?: { Constraint?: { contype: string } } };
 }
 
 /** The statements; undefined where PostgreSQL itself has to say what is wrong. */

@@ -3,6 +3,7 @@ import { explained, unknownOption } from "../advice.ts";
 import { Failure } from "../command.ts";
 import { waiting } from "../files/form.ts";
 import type { Block, Migration } from "../files/migrations.ts";
+import { environment } from "../project.ts";
 
 /** A block that the scratch database refused, with the file and the line. */
 export class ReplayFailure extends Failure {
@@ -60,10 +61,12 @@ function serverHint({ message }: DatabaseError): string {
   if (/^schema ".*" does not exist/.test(message)) {
     return "; what a script makes before dbmate runs can be named as `prepare` in the configuration, and a search_path belongs into DATABASE_URL";
   }
-  return /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
-      unknownOption(message)
-    ? "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases"
-    : "";
+  const lacks = /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
+    unknownOption(message);
+  if (!lacks) return "";
+  return environment().SCRATCH_DATABASE_URL
+    ? "; the server of SCRATCH_DATABASE_URL lacks it: install it there, or name another server"
+    : "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases";
 }
 
 /** The line of the statement that fails: most errors carry no position. */

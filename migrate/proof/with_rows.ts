@@ -8,7 +8,7 @@ import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import { failed, isEmpty, refuses } from "./round_trip.ts";
 import { failingSequences } from "./sequences.ts";
 import { fillTables, type Unfilled } from "./rows.ts";
-import type { TableShape } from "./rows_query.ts";
+import { readShapes, type TableShape } from "./rows_query.ts";
 import type { Rule } from "../rules.ts";
 import type { Stage } from "./stage.ts";
 
@@ -52,7 +52,12 @@ export async function withRows(
       throw error;
     }
   }
-  return result;
+  // What waited for a table that a later migration makes has its rows by now.
+  const filled = (await readShapes(stage.db)).filter(({ stored }) => stored);
+  const unfilled = result.unfilled.filter(({ table }) =>
+    !filled.some(({ name }) => name === table)
+  );
+  return { ...result, unfilled };
 }
 
 /** The rows that the tables hold. */
@@ -207,9 +212,17 @@ async function writes(migration: Migration, part: "up" | "down"): Promise<boolea
 }
 
 /** What helps against reading every row under a lock, by the kind of statement. */
+const asIndex = "build a unique index concurrently, in a migration under transaction:false, and " +
+  "add the constraint `using index` in the next one";
 const remedies: Record<string, string> = {
   IndexStmt: "build it concurrently, in a migration under transaction:false",
-  AlterTableStmt: "add it `not valid` and validate it in the next migration",
+  CONSTR_UNIQUE: asIndex,
+  CONSTR_PRIMARY: asIndex,
+  CONSTR_EXCLUSION: "it cannot be built beside running work: choose a quiet hour",
+  CONSTR_CHECK: "add it `not valid` and validate it in the next migration",
+  CONSTR_FOREIGN: "add it `not valid` and validate it in the next migration",
+  AT_SetNotNull: "add a check that it is not null, `not valid`, validate that in the next " +
+    "migration, and set it then",
 };
 
 function judge(migration: Migration, effects: Effect[]): Finding[] {

@@ -6,6 +6,7 @@ import { Failure } from "../command.ts";
 import { diagram } from "./diagram.ts";
 import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
+import { loadSchema } from "./load.ts";
 import { schemaText } from "./text.ts";
 import { environment, project } from "../project.ts";
 import type { Scratch } from "../scratch.ts";
@@ -36,7 +37,7 @@ export async function generate(scratch: Scratch, migrations: Migration[]): Promi
   try {
     await build(built, migrations);
     const text = await schemaText(built);
-    await loaded.script(text);
+    await loadSchema(loaded, text);
     const differences = await compareDatabases(built, built, loaded);
     if (differences.length > 0) {
       throw new Failure(

@@ -12,6 +12,9 @@ export async function loadSchema(db: Database, text: string) {
   await db.script(`drop table if exists ${versionsTableName()}`);
   const { schema } = versionsTable();
   if (schema) await db.script(`drop schema if exists ${quoteName(schema)}`);
-  if (/^create schema public;/im.test(text)) await db.script("drop schema public cascade");
+  // A scratch database has those of the search_path already.
+  for (const [, made] of text.matchAll(/^create schema ("?\w+"?);/gim)) {
+    await db.script(`drop schema if exists ${made} cascade`);
+  }
   await db.script(text);
 }

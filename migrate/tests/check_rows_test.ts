@@ -44,3 +44,26 @@ for (const [what, [up, down]] of Object.entries(goes)) {
     assertEquals(code, 0, stderr);
   });
 }
+
+Deno.test("check: a number has room in its column, and a table that waits for another one is filled later: no note", async () => {
+  await using folder = await createFolder({
+    "1_create_facts.sql": "-- down loses every fact\n" + migration(
+      'create table "Facts" ("TimeKey" bigint not null, share numeric(4, 3) not null,\n' +
+        "  score numeric(2, 1) not null check (score > 0));",
+      'drop table "Facts";',
+    ),
+    "2_create_times.sql": "-- down loses every time\n" + migration(
+      'create table "Times" ("TimeKey" bigint constraint "Times_pkey" primary key);',
+      'drop table "Times";',
+    ),
+    "3_bind_facts.sql": '-- lock: share row exclusive on "Facts" and "Times"\n' + migration(
+      'alter table "Facts" add constraint "Facts_TimeKey_fkey" foreign key ("TimeKey")\n' +
+        '  references "Times" not valid;',
+      'alter table "Facts" drop constraint "Facts_TimeKey_fkey";',
+    ),
+  });
+  await runDb(["schema"], { folder: folder.path });
+  const { code, stderr } = await runDb(["check"], { folder: folder.path });
+  assertEquals(code, 0, stderr);
+  assertEquals(stderr.match(/^note: .*/gm), null, stderr);
+});

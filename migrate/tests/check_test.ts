@@ -229,7 +229,7 @@ Deno.test("check: a type change that cuts values off is found (H25)", async () =
   await using folder = await createFolder({
     "1_create_people.sql": people,
     "2_shorten.sql": "-- lock: access exclusive\n" + migration(
-      "-- safety: allow rewrite: a test\n-- safety: allow changing-column-type: a test\nalter table people alter column name type varchar(3) using name::varchar(3);",
+      "-- safety: allow rewrite: a test\nalter table people alter column name type varchar(3) using name::varchar(3);",
       "alter table people alter column name type text;",
     ),
   });

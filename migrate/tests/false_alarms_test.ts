@@ -161,3 +161,63 @@ Deno.test("drift: another search_path, Windows line ends and an order of columns
   const url = `${named(settings).DATABASE_URL}&search_path=app`;
   assertEquals((await project.run(["status"], { DATABASE_URL: url })).code, 0);
 });
+
+Deno.test("check: a type that widens is no finding, one that rewrites is one; a unique constraint is one with what helps it", async () => {
+  await using project = await createForeign({
+    "1_create.sql": migration(
+      "create table guests (id int primary key, agent varchar(127), code text not null);",
+      "drop table guests;",
+    ),
+    "2_widen.sql": migration(
+      "alter table guests alter column agent type varchar(256);",
+      "alter table guests alter column agent type varchar(127);",
+    ),
+    "3_rewrite.sql": migration(
+      "alter table guests alter column id type bigint;",
+      "alter table guests alter column id type int;",
+    ),
+    "4_unique.sql": migration(
+      "alter table guests\n  drop constraint if exists guests_code_key,\n" +
+        "  add constraint guests_code_key unique (code);",
+      "alter table guests drop constraint guests_code_key;",
+    ),
+    "5_required.sql": migration(
+      "alter table guests alter column code drop not null;",
+      "alter table guests alter column code set not null;",
+    ),
+    "6_required_again.sql": migration(
+      "alter table guests alter column code set not null;",
+      "alter table guests alter column code drop not null;",
+    ),
+  });
+  const found = findings(await project.run(["check"]))
+    .filter((line) => /[346]_\w+\.sql|2_widen/.test(line));
+  assertEquals(found.map((line) => /(\d_\w+\.sql:\d+).*\[(.*?)\]/.exec(line)?.slice(1)), [
+    ["3_rewrite.sql:2", "rewrite"],
+    ["4_unique.sql:2", "scan-under-lock"],
+    ["6_required_again.sql:2", "up-fails-with-rows"],
+  ]);
+  assertMatch(found[1]!, /add the constraint `using index`/);
+});
+
+Deno.test("diff: roles that a migration makes or names stand in both sides, whichever comes first", async () => {
+  await using project = await createForeign({
+    "1_create.sql": migration(
+      "create role guard_diff_made nologin;\ncreate table a (b int);\n" +
+        "grant select on a to guard_diff_made;\ngrant insert on a to guard_diff_named;",
+      "drop table a;\ndrop role guard_diff_made;",
+    ),
+  });
+  const schema = await project.run(["schema"]);
+  assertEquals(schema.code, 0, schema.stderr);
+  for (const sides of [[], ["--from", "schema", "--to", "migrations"]]) {
+    const { code, stderr } = await project.run(["diff", "nothing", ...sides]);
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /are equal: nothing to do/);
+  }
+  const text = await project.read("db/schema.sql");
+  await project.write("db/schema.sql", `${text}grant update on a to guard_diff_new;\n`);
+  const { code, stdout, stderr } = await project.run(["diff", "grant", "--stdout"]);
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /grant update on table a to guard_diff_new/);
+});

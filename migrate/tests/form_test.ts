@@ -160,6 +160,13 @@ Deno.test("H15: dbmate calls an empty down rolled back; up and down refuse it", 
   assertEquals(code, 1);
   assertStringIncludes(stderr, "001_a.sql:4: the down block has no statement");
   assertEquals(await readApplied(project.db), ["001"]);
+
+  const meant = text.replace("-- nothing yet", "-- safety: allow empty-down: a comment stays");
+  await using accepted = await createProject({ "001_a.sql": meant });
+  await accepted.dbmate("migrate");
+  const down = await accepted.run("down");
+  assertEquals(down.code, 0, down.stderr);
+  assertEquals(await readApplied(accepted.db), []);
 });
 
 Deno.test("an irreversible migration says why, has to raise in its down, and is not reverted", async () => {

@@ -187,10 +187,18 @@ Deno.test("check: an extension, a schema or a role that a scratch server lacks h
   await using project = await createForeign({
     "1_extend.sql": migration("create extension guard_nowhere;", "drop extension guard_nowhere;"),
   });
-  const lacking = await project.run(["check"]);
+  const lacking = await project.run(["check"], { SCRATCH_DATABASE_URL: "" });
   assertMatch(
     lacking.stderr,
-    /1_extend\.sql:2: .*"guard_nowhere" is not available.*SCRATCH_DATABASE_URL/,
+    /1_extend\.sql:2: .*"guard_nowhere" is not available.*; SCRATCH_DATABASE_URL names a server/,
+  );
+  assertMatch(lacking.stderr, /accepted by `.* adopt`/);
+  await using other = await createDatabase({ empty: true });
+  const { DATABASE_URL: url } = named(other.settings);
+  const there = await project.run(["check"], { SCRATCH_DATABASE_URL: url! });
+  assertMatch(
+    there.stderr,
+    /"guard_nowhere" is not available.*; the server of SCRATCH_DATABASE_URL lacks it: install it/,
   );
   await Deno.remove(`${project.path}/db/migrations/1_extend.sql`);
   await project.write(
