@@ -90,6 +90,8 @@ export function removeInTheEnd(...folders: string[]): () => Promise<void> {
     stdin: "piped",
     stdout: "null",
     stderr: "null",
+    // A kill -9 of our whole group must not reach it.
+    detached: true,
   }).spawn();
   return async () => {
     await child.stdin.close();

@@ -138,6 +138,8 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     stdin: "piped",
     stdout: "piped",
     stderr: "null",
+    // Out of our group: a kill -9 of all of it, as by `timeout`, must not take the shell away too.
+    detached: true,
     ...account,
   }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();

@@ -34,10 +34,10 @@ const commands: [args: string[], sign: RegExp][] = [
 for (const [args, sign] of commands) {
   const name = `deno task ${args.join(" ")}`;
   Deno.test({
-    name: `${name}: kill -9 of its task, or of its program, leaves no process and no folder`,
+    name: `${name}: kill -9 of its task, of its program or of their group leaves no process and no folder`,
     ignore: Deno.build.os === "windows",
     async fn() {
-      for (const level of ["the task", "the program"]) {
+      for (const level of ["the task", "the program", "the group"]) {
         const folder = await Deno.makeTempDir({ prefix: "slate-killed-" });
         try {
           await Deno.chmod(folder, 0o711);
@@ -51,7 +51,8 @@ for (const [args, sign] of commands) {
             all.slice(1).map(async (pid) => ({ pid, size: (await family(pid)).length })),
           )).toSorted((a, b) => b.size - a.size)[0]!;
           assertEquals(program.size >= 3, true, `${program.size} processes`);
-          Deno.kill(level === "the task" ? task.pid : program.pid, "SIGKILL");
+          if (level === "the group") task.interrupt("SIGKILL");
+          else Deno.kill(level === "the task" ? task.pid : program.pid, "SIGKILL");
           for (const pid of all) await until(async () => !await runs(pid));
           await until(() => Promise.resolve(namesIn(folder, 1).length === 0));
         } finally {
