@@ -4,7 +4,7 @@ import type { Authorization } from "../db/_row.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveCaller } from "../db/keys.ts";
 import { type Database, DatabaseError } from "../postgres/mod.ts";
-import { isLocal } from "../postgres/settings.ts";
+import { openKey } from "./_dev_key.ts";
 import type { Limits } from "./_limits.ts";
 import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
 import type { Handler, Step, Variables } from "./_step.ts";
@@ -28,13 +28,6 @@ export function authentication(
   },
   scope: Scope,
 ): Step {
-  // Only under a name of this machine: a web page can make its own name point here (DNS rebinding).
-  function openKey(c: Context): string | undefined {
-    const { host, hostname } = new URL(c.req.url);
-    if (!devKey || !isLocal(hostname.replace(/^\[|\]$/g, ""))) return undefined;
-    refuseForeignPage(c, host, corsOrigins);
-    return devKey;
-  }
   async function prove(credential: Credential, tries = firstTries): Promise<Authorization[]> {
     try {
       return await proveCaller(db, credential, scope);
@@ -46,7 +39,7 @@ export function authentication(
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined
-      ? devKey && openKey(c)
+      ? devKey && openKey(c, devKey, corsOrigins)
       : /^bearer +(\S+) *$/i.exec(header)?.[1];
     let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
     // A JSON Web Token has three parts.
@@ -127,33 +120,6 @@ function bothMadeIt(error: unknown, credential: Credential): boolean {
 function needsOwner(error: unknown, credential: Credential): boolean {
   return typeof credential.ownerId !== "string" &&
     error instanceof DatabaseError && error.code === "0A000";
-}
-
-/**
- * Without a key the browser's word counts on whose page asks: any page of the web can send a request
- * to this machine, also where it may not read the answer. Throws 403.
- */
-function refuseForeignPage(c: Context, host: string, corsOrigins: string[]) {
-  const origin = c.req.header("origin");
-  const site = c.req.header("sec-fetch-site") ?? "none";
-  const own = origin === undefined
-    ? site === "none" || site === "same-origin"
-    : origin === `http://${host}` || corsOrigins.includes(origin);
-  if (!own) throw new Problem("forbidden", "A page of another origin needs an API key here.");
-}
-
-/**
- * Throws 403 for the id of the key by which dev lets in those who have none, or of its user: without
- * it every request would be refused until the next start.
- */
-export function keepDevKey(
-  { devKey, environment }: { devKey?: string; environment: string },
-  part: "keyId" | "ownerId",
-  id: string,
-) {
-  if (!devKey || parseKey(devKey, environment)?.[part] !== id) return;
-  const detail = "Requests without a key need it while `deno task dev` runs.";
-  throw new Problem("forbidden", detail);
 }
 
 /** The one row of a statement, if its caller is proven and allowed. Throws 401 or 403. */

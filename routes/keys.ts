@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import { scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, keySorts, listKeys, rotateKey } from "../db/keys.ts";
-import { keepDevKey } from "./_auth.ts";
+import { keepDevKey } from "./_dev_key.ts";
 import { creation, deletion, ItemParams, listing } from "./_crud.ts";
 import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
 import type { Variables } from "./_step.ts";

@@ -8,7 +8,7 @@ import {
   updateUser,
   userSorts,
 } from "../db/users.ts";
-import { keepDevKey } from "./_auth.ts";
+import { keepDevKey } from "./_dev_key.ts";
 import { changing, creation, deletion, listing, reading } from "./_crud.ts";
 import { age, email, schemas, text } from "./_fields.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";

@@ -176,6 +176,7 @@ Deno.test("a role without rights is told which one is missing, by every command,
     const env = { SCRATCH_DATABASE_URL: databaseUrl(poor) };
     const scratch = (...args: string[]) =>
       runDb(args, { settings, folder: join(project.dir, ".."), env });
+    await Deno.writeTextFile(join(project.dir, "..", "schema.sql"), "create table a (id int);");
     const needs = `permission denied to create database: \`alter role ${user} createdb\``;
     await refused(project, scratch, ["check", "diff x", "drift", "schema"], 3, needs);
 

@@ -34,7 +34,8 @@ const commands: [args: string[], sign: RegExp][] = [
 for (const [args, sign] of commands) {
   const name = `deno task ${args.join(" ")}`;
   Deno.test({
-    name: `${name}: kill -9 of its task, of its program or of their group leaves no process and no folder`,
+    name:
+      `${name}: kill -9 of its task, of its program or of their group leaves no process and no folder`,
     ignore: Deno.build.os === "windows",
     async fn() {
       for (const level of ["the task", "the program", "the group"]) {
