@@ -1,9 +1,11 @@
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Catalog, readCatalog } from "../catalog/catalog.ts";
+import { compareRows } from "../catalog/compare.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
+import { readRows } from "../catalog/rows.ts";
 import { compareDatabases } from "../catalog/settle.ts";
-import { difference } from "./delta.ts";
+import { difference, type Facts, readFacts } from "./delta.ts";
 import { written } from "./text.ts";
 import {
   corrected,
@@ -29,6 +31,8 @@ export interface DraftPart {
 export interface State {
   settings: DatabaseSettings;
   catalog: Catalog;
+  /** The same as pg-delta reads it, once it has. */
+  facts?: Facts;
 }
 
 /**
@@ -56,14 +60,14 @@ export async function draft(
     const settings = await scratch.create(state.settings);
     const statements: string[] = [];
     const last = group === groups.at(-1) || groups.length === 0;
-    const catalog = await withSession(settings, async (db) => {
+    const reached = await withSession(settings, async (db) => {
       const drafted = group.map(({ text }) => text);
       statements.push(...await completed(db, drafted, last ? after.catalog : undefined));
-      return await readCatalog(db);
+      return await known(db, after);
     });
-    const next = { settings, catalog };
+    const next = { ...reached, settings };
     // The last state is not needed any more: the way back may change it.
-    const used = last ? next : { settings: await scratch.create(settings), catalog };
+    const used = last ? next : { ...next, settings: await scratch.create(settings) };
     const down = await statementsBetween(used, state);
     parts.push({
       up: write([...parts.length === 0 ? first : [], ...statements]),
@@ -73,6 +77,13 @@ export async function draft(
     state = next;
   }
   return parts.filter(({ up }) => up.length > 0);
+}
+
+/** What a database has: what `other` has, where they are equal, for reading it anew takes long. */
+async function known(db: Database, other: State): Promise<Pick<State, "catalog" | "facts">> {
+  const rows = await readRows(db);
+  if (compareRows(other.catalog.rows, rows).length === 0) return other;
+  return { catalog: { definitions: await readDefinitions(db), rows } };
 }
 
 /** What the draft starts from: the schema after the steps that are known. */
@@ -175,7 +186,9 @@ async function clear(db: Database, statements: string[], gone: Set<string>): Pro
 
 async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
-  const raw = await withSession(to.settings, (other) => difference(db, other));
+  from.facts ??= await readFacts(db);
+  to.facts ??= await withSession(to.settings, readFacts);
+  const raw = await difference(db, from.facts, to.facts);
   const [a, b] = [from.catalog.definitions, to.catalog.definitions];
   const kept = withoutReplacedColumns(withoutReplacedTables(raw, a, b), a, b);
   return corrected(kept, from.catalog, to.catalog, row!.role);

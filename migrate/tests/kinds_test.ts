@@ -6,7 +6,7 @@ import { isLeftOut, leftOutTables } from "../catalog/left_out.ts";
 import { readme } from "../catalog/readme.ts";
 import { readColumns } from "../catalog/rows.ts";
 import { printed } from "../catalog/rows_shape.ts";
-import { draft, withSession } from "../draft/draft.ts";
+import { draft, type State, withSession } from "../draft/draft.ts";
 import { proveDraft } from "../draft/proof.ts";
 import { asBaseline } from "../commands/squash.ts";
 import { formatFinding } from "../finding.ts";
@@ -109,25 +109,65 @@ Deno.test("migrate/README.md says of each kind what the commands do with it", as
   assertEquals(words(is), words(ought));
 });
 
-Deno.test("each kind of thing that PostgreSQL keeps is seen when it changes, by name", async () => {
-  const blind: string[] = [];
-  await each(async ({ name, before, change }, scratch) => {
-    const settings = await scratch.create();
-    await withSession(settings, async (db) => {
-      await db.script(before || "select");
-      const was = await readCatalog(db);
-      await db.script(change);
-      const differences = compareCatalogs(was, await readCatalog(db));
-      if (describeDifferences(differences) === "") blind.push(name);
-      // It would keep its database from being dropped.
-      if (name !== onlySeen) return;
-      for (const end of ["alter subscription su set (slot_name = none)", "drop subscription su"]) {
-        await db.script(end);
-      }
+Deno.test("each kind of thing that PostgreSQL keeps", async (t) => {
+  const path = "20260101000000_first.sql";
+  const first = parse(path, new TextEncoder().encode(migration("select 1;"))).migration!;
+  const unseen: string[] = [];
+  const unsaid: string[] = [];
+  const undrafted: string[] = [];
+
+  /** What schema.sql says of a state is loaded and compared; squash takes it as a baseline. */
+  async function say({ name, refused }: Kind, { settings, catalog }: State, scratch: Scratch) {
+    const text = await withSession(settings, (db) => schemaText(db));
+    const left = await withSession(await scratch.create(), async (db) => {
+      await db.script(text);
+      return describeDifferences(await compareSettled(db, catalog, await readCatalog(db)));
     });
+    const form = await checkForm(asBaseline([first, first], text, ""));
+    if (form.length > 0 && !refused.has("schema")) {
+      unsaid.push(`${name}, squashed: ${form.map(formatFinding).join("\n")}`);
+    }
+    const expected = refused.get("schema");
+    if (expected ? !left.includes(expected) : left !== "") unsaid.push(`${name}: ${left}`);
+  }
+
+  async function drafted({ name, refused }: Kind, from: State, to: State, scratch: Scratch) {
+    const parts = await draft(scratch, from, to, { up: [], down: [] });
+    const { up, down } = await proveDraft(from, to, parts);
+    const faults = [...up, ...down].join("\n");
+    const expected = refused.get("diff");
+    if (expected ? !faults.includes(expected) : faults !== "") undrafted.push(`${name}: ${faults}`);
+  }
+
+  await each(async (kind, scratch) => {
+    const { name, before, change } = kind;
+    const from = await state(scratch, before || "select");
+    const to = await state(scratch, `${before}\n${change}`);
+    const differences = compareCatalogs(from.catalog, to.catalog);
+    if (describeDifferences(differences) === "") unseen.push(name);
+    if (name === onlySeen) return await letGo(to);
+    await say(kind, to, scratch);
+    await drafted(kind, from, to, scratch);
   });
-  assertEquals(blind, []);
+  await t.step("is seen when it changes, by name", () => assertEquals(unseen, []));
+  await t.step(
+    "is said by schema.sql, so that it loads and is equal, or its proof names what it cannot say; squash takes it",
+    () => assertEquals(unsaid, []),
+  );
+  await t.step(
+    "is drafted by diff, up and down, or refused by name; none is called equal",
+    () => assertEquals(undrafted, []),
+  );
 });
+
+/** A subscription would keep its database from being dropped. */
+async function letGo({ settings }: State) {
+  await withSession(settings, async (db) => {
+    for (const end of ["alter subscription su set (slot_name = none)", "drop subscription su"]) {
+      await db.script(end);
+    }
+  });
+}
 
 Deno.test("a fourth of the kinds: what pg_dump, which shares no code with it, writes of one is equal when it is restored", async () => {
   if (!await dumps()) return;
@@ -159,42 +199,3 @@ const notDumped: Record<string, string> = {
   "grant on a language": "it takes the language for an extension",
   "subscription": "its database could not be dropped",
 };
-
-Deno.test("schema.sql says each kind, so that it loads and is equal, or its proof names what it cannot say; squash takes it", async () => {
-  const path = "20260101000000_first.sql";
-  const text = new TextEncoder().encode(migration("select 1;"));
-  const first = parse(path, text).migration!;
-  const wrong: string[] = [];
-  await each(async ({ name, before, change, refused }, scratch) => {
-    if (name === onlySeen) return;
-    const { settings, catalog } = await state(scratch, `${before}\n${change}`);
-    const text = await withSession(settings, (db) => schemaText(db));
-    const copy = await scratch.create();
-    const left = await withSession(copy, async (db) => {
-      await db.script(text);
-      return describeDifferences(await compareSettled(db, catalog, await readCatalog(db)));
-    });
-    const form = await checkForm(asBaseline([first, first], text, ""));
-    if (form.length > 0 && !refused.has("schema")) {
-      wrong.push(`${name}, squashed: ${form.map(formatFinding).join("\n")}`);
-    }
-    const expected = refused.get("schema");
-    if (expected ? !left.includes(expected) : left !== "") wrong.push(`${name}: ${left}`);
-  });
-  assertEquals(wrong, []);
-});
-
-Deno.test("diff drafts each kind, up and down, or refuses it by name; none is called equal", async () => {
-  const wrong: string[] = [];
-  await each(async ({ name, before, change, refused }, scratch) => {
-    if (name === onlySeen) return;
-    const from = await state(scratch, before || "select");
-    const to = await state(scratch, `${before}\n${change}`);
-    const parts = await draft(scratch, from, to, { up: [], down: [] });
-    const { up, down } = await proveDraft(from, to, parts);
-    const faults = [...up, ...down].join("\n");
-    const expected = refused.get("diff");
-    if (expected ? !faults.includes(expected) : faults !== "") wrong.push(`${name}: ${faults}`);
-  });
-  assertEquals(wrong, []);
-});
