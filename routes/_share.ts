@@ -1,6 +1,7 @@
 import { tooMany } from "./_problem.ts";
 
-/** A quick request lets its caller run one more at a time; a slow one halves that number. */
+/** A quick request lets its caller run so many more at a time; a slow one halves that number. */
+const more = 8;
 const quickMs = 150;
 const slowMs = 300;
 
@@ -73,7 +74,7 @@ export class Shares {
         });
       }
       const took = performance.now() - start;
-      if (took < quickMs) caller.window = Math.min(this.most, caller.window + 1);
+      if (took < quickMs) caller.window = Math.min(this.most, caller.window + more);
       else if (took > slowMs) caller.window = Math.max(this.window, caller.window / 2);
       this.#forget(name, caller);
       for (const go of caller.waiting) {
