@@ -275,29 +275,3 @@ Deno.test("embedded: a lost password file is named, with the remedy", async () =
   await Deno.writeTextFile(`${dataDir}/pgpass`, kept);
   await (await startEmbedded({ dataDir })).stop();
 });
-
-Deno.test("embedded: a port that is taken is replaced by a free one", async () => {
-  await using folder = await temporaryFolder("slate-embedded-");
-  const dataDir = `${folder.path}/data`;
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await Deno.writeTextFile(`${dataDir}/port`, `${listener.addr.port}\n`);
-  const server = await startEmbedded({ dataDir });
-  assertNotEquals(server.settings.port, listener.addr.port);
-  assertEquals(await Deno.readTextFile(`${dataDir}/port`), `${server.settings.port}\n`);
-  await server.stop();
-});
-
-Deno.test("embedded: of servers that start at once and find the same port free, each gets one", async () => {
-  const port = freePort();
-  const folders = await Promise.all([1, 2, 3].map(async () => {
-    const folder = await temporaryFolder("slate-embedded-");
-    await Deno.writeTextFile(`${folder.path}/data/port`, `${port}\n`);
-    return folder;
-  }));
-  const servers = await Promise.all(
-    folders.map(({ path }) => startEmbedded({ dataDir: `${path}/data` })),
-  );
-  assertEquals(new Set(servers.map(({ settings }) => settings.port)).size, 3);
-  await Promise.all(servers.map((server) => server.stop()));
-  for (const folder of folders) await folder[Symbol.asyncDispose]();
-});
