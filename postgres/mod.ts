@@ -1,5 +1,6 @@
 import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
-import { Pool, type PoolStats } from "./pool.ts";
+import { Pool } from "./pool.ts";
+import type { PoolStats } from "./pool_options.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { sql, Statement } from "./sql.ts";
 import { driven, parametersOf, Unit } from "./unit.ts";

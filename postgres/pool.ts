@@ -1,6 +1,7 @@
 import { Client, type Owner, unprepared } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import type { PoolOptions, PoolStats } from "./pool_options.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import type { Connection, Unit } from "./unit.ts";
 
@@ -27,27 +28,6 @@ const echoMs = 5000;
 
 const conflict = /^40(001|P01)$/;
 const interrupted = "57014";
-
-/** What the pool is at, for the metrics. */
-export interface PoolStats {
-  /** Connections at most. */
-  size: number;
-  /** Connections that are open, and those of them that are at work. */
-  open: number;
-  busy: number;
-  /** Statements that wait for a connection, and those that were sent and are not answered. */
-  waiting: number;
-  underWay: number;
-}
-
-export interface PoolOptions {
-  size: number;
-  deadlineMs: number;
-  idleMs: number;
-  applicationName: string;
-  session: boolean;
-  warn: (text: string) => void;
-}
 
 /** The connections, and which unit of work goes to which of them. */
 export class Pool implements Owner {
