@@ -73,8 +73,10 @@ Deno.test("requests that wait for their turn and are abandoned are never begun [
   const headers = { authorization: `Bearer ${key}` };
   await (await fetch(`http://127.0.0.1:${port}/api/me`, { headers })).body?.cancel();
   await using holder = pool(first.database.settings, { size: 1 });
+  const { id: owner } = (await first.call("GET /api/me")).json;
   const held = holder.script(
-    `begin; select from todos where id = ${id} for update; select pg_sleep(5); commit`,
+    `begin; select from todos where owner_id = ${owner} and id = ${id} for update;
+    select pg_sleep(5); commit`,
   );
   const asleep = async () =>
     (await first.database.db.query(sql`
