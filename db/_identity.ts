@@ -56,7 +56,8 @@ export function identified(identity: Identity, scope: Scope): Statement {
 
 /**
  * The verified address, if it is free: else one that cannot be (RFC 6761 keeps `.invalid` for that),
- * which its user may change. Nobody can guess it and take it before. Somebody's address is never taken for a proof of who they are.
+ * which its user may change. Nobody can guess it and take it before. Somebody's address is never
+ * taken for a proof of who they are.
  */
 function address({ email }: Identity): Statement {
   return sql`coalesce(

@@ -39,17 +39,14 @@ export function download(c: Context, bytes: Uint8Array<ArrayBuffer>, headers: He
   if (c.req.method === "HEAD") return new Response(null, { headers: given });
   makeRoom();
   const one: Download = { since: 0, stop() {} };
-  const { stream, stop } = inPieces(c, bytes, {
-    taken() {
-      running.delete(one);
-      one.since = performance.now();
-      running.add(one);
-    },
-    end: () => running.delete(one),
-  });
+  function taken() {
+    running.delete(one);
+    one.since = performance.now();
+    running.add(one);
+  }
+  const { stream, stop } = inPieces(c, bytes, { taken, end: () => running.delete(one) });
   one.stop = stop;
-  one.since = performance.now();
-  running.add(one);
+  taken();
   return new Response(stream, { headers: given });
 }
 

@@ -29,12 +29,11 @@ export async function difference(
   from: Facts,
   to: Facts,
 ): Promise<DraftStatement[]> {
-  const [role] = await db.query<{ name: string }>(sql`select current_user as name`);
   const assumedRoles = (await db.query<{ rolname: string }>(sql`select rolname from pg_roles`))
     .map(({ rolname }) => rolname);
   const options = {
     scope: "database",
-    assumedRoles: [...assumedRoles, role!.name],
+    assumedRoles,
     renames: "off",
   } as Parameters<typeof plan>[2];
   let actions;

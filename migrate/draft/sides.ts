@@ -139,11 +139,12 @@ async function readDatabase(source: string): Promise<Source> {
   };
   const name = describeDatabase(target.settings);
   try {
+    const text = await schemaText(live);
     return {
       name,
       migrations: [],
-      scripts: [await schemaText(live)],
-      fill: (db, ignored) => copySchema(name, live, db, ignored),
+      scripts: [text],
+      fill: (db, ignored) => copySchema({ name, live, text }, db, ignored),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -152,8 +153,15 @@ async function readDatabase(source: string): Promise<Source> {
   }
 }
 
-async function copySchema(name: string, live: Database, copy: Database, ignored: string[]) {
-  await loadKnown(live, copy, ignored);
+interface Live {
+  name: string;
+  live: Database;
+  /** Its schema. */
+  text: string;
+}
+
+async function copySchema({ name, live, text }: Live, copy: Database, ignored: string[]) {
+  await loadKnown(live, text, copy, ignored);
   const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
   const lost = await compareSettled(copy, expected, found);
   if (lost.length === 0) return;
@@ -165,10 +173,10 @@ async function copySchema(name: string, live: Database, copy: Database, ignored:
 }
 
 /** Loads the schema without the options that the copy's server refuses: it names one at a time. */
-async function loadKnown(live: Database, copy: Database, ignored: string[]) {
-  for (;;) {
+async function loadKnown(live: Database, schema: string, copy: Database, ignored: string[]) {
+  for (let text = schema;; text = await schemaText(live, ignored)) {
     try {
-      return await copy.script(await schemaText(live, ignored));
+      return await copy.script(text);
     } catch (error) {
       const option = error instanceof DatabaseError ? unknownOption(error.message) : undefined;
       if (!option || ignored.includes(option)) throw error;

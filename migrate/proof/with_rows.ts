@@ -211,9 +211,9 @@ async function writes(migration: Migration, part: "up" | "down"): Promise<boolea
   return statements.some(({ kind }) => /^(Update|Delete|Truncate|Merge|Do)Stmt$/.test(kind));
 }
 
-/** What helps against reading every row under a lock, by the kind of statement. */
 const asIndex = "build a unique index concurrently, in a migration under transaction:false, and " +
   "add the constraint `using index` in the next one";
+/** What helps against reading every row under a lock, by what the statement does. */
 const remedies: Record<string, string> = {
   IndexStmt: "build it concurrently, in a migration under transaction:false",
   CONSTR_UNIQUE: asIndex,
