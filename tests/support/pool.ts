@@ -36,8 +36,8 @@ async function countBackends(admin: Database, applicationName: string): Promise<
   return row!.n;
 }
 
-/** Waits for what happens on the server in its own time. */
-export async function until(condition: () => Promise<boolean>) {
+/** Waits for what happens in its own time. */
+export async function until(condition: () => boolean | Promise<boolean>) {
   for (let attempt = 0; !await condition(); attempt++) {
     assert(attempt < 1200, "it did not come true within a minute");
     await pause(50);
