@@ -40,7 +40,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   const db = connect(server, { session: true, deadline: 300_000 });
   const created: string[] = [];
   let roles: Roles = { made: [], named: [] };
-  const searchPath = options.searchPath ?? searchPathOf(environment().DATABASE_URL);
+  const searchPath = options.searchPath ?? searchPathOfUrl();
   let strategy: string | undefined;
   let session: string | undefined;
   const create = async (template: string) => {
@@ -237,7 +237,8 @@ async function copyStrategy(db: Database): Promise<string> {
 }
 
 /** What dbmate makes of `?search_path=` in its URL. */
-function searchPathOf(url: string | undefined): string | undefined {
+export function searchPathOfUrl(): string | undefined {
+  const url = environment().DATABASE_URL;
   return (url && URL.parse(url)?.searchParams.get("search_path")) || undefined;
 }
 

@@ -69,8 +69,11 @@ function serverHint({ message }: DatabaseError): string {
     : "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases";
 }
 
-/** The line of the statement that fails: most errors carry no position. */
-async function failingLine(db: Database, block: Block): Promise<number> {
+/** The line of the statement that fails, run anew: most errors carry no position. */
+export async function failingLine(
+  db: Database,
+  block: Pick<Block, "text" | "line">,
+): Promise<number> {
   const { GrammarError, parseBlock } = await import("../files/grammar.ts");
   await db.script("begin");
   try {
