@@ -140,7 +140,7 @@ async function prepare(
     const path = searchPath?.split(",").map((name) => name.trim()) ?? [];
     const made = path.length > 1 ? await schemasOf(migrations) : [];
     for (const [i, schema] of path.entries()) {
-      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(schema)) continue;
+      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(nameIn(schema))) continue;
       await db.script(`create schema if not exists ${schema}`);
     }
     const { schema, name } = versionsTable();
@@ -151,6 +151,12 @@ async function prepare(
   } finally {
     await db.close();
   }
+}
+
+/** The name that an identifier of SQL means. */
+function nameIn(identifier: string): string {
+  const [, quoted] = /^"(.*)"$/.exec(identifier) ?? [];
+  return quoted?.replaceAll('""', '"') ?? identifier.toLowerCase();
 }
 
 /** The project's own script, for what its migrations expect and do not make. */

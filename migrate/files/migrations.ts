@@ -157,8 +157,9 @@ export function parse(
     const remedy = "keep one up block and one down block";
     report(third.line, "second-block", `another ${third.kind} block`, remedy);
   }
-  const before = lines.slice(0, (up?.line ?? 1) - 1).findIndex((l) => !/^\s*(--|$)/.test(l));
-  if (before !== -1 && up && !text.startsWith("\ufeff")) {
+  const head = up?.kind === "up" ? lines.slice(0, up.line - 1) : [];
+  const before = head.findIndex((line) => !/^\s*(--|$)/.test(line));
+  if (before !== -1 && !text.startsWith("\ufeff")) {
     const message = "a statement before the up block, or a comment that does not begin with --";
     report(before + 1, "directive", message, "move it below -- migrate:up");
   }

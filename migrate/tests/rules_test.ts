@@ -248,7 +248,7 @@ Deno.test("an indented directive is told to be written as what it is; a missing 
     stderr,
     /1_create\.sql:4: dbmate does not see this directive \[directive\]; .*: -- migrate:down/,
   );
-  assertMatch(stderr, /1_create\.sql: has no down block \[missing-down\]/);
+  assertEquals(stderr.match(/directive|down block/g)?.length, 2, stderr);
 });
 
 Deno.test("check: from a file on of which dbmate applies nothing, nothing is proven, and that is said", async () => {
