@@ -145,8 +145,11 @@ Deno.test("drift: another search_path, Windows line ends and an order of columns
   const body =
     "create function f() returns int language plpgsql as $$\nbegin\n  return 1;\nend $$;";
   await using project = await createForeign({
-    "1_create.sql": migration(`create table a (b int, c int);\n${body}`, "drop table a;")
-      .replaceAll("\n", "\r\n"),
+    "1_create.sql": migration(
+      `create table a (b int, c int default length('one\ntwo'));\n${body}\n` +
+        "comment on table a is 'one\ntwo';\ncreate view v as select 'one\ntwo' as w;",
+      "drop table a;",
+    ).replaceAll("\n", "\r\n"),
   });
   await db.script(`create schema app; alter database ${settings.database} set search_path = app`);
   const applied = await project.dbmate(["migrate"], settings);
