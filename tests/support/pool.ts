@@ -22,7 +22,7 @@ export function pool(
     backends: (admin: Database) => countBackends(admin, applicationName),
     async [Symbol.asyncDispose]() {
       await db.close();
-      const asked = admin ?? connect(testServer(), { size: 1 });
+      const asked = admin ?? connect(testServer(), { size: 1, deadline: 60_000 });
       await until(async () => await countBackends(asked, applicationName) === 0);
       if (!admin) await asked.close();
     },
