@@ -61,7 +61,9 @@ function serverHint({ message }: DatabaseError): string {
   if (/^schema ".*" does not exist/.test(message)) {
     return "; what a script makes before dbmate runs can be named as `prepare` in the configuration, and a search_path belongs into DATABASE_URL";
   }
-  const lacks = /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
+  const lacks =
+    /^extension ".*" is not available|^could not (load library|access file) /.test(message) ||
+    /^(role|language|tablespace|access method) ".*" does not exist/.test(message) ||
     unknownOption(message);
   if (!lacks) return "";
   return environment().SCRATCH_DATABASE_URL
