@@ -138,7 +138,8 @@ export async function explain(
   const accept = action === "down"
     ? `, accept that by \`${project.command} stamp ${version}\``
     : "";
-  const remedy = missingClass(result.message) ?? missingExtension(result.message) ?? "correct it";
+  const advice = missingClass(result.message);
+  const remedy = missingExtension(result.message) ?? `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState
       ? `${where} (${result.sqlState}); ${remedy}${accept} and run this again; ${

@@ -195,6 +195,10 @@ Deno.test("check: an extension, a schema or a role that a scratch server lacks h
   assertMatch(lacking.stderr, /accepted by `.* adopt`/);
   await using other = await createDatabase({ empty: true });
   const { DATABASE_URL: url } = named(other.settings);
+  assertMatch(
+    (await project.run(["up"], { DATABASE_URL: url! })).stderr,
+    /is not available \(0A000\); install the extension on that server and run this again/,
+  );
   await project.write(
     "db/migrations/1_extend.sql",
     migration("create table a (b int);\ncreate index on a using guard_nowhere (b);"),
