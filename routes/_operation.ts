@@ -7,6 +7,7 @@ import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import { hasPrecondition, refusePreconditions } from "./_precondition.ts";
 import { leavable } from "./_leave.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
@@ -47,30 +48,12 @@ export function router() {
     const responses = { ...route.responses, ...problemResponses(...problems) };
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
-    if (route.method !== "get" && !declares(route, "if-match")) all.push(refusePreconditions);
+    if (!hasPrecondition(route)) all.push(refusePreconditions);
     const path = [route.getRoutingPath()];
     return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
   }) as typeof app.openapi;
   return app;
 }
-
-function declares(route: ReturnType<typeof createRoute>, header: string): boolean {
-  const headers = route.request?.headers;
-  return headers instanceof z.ZodObject && header in headers.shape;
-}
-
-/** A change that would be made whatever is there. To ignore what its caller demands would be worse. */
-const refusePreconditions: Step = (c, next) => {
-  const sent = ["If-Match", "If-None-Match"].filter((name) => c.req.header(name) !== undefined);
-  if (sent.length === 0) return next(c);
-  throw new Problem("invalid_parameter", "Only the change of one row has a precondition.", {
-    errors: sent.map((parameter) => ({
-      parameter,
-      code: "unknown",
-      detail: "means nothing here; an item of a batch has `version`",
-    })),
-  });
-};
 
 export const ProblemSchema = z.strictObject({
   type: z.string(),
