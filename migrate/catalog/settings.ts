@@ -7,9 +7,12 @@ import { sql, type Statement } from "../../postgres/mod.ts";
 export function settingObjects(): Statement {
   return sql`
   select 'owner' as kind, o.identity || ' owner' as name, o.of, o.id,
-    'alter ' || o.type || ' ' || o.identity || ' owner to ' || quote_ident(pg_get_userbyid(o.owner)) as ddl,
-    'alter ' || o.type || ' ' || o.identity || ' owner to current_user' as undo
-  from owned o where o.owner <> (select oid from home)
+    'alter ' || o.type || ' ' || w.identity || ' owner to ' || quote_ident(pg_get_userbyid(o.owner)) as ddl,
+    'alter ' || o.type || ' ' || w.identity || ' owner to current_user' as undo
+  from owned o
+  -- An aggregate of nothing is written as one of everything.
+  cross join lateral (select case o.type when 'aggregate' then replace(o.identity, '()', '(*)') else o.identity end as identity) w
+  where o.owner <> (select oid from home)
   union all
   select 'setting', v.name || '.' || quote_ident(attname) || ' default', v.name, v.id,
     'alter view ' || v.name || ' alter column ' || quote_ident(attname) || ' set default ' || pg_get_expr(adbin, adrelid),

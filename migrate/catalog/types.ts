@@ -99,6 +99,7 @@ export function typeObjects(): Statement {
   union all
   select case relkind when 'v' then 'view' else 'materialized view' end, name, null, id,
     'create ' || case relkind when 'v' then 'view ' else 'materialized view ' end || name
+    || coalesce(' using ' || (select nullif(quote_ident(amname), 'heap') from pg_am a where a.oid = relam), '')
     || coalesce(' with (' || stated_options || ')', '') || E' as\n'
     || trim(trailing ';' from pg_get_viewdef(oid, true))
   from relations where relkind in ('v', 'm')

@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
+import { together } from "./kept_rows.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
 const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE";
@@ -45,8 +46,43 @@ export function corrected(
     // A not null that it names and sets.
     if (/ SET NOT NULL$/.test(text) && seen.has(text)) return [];
     seen.add(text);
-    return [{ ...statement, text }];
+    return [{ ...statement, text: withinBounds(text, from, to) }];
   });
+}
+
+/**
+ * A sequence below the minimum that it gets has to reach it first. One that turns round starts
+ * anew, behind the rows that are there already.
+ */
+function withinBounds(text: string, from: Catalog, to: Catalog): string {
+  const [, table, column, sequence] =
+    /^ALTER (?:TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) SET|SEQUENCE (\S+)) .*MINVALUE -?\d/
+      .exec(text) ?? [];
+  if (!table && !sequence) return text;
+  const bare = (name: string) => name.replaceAll('"', "");
+  const of = ({ rows }: Catalog) =>
+    rows.find(({ catalog, name, values }) =>
+      catalog === "pg_sequence" &&
+      (sequence
+        ? bare(name) === bare(sequence)
+        : bare(values["owned by"] ?? "") === bare(`${table}.${column}`))
+    );
+  const [was, is] = [of(from), of(to)];
+  if (!was || !is) return text;
+  const name = `'${was.name.replaceAll("'", "''")}'`;
+  const { seqmin: least, seqmax: most, seqincrement } = is.values;
+  const up = Number(seqincrement) > 0;
+  const [, owner, own] = /^(.*)\.("(?:[^"]|"")*"|[^".]+)$/.exec(was.values["owned by"] ?? "") ?? [];
+  if (/ RESTART$/.test(text) && owner) {
+    return `${text}${together}SELECT setval(${name}, ${
+      up ? "max" : "min"
+    }(${own})) FROM ${owner} ` +
+      `WHERE ${own} ${up ? `>= ${least}` : `<= ${most}`} HAVING count(${own}) > 0`;
+  }
+  const { seqmin, seqmax } = was.values;
+  if (!up || BigInt(seqmin!) >= BigInt(least!) || BigInt(seqmax!) < BigInt(least!)) return text;
+  return `SELECT setval(${name}, ${least}, false) FROM ${was.name} WHERE last_value < ${least}` +
+    together + text;
 }
 
 /** A privilege of who owns the object, before or after. */

@@ -9,6 +9,8 @@ export interface ColumnData {
   digest: string;
   /** The digests of the single values, where they are few. */
   each: string[] | null;
+  /** The partitioned table that this is a part of, which holds the same rows. */
+  root: string | null;
 }
 
 /** Up to so many values are kept one by one. */
@@ -18,7 +20,7 @@ const few = 100;
 export async function readData(db: Database): Promise<ColumnData[]> {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
-    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text, each text[]);
+    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text, each text[], root text);
     do $held$
     declare
       parts text;
@@ -28,23 +30,26 @@ export async function readData(db: Database): Promise<ColumnData[]> {
         select format('insert into held select %L, %L, count(%2$I), coalesce(md5(string_agg('
             'md5(%2$I::text), '''' order by md5(%2$I::text))), ''''), '
             'case when count(*) <= ${few} then array_agg(md5(%2$I::text)) '
-            'filter (where %2$I is not null) end from only %1$s',
-          c.oid::regclass::text, a.attname)
+            'filter (where %2$I is not null) end, %3$L from %4$s %1$s',
+          c.oid::regclass::text, a.attname,
+          case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
+          case c.relkind when 'r' then 'only' end)
         from pg_class c
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
           and a.attgenerated = ''
-        where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
+        where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
+          and c.oid >= 16384 and c.relname not in (${internal})
           and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
       loop
         execute parts;
       end loop;
     end $held$`);
   return await db.query<ColumnData>(
-    sql`select "table", "column", "values", digest, to_json(each) as each from held order by "table", "column"`,
+    sql`select "table", "column", "values", digest, to_json(each) as each, root from held order by "table", "column"`,
   );
 }
 
-/** Takes every row out of every table. */
+/** Takes every row out of every table, and lets sequences begin anew. */
 export async function emptyTables(db: Database) {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
@@ -56,6 +61,7 @@ export async function emptyTables(db: Database) {
       where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
         and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)';
       if tables is not null then execute 'truncate ' || tables || ' cascade'; end if;
+      perform setval(seqrelid, seqstart, false) from pg_sequence where seqrelid >= 16384;
     end $$`);
 }
 
@@ -69,8 +75,14 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const now = new Map(after.map((data) => [key(data), data]));
   const known = new Set(before.map(key));
   const arrived = after.filter((data) => !known.has(key(data)));
+  const roots = new Set(before.map(({ root }) => root));
+  const held = new Map(before.map((data) => [key(data), data]));
   const lost: string[] = [];
   for (const data of before) {
+    // What its partitions hold is told of them, unless the whole is still there.
+    if (roots.has(data.table)) continue;
+    const whole = `${data.root}.${data.column}`;
+    if (data.root && now.get(whole)?.digest === held.get(whole)?.digest) continue;
     const same = now.get(key(data));
     if (same?.digest === data.digest || same && data.values === 0) continue;
     // Rows that came are no loss.

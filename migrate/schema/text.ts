@@ -62,7 +62,7 @@ interface Block {
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
 export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
   const objects = await readDefinitions(db, { path: "public", ignored });
-  const needs = await readDependencies(db);
+  const needs = withCalls(await readDependencies(db), objects);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);
   const statements: string[] = [];
@@ -81,6 +81,24 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
       (text.startsWith("comment") && statements[i - 1]?.startsWith("comment") ? "" : "\n") + text +
       "\n"
     ).join("");
+}
+
+/**
+ * PostgreSQL does not know what the body of a function calls. It may run while the schema is made,
+ * for an index or a materialized view: then the other function has to be there.
+ */
+function withCalls(needs: Map<string, Set<string>>, objects: CatalogObject[]) {
+  const functions = objects.filter(({ kind }) => kind === "function");
+  const last = (name: string) => /([^."]+)"?\(/.exec(name)?.[1] ?? name;
+  const byName = Map.groupBy(functions, ({ name }) => last(name));
+  for (const { id, name, ddl } of functions) {
+    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(/[\w$]+/g));
+    for (const other of [...words].flatMap((word) => byName.get(word) ?? [])) {
+      if (other.name === name || reaches(other.id, id, needs)) continue;
+      needs.set(id, (needs.get(id) ?? new Set()).add(other.id));
+    }
+  }
+  return needs;
 }
 
 function asBlocks(objects: CatalogObject[]): Block[] {
