@@ -3,7 +3,7 @@ import { statedOptions } from "./options.ts";
 import { home } from "./home.ts";
 import { programObjects } from "./programs.ts";
 import { rightObjects, rightRelations } from "./rights.ts";
-import { ownedRelations, settingObjects } from "./settings.ts";
+import { inheritedColumns, ownedRelations, settingObjects } from "./settings.ts";
 import { tableObjects } from "./tables.ts";
 import { typeObjects } from "./types.ts";
 
@@ -110,6 +110,7 @@ columns as (
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c')
 ),
 ${rightRelations(serverRoles)},
+${inheritedColumns()},
 ${ownedRelations()},
 objects as (
 select plain.*, null as undo from (

@@ -12,11 +12,11 @@ export function tableObjects(): Statement {
   select 'table', name, null, id, concat_ws(' ',
     case when relpersistence = 'u' then 'unlogged' end,
     case when relkind = 'f' then 'foreign' end, 'table',
-    (select 'server ' || quote_ident(srvname) from pg_foreign_table join pg_foreign_server s on s.oid = ftserver
-      where ftrelid = tables.oid),
     'partition by ' || pg_get_partkeydef(oid),
     (select 'inherits (' || string_agg(inhparent::regclass::text, ', ' order by inhseqno) || ')'
       from pg_inherits where inhrelid = oid and not relispartition),
+    (select 'server ' || quote_ident(srvname) from pg_foreign_table join pg_foreign_server s on s.oid = ftserver
+      where ftrelid = tables.oid),
     'using ' || (select nullif(quote_ident(amname), 'heap') from pg_am a where a.oid = relam),
     'with (' || stated_options || ')',
     'tablespace ' || (select quote_ident(spcname) from pg_tablespace s where s.oid = reltablespace))
@@ -86,9 +86,11 @@ export function tableObjects(): Statement {
       and contype::text <> 'f' then ' -- invalid index' else '' end
   from pg_constraint c join tables t on t.oid = conrelid
   where contype::text in ('c', 'p', 'u', 'x', 'f') and (conparentid = 0 or contype::text <> 'f')
+    -- A check of the parent's comes with it.
+    and (conislocal or contype::text <> 'c' or (select relispartition from pg_class where pg_class.oid = t.oid))
   union all
   select 'index', c.name, t.name, c.id, pg_get_indexdef(c.oid, 0, true)
-    || case when not indisvalid then ' -- invalid' else '' end
+    || case when not indisvalid and c.relkind <> 'I' then ' -- invalid' else '' end
   from pg_index
   join relations c on c.oid = indexrelid
   join relations t on t.oid = indrelid

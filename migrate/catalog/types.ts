@@ -106,7 +106,7 @@ export function typeObjects(): Statement {
   union all
   select 'publication', quote_ident(pubname), null, 'pg_publication:' || p.oid,
     'create publication ' || quote_ident(pubname) || case when puballtables then ' for all tables' else coalesce(' for '
-      || nullif(concat_ws(', ', (select 'table ' || string_agg(prrelid::regclass || coalesce(' (' || (
+      || nullif(concat_ws(', ', (select 'table ' || string_agg(${only} || prrelid::regclass || coalesce(' (' || (
           select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
           where attrelid = prrelid and attnum = any(prattrs)) || ')', '') || coalesce(' where (' || pg_get_expr(prqual, prrelid) || ')', ''),
         ', ' order by prrelid::regclass::text collate "C") from pg_publication_rel where prpubid = p.oid),
@@ -145,6 +145,10 @@ export function typeObjects(): Statement {
   from pg_ts_config c join spaces on spaces.oid = cfgnamespace
 `;
 }
+
+/** A table's children are a publication's only by name. */
+const only = sql`case when exists (select from pg_inherits h join pg_class c on c.oid = inhparent
+  where inhparent = prrelid and c.relkind = 'r') then 'only ' else '' end`;
 
 /** An aggregate with its arguments as `create aggregate` takes them. */
 const aggregateName =

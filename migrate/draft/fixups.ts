@@ -33,7 +33,10 @@ export function corrected(
     // An extension brings its own comment.
     if (/^COMMENT ON EXTENSION /.test(text)) return [];
     // The index of a partitioned table would stay invalid, without its partitions'.
-    text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
+    if (!staysInvalid(text, to)) {
+      text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
+    }
+    text = withParents(text, to.definitions);
     // An explicit cast cuts values off where an assignment refuses to.
     text = text.replace(
       /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING \S+::\2$/,
@@ -92,9 +95,32 @@ function isOwners(text: string, objects: CatalogObject[]): boolean {
   if (!object || !role) return false;
   const bare = (name: string) => name.replaceAll('"', "");
   return objects.some(({ kind, name, ddl }) =>
-    kind === "owner" && bare(name) === `${bare(object)} owner` &&
+    kind === "owner" && bare(name).startsWith(`${bare(object)} `) &&
     bare(ddl).endsWith(` owner to ${bare(role)}`)
   );
+}
+
+/** An index of a partitioned table that some partition has no part of. */
+function staysInvalid(text: string, { rows }: Catalog): boolean {
+  const [, index] = /^CREATE (?:UNIQUE )?INDEX (\S+) ON ONLY /.exec(text) ?? [];
+  return index !== undefined &&
+    rows.some(({ catalog, name, values }) =>
+      catalog === "pg_index" && values.indisvalid === "false" &&
+      name.replaceAll('"', "").endsWith(`.${index.replaceAll('"', "")}`)
+    );
+}
+
+/** It knows one parent of a table, and none of a foreign one. */
+function withParents(text: string, to: CatalogObject[]): string {
+  const [, foreign, table] =
+    /^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE ("[^"]+"\."[^"]+")\s/.exec(text) ?? [];
+  const bare = (name: string) => name.replaceAll('"', "");
+  const ddl = table && to.find((o) => o.kind === "table" && bare(o.name) === bare(table))?.ddl;
+  const [, parents] = / inherits \((.*?)\)/.exec(ddl || "") ?? [];
+  if (!parents) return text;
+  return foreign
+    ? text.replace(/\) SERVER /, `) INHERITS (${parents}) SERVER `)
+    : text.replace(/ INHERITS \([^)]*\)/, ` INHERITS (${parents})`);
 }
 
 /** An addition or a removal of a column that is the parent's. */
@@ -135,7 +161,10 @@ function withVirtual(text: string, to: Catalog): string {
   return isVirtual ? text.replace(/ STORED(?=[^']*$)/, " VIRTUAL") : text;
 }
 
-/** A table that only gets or loses a parent would be dropped and made anew, with its rows. */
+/**
+ * A table that only gets or loses a parent would be dropped and made anew. It has to be where a
+ * column of its own becomes the parent's alone: no other statement says so.
+ */
 export function withoutReplacedTables(
   statements: DraftStatement[],
   from: CatalogObject[],
@@ -146,7 +175,10 @@ export function withoutReplacedTables(
     from.filter((a) =>
       a.kind === "table" &&
       to.some((b) =>
-        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl && alone(b.ddl) === alone(a.ddl)
+        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl &&
+        alone(b.ddl) === alone(a.ddl)
+      ) && ownColumns(from, a.name).every((column) =>
+        ownColumns(to, a.name).includes(column) || !allColumns(to, a.name).includes(column)
       )
     ).map(({ name }) => name),
   );
@@ -159,6 +191,18 @@ export function withoutReplacedTables(
     if (/^(DROP|CREATE) /.test(text)) return false;
     return !column || columnOf(from, `${table}.${column}`) === undefined;
   });
+}
+
+/** The columns that a table has by its own definition. */
+function ownColumns(objects: CatalogObject[], table: string): string[] {
+  return objects.filter(({ kind, of }) => kind === "column" && of === table)
+    .map(({ name }) => name.slice(table.length + 1));
+}
+
+/** Those from its parents as well. */
+function allColumns(objects: CatalogObject[], table: string): string[] {
+  const order = objects.find(({ kind, of }) => kind === "column order" && of === table);
+  return order?.ddl.split(", ") ?? [];
 }
 
 /** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */

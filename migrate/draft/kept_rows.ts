@@ -23,7 +23,11 @@ export function withKeptRows(
     const parts = (objects: CatalogObject[], within: Map<string, DraftStatement>) =>
       [...within].filter(([name]) => isWithin(name, table, objects)).map(([, part]) => part);
     const away = [...parts(from, dropped), dropped.get(table)!];
-    const back = [made, ...parts(to, created)];
+    const back = [
+      made,
+      ...statements.filter(({ text }) => text.startsWith(`ALTER TABLE ${table} ADD COLUMN `)),
+      ...parts(to, created),
+    ];
     const aside = `"rows of ${table.replaceAll('"', "").replace(/^public\./, "")}"`;
     const list = columns.join(", ");
     const text = [
@@ -65,10 +69,15 @@ const bare = (name: string) => name.replaceAll('"', "");
 
 /** The columns that a table has on both sides and that take a value, as SQL has them. */
 function common(table: string, from: CatalogObject[], to: CatalogObject[]): string[] {
-  const columns = (objects: CatalogObject[]) =>
-    objects.filter(({ kind, of, ddl }) =>
-      kind === "column" && bare(of!) === bare(table) && !/ generated always as \(/.test(ddl)
-    ).map(({ name, of }) => name.slice(of!.length + 1));
+  const own = (objects: CatalogObject[], kind: string) =>
+    objects.filter((object) => object.kind === kind && bare(object.of ?? "") === bare(table));
+  const columns = (objects: CatalogObject[]) => {
+    const computed = own(objects, "column").filter(({ ddl }) => / generated always as \(/.test(ddl))
+      .map(({ name, of }) => name.slice(of!.length + 1));
+    const [order] = own(objects, "column order");
+    return (order?.ddl.match(/"(?:[^"]|"")*"|[^,\s]+/g) ?? [])
+      .filter((column) => !computed.includes(column));
+  };
   const others = columns(to);
   return columns(from).filter((column) => others.includes(column));
 }

@@ -52,10 +52,11 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
     return [expected.replace(/^create view/, "create or replace view")];
   }
   if (found === undefined && parts.has(kind)) return [partMade(kind, name, expected)];
+  if (kind === "index" && expected && found) return indexRepair(name, expected, found);
   if (kind === "materialized view") {
     return found === undefined ? [expected] : methodRepair(name, expected, found);
   }
-  if (/ foreign options$/.test(name)) return [...away, ...statements];
+  if (/ options$/.test(name)) return [...away, ...statements];
   if (replacing.has(kind)) return statements;
   return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
 }
@@ -102,7 +103,7 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
 /** The parents and the access method of a table, where nothing else of it differs. */
 function tableRepair(name: string, expected = "", found = ""): string[] {
   const parts = (ddl: string) =>
-    /^(.*?)(?: inherits \((.*?)\))?(?: using (\S+))?( with .*)?$/.exec(ddl)!;
+    /^(.*?)(?: inherits \((.*?)\))?(?: using (\S+))?( (?:with|server) .*)?$/.exec(ddl)!;
   const [[, head, parents, method], [, now, present, current]] = [parts(expected), parts(found)];
   const [options, left] = [parts(expected)[4], parts(found)[4]];
   if (!expected || head !== now || options !== left) return [];
@@ -115,6 +116,17 @@ function tableRepair(name: string, expected = "", found = ""): string[] {
       `alter table ${name} inherit ${parent}`
     ),
     ...method === current ? [] : [`alter table ${name} set access method ${method ?? "heap"}`],
+  ];
+}
+
+/** The options of an index, as of one that came with its parent's, where nothing else differs. */
+function indexRepair(name: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) => /^(.*?)(?: WITH \(([^()]*)\))?( WHERE .*)?$/s.exec(ddl)!;
+  const [[, head, options, where], [, now, old, left]] = [parts(expected), parts(found)];
+  if (head !== now || where !== left) return [];
+  return [
+    ...old ? [`alter index ${name} reset (${old.replaceAll(/=[^,]*/g, "")})`] : [],
+    ...options ? [`alter index ${name} set (${options})`] : [],
   ];
 }
 

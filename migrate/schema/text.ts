@@ -224,7 +224,8 @@ function constraintText(object: CatalogObject, indent: string): string {
 
 /** A statement of its own, in our words. */
 function partText(object: CatalogObject): string {
-  if (object.kind !== "constraint") return layOut(object.kind, object.ddl);
+  const [, ddl, invalid] = /^([^]*?)( -- invalid)?$/.exec(object.ddl)!;
+  if (object.kind !== "constraint") return layOut(object.kind, ddl!) + (invalid ?? "");
   const text = asWeWrite(object.ddl);
   return text.startsWith("alter ")
     ? `${text};`
