@@ -76,7 +76,7 @@ functions as (
     and not exists (select from members where classid = 'pg_proc'::regclass and objid = p.oid)
 ),
 sequence_options as (
-  select s.*, c.name, c.id, d.refobjid as owner_relation, d.refobjsubid as owner_column, d.deptype,
+  select s.*, c.name, c.relname, c.id, d.refobjid as owner_relation, d.refobjsubid as owner_column, d.deptype,
     -- What PostgreSQL chooses by itself is not worth a reader's time.
     concat_ws(' ',
       case when d.deptype is distinct from 'i' and s.seqtypid <> 'int8'::regtype

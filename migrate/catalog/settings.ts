@@ -52,7 +52,7 @@ export function settingObjects(): Statement {
   select 'setting', s.name || ' persistence', null, s.id, 'alter sequence ' || s.name || ' set unlogged',
     'alter sequence ' || s.name || ' set logged'
   from relations s where relkind = 'S' and relpersistence = 'u' and not exists (
-    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = s.oid and d.refobjsubid > 0)
+    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype = 'i' and d.refobjsubid > 0)
   union all
   select 'setting', s.stxnamespace::regnamespace || '.' || quote_ident(stxname) || ' target', t.name,
     'pg_statistic_ext:' || s.oid, 'alter statistics ' || s.stxnamespace::regnamespace || '.' || quote_ident(stxname)
@@ -111,6 +111,21 @@ export function settingObjects(): Statement {
     || f.name || ' depends on extension ' || quote_ident(extname), 'alter ' || case prokind when 'p' then 'procedure ' else 'function ' end
     || f.name || ' no depends on extension ' || quote_ident(extname)
   from functions f join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'x'
+  join pg_extension e on e.oid = d.refobjid
+  union all
+  select 'setting', r.name || ' extension ' || extname, coalesce(t.name, r.name), r.id,
+    'alter ' || r.type || r.name || ' depends on extension ' || quote_ident(extname),
+    'alter ' || r.type || r.name || ' no depends on extension ' || quote_ident(extname)
+  from (select name, id, oid, case relkind when 'm' then 'materialized view ' else 'index ' end as type from relations
+    where relkind in ('m', 'i', 'I')) r
+  join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = r.oid and d.deptype = 'x'
+  join pg_extension e on e.oid = d.refobjid left join pg_index x on x.indexrelid = r.oid left join relations t on t.oid = x.indrelid
+  union all
+  select 'setting', t.name || '.' || quote_ident(tgname) || ' extension ' || extname, t.name, 'pg_trigger:' || g.oid,
+    'alter trigger ' || quote_ident(tgname) || ' on ' || t.name || ' depends on extension ' || quote_ident(extname),
+    'alter trigger ' || quote_ident(tgname) || ' on ' || t.name || ' no depends on extension ' || quote_ident(extname)
+  from pg_trigger g join relations t on t.oid = tgrelid
+  join pg_depend d on d.classid = 'pg_trigger'::regclass and d.objid = g.oid and d.deptype = 'x'
   join pg_extension e on e.oid = d.refobjid
   union all
   -- Of a column that is not null already PostgreSQL takes no second word.

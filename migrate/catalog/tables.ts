@@ -40,7 +40,9 @@ export function tableObjects(): Statement {
   from columns
   left join (select adrelid, adnum, pg_get_expr(adbin, adrelid) as expression from pg_attrdef) d
     on d.adrelid = attrelid and d.adnum = attnum
-  left join lateral (select attidentity as kind, options from sequence_options
+  left join lateral (select attidentity as kind, concat_ws(' ',
+      case when sequence_options.relname <> c.relname || '_' || attname || '_seq' then 'sequence name ' || sequence_options.name end, options) as options
+    from sequence_options join pg_class c on c.oid = attrelid
     where attidentity <> '' and owner_relation = attrelid and owner_column = attnum and deptype = 'i'
   ) identity on true
   -- What only comes from a parent is no part of the statement.

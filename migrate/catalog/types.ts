@@ -22,8 +22,11 @@ export function typeObjects(): Statement {
   select 'collation', c.oid::regcollation::text, null, 'pg_collation:' || c.oid,
     'create collation ' || c.oid::regcollation || ' (provider = '
       || case c.collprovider when 'i' then 'icu' when 'c' then 'libc' else 'builtin' end
-      || ', locale = ' || quote_literal(coalesce(
-        to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate))
+      || case when c.collprovider = 'c' and c.collcollate <> c.collctype
+        then ', lc_collate = ' || quote_literal(c.collcollate) || ', lc_ctype = ' || quote_literal(c.collctype)
+        else ', locale = ' || quote_literal(coalesce(
+          to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate)) end
+      || coalesce(', rules = ' || quote_literal(to_jsonb(c) ->> 'collicurules'), '')
       || case when not c.collisdeterministic then ', deterministic = false' else '' end || ')'
   from pg_collation c join spaces on spaces.oid = c.collnamespace
   union all
@@ -135,8 +138,8 @@ export function typeObjects(): Statement {
     and not exists (select from members where classid = 'pg_cast'::regclass and objid = c.oid)
   union all
   select 'text search', c.oid::regconfig::text, null, 'pg_ts_config:' || c.oid,
-    'create text search configuration ' || c.oid::regconfig || ' (parser = pg_catalog.'
-    || (select quote_ident(prsname) from pg_ts_parser where pg_ts_parser.oid = cfgparser) || ')'
+    'create text search configuration ' || c.oid::regconfig || ' (parser = '
+    || (select prsnamespace::regnamespace || '.' || quote_ident(prsname) from pg_ts_parser where pg_ts_parser.oid = cfgparser) || ')'
     || coalesce((select string_agg(format(E';\nalter text search configuration %s add mapping for %s with %s',
         c.oid::regconfig, alias, dictionaries), '' order by alias)
       from (select mapcfg, maptokentype, string_agg(mapdict::regdictionary::text, ', ' order by mapseqno)

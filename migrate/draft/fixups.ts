@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
 import { together } from "./kept_rows.ts";
+import { asDefined } from "./made_tables.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
 const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE";
@@ -33,10 +34,8 @@ export function corrected(
     // An extension brings its own comment.
     if (/^COMMENT ON EXTENSION /.test(text)) return [];
     // The index of a partitioned table would stay invalid, without its partitions'.
-    if (!staysInvalid(text, to)) {
-      text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
-    }
-    text = withParents(text, to.definitions);
+    text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
+    text = asDefined(text, to.definitions);
     // An explicit cast cuts values off where an assignment refuses to.
     text = text.replace(
       /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING \S+::\2$/,
@@ -98,29 +97,6 @@ function isOwners(text: string, objects: CatalogObject[]): boolean {
     kind === "owner" && bare(name).startsWith(`${bare(object)} `) &&
     bare(ddl).endsWith(` owner to ${bare(role)}`)
   );
-}
-
-/** An index of a partitioned table that some partition has no part of. */
-function staysInvalid(text: string, { rows }: Catalog): boolean {
-  const [, index] = /^CREATE (?:UNIQUE )?INDEX (\S+) ON ONLY /.exec(text) ?? [];
-  return index !== undefined &&
-    rows.some(({ catalog, name, values }) =>
-      catalog === "pg_index" && values.indisvalid === "false" &&
-      name.replaceAll('"', "").endsWith(`.${index.replaceAll('"', "")}`)
-    );
-}
-
-/** It knows one parent of a table, and none of a foreign one. */
-function withParents(text: string, to: CatalogObject[]): string {
-  const [, foreign, table] =
-    /^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE ("[^"]+"\."[^"]+")\s/.exec(text) ?? [];
-  const bare = (name: string) => name.replaceAll('"', "");
-  const ddl = table && to.find((o) => o.kind === "table" && bare(o.name) === bare(table))?.ddl;
-  const [, parents] = / inherits \((.*?)\)/.exec(ddl || "") ?? [];
-  if (!parents) return text;
-  return foreign
-    ? text.replace(/\) SERVER /, `) INHERITS (${parents}) SERVER `)
-    : text.replace(/ INHERITS \([^)]*\)/, ` INHERITS (${parents})`);
 }
 
 /** An addition or a removal of a column that is the parent's. */

@@ -8,6 +8,7 @@ const removable = new Set([
   "grant",
   "statistics",
   "cast",
+  "collation",
   "text search",
   "rule",
   "default privileges",
@@ -53,6 +54,7 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   }
   if (found === undefined && parts.has(kind)) return [partMade(kind, name, expected)];
   if (kind === "index" && expected && found) return indexRepair(name, expected, found);
+  if (kind === "publication" && expected && found) return publicationRepair(name, expected, found);
   if (kind === "materialized view") {
     return found === undefined ? [expected] : methodRepair(name, expected, found);
   }
@@ -119,6 +121,19 @@ function tableRepair(name: string, expected = "", found = ""): string[] {
   ];
 }
 
+/** What a publication is for, and its options, as pg-delta does not know all of them. */
+function publicationRepair(name: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) => /^create publication .*?(?: for (.*))? with \((.*)\)$/s.exec(ddl)!;
+  const [[, objects, options = ""], [, now, old = ""]] = [parts(expected), parts(found)];
+  const usual = [["publish_via_partition_root", "false"], ["publish_generated_columns", "none"]]
+    .filter(([option]) => old.includes(option!) && !options.includes(option!))
+    .map(([option, value]) => `${option} = ${value}`);
+  return [
+    ...objects === now || !objects ? [] : [`alter publication ${name} set ${objects}`],
+    ...options === old ? [] : [`alter publication ${name} set (${[options, ...usual].join(", ")})`],
+  ];
+}
+
 /** The options of an index, as of one that came with its parent's, where nothing else differs. */
 function indexRepair(name: string, expected: string, found: string): string[] {
   const parts = (ddl: string) => /^(.*?)(?: WITH \(([^()]*)\))?( WHERE .*)?$/s.exec(ddl)!;
@@ -152,6 +167,8 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
       return `drop statistics ${name}`;
     case "cast":
       return `drop cast (${name})`;
+    case "collation":
+      return `drop collation ${name}`;
     case "text search":
       return `drop text search configuration ${name}`;
     case "rule":

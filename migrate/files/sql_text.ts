@@ -49,3 +49,11 @@ export function broken(clause: string, words: RegExp, indent: string): string {
   if (indent.length + clause.length <= 98 || clause.includes("\n")) return clause;
   return clause.replace(words, (found) => `\n${indent}  ${found.trimStart()}`);
 }
+
+/** Of `alter foreign table t options (add a 'b')` the list, as a creation has it. */
+export function addedOptions(ddl: string): string {
+  return outsideQuotes(ddl, (part) => part.replaceAll("add ", "")).replace(
+    /^.*? options (?=\()/s,
+    "",
+  );
+}

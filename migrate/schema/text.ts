@@ -2,7 +2,7 @@ import type { Database } from "../../postgres/mod.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut } from "./layout.ts";
-import { asWeWrite } from "../files/sql_text.ts";
+import { addedOptions, asWeWrite } from "../files/sql_text.ts";
 import { project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
@@ -67,6 +67,7 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
   const late = cyclicReferences(blocks, needs);
   const statements: string[] = [];
   for (const object of inOrder(blocks, needs)) {
+    if (object.kind === "setting" && object.name === `${object.of} foreign options`) continue;
     const block = blocks.find((b) => b.head === object);
     statements.push(block?.head.kind === "table" ? tableText(block) : partText(object));
   }
@@ -198,7 +199,10 @@ function inOrder(blocks: Block[], needs: Map<string, Set<string>>): CatalogObjec
   return order;
 }
 
-function tableText({ head, inside }: Block): string {
+function tableText({ head, inside, beside }: Block): string {
+  // A wrapper may ask for them from the first.
+  const foreign = beside.find(({ name }) => name === `${head.name} foreign options`);
+  const given = foreign ? ` options ${addedOptions(foreign.ddl)}` : "";
   const [, kind, options] = /^((?:unlogged |foreign )?)table ?([^]*)$/.exec(asWeWrite(head.ddl)) ??
     [];
   const order = inside.find((o) => o.kind === "column order")?.ddl.split(", ") ?? [];
@@ -214,7 +218,7 @@ function tableText({ head, inside }: Block): string {
     .sort((a, b) => rank(a) - rank(b))
     .map((o) => `  ${constraintText(o, "  ")}`);
   const body = [...columns, ...constraints].join(",\n");
-  return `create ${kind}table ${head.name} (\n${body}\n)${options ? ` ${options}` : ""};`;
+  return `create ${kind}table ${head.name} (\n${body}\n)${options ? ` ${options}` : ""}${given};`;
 }
 
 function constraintText(object: CatalogObject, indent: string): string {
