@@ -26,7 +26,7 @@ export async function stoppingRows(
             ? ofType(table, command, from, to)
             : command.subtype === "AT_SetIdentity"
             ? ofBounds(
-              `pg_get_serial_sequence('${table}', '${command.name}')`,
+              `pg_get_serial_sequence(${asText(table)}, ${asText(command.name)})`,
               command.def.List.items,
               from,
               `${table}.${quoted(command.name)}`,
@@ -36,7 +36,7 @@ export async function stoppingRows(
         }
       }
       if (kind === "AlterSeqStmt") {
-        const query = ofBounds(`'${named(fields.sequence)}'`, fields.options, from);
+        const query = ofBounds(asText(named(fields.sequence)), fields.options, from);
         if (query) queries.push(query);
       }
       if (kind === "IndexStmt" && fields.unique && !made.has(named(fields.relation))) {
@@ -111,9 +111,10 @@ function ofBounds(
   const arg: any = options.find(({ DefElem }) => DefElem.defname === "maxvalue")?.DefElem.arg;
   const most = arg?.Integer?.ival ?? arg?.Float?.fval;
   if (most === undefined) return;
-  const object = column
-    ? definitionOf(from, column)
-    : from.find((o) => o.kind === "sequence" && `'${o.name}'` === sequence)?.ddl;
+  const object = column ? definitionOf(from, column) : from.find((o) =>
+    o.kind === "sequence" &&
+    [o.name, o.name.replace(/^public\./, "")].some((name) => asText(name) === sequence)
+  )?.ddl;
   const [, was] = /\bmaxvalue (-?\d+)/.exec(object ?? "") ?? [];
   if (was && BigInt(was) <= BigInt(most)) return;
   return `select last from pg_sequence_last_value(${sequence}) last where last > ${most}`;
@@ -190,4 +191,8 @@ function named({ schemaname, relname }: { schemaname?: string; relname: string }
 
 function quoted(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+function asText(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }
