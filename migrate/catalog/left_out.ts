@@ -96,6 +96,7 @@ export const leftOutOtherwise: Record<string, string> = {
   "not null constraints of PostgreSQL 18, but for `not valid` and `no inherit`":
     "earlier ones have none: the column's not null is compared, a constraint's name is not",
   "the owners of indexes and of a table's row type": "the table's",
+  "the owner of a multirange type": "the range's, from PostgreSQL 18 on",
   "the names of internal triggers": "they hold a number",
   "the names of foreign keys that refer to a partition because they refer to its parent":
     "each version makes up its own",

@@ -90,9 +90,11 @@ export const printed: Record<string, string> = {
   "pg_trigger.tgqual": "substring(pg_get_triggerdef(x.oid) from ' WHEN \\((.*)\\) EXECUTE ')",
   "pg_type.typacl": privileges("x.typacl", "'T'", "x.typowner"),
   "pg_type.typowner":
-    `case when x.typrelid = 0 or exists (select from pg_class c where c.oid = x.typrelid and c.relkind = 'c') then ${
+    `case when x.typtype <> 'm' and x.typrelid = 0 or exists (select from pg_class c where c.oid = x.typrelid and c.relkind = 'c') then ${
       role("x.typowner")
     } end`,
+  // The text as it was written, in the search_path of who wrote it.
+  "pg_type.typdefault": "case when x.typdefaultbin is null then x.typdefault end",
   "pg_type.typdefaultbin": "pg_get_expr(x.typdefaultbin, 0)",
   "pg_user_mapping.umoptions":
     `(select string_agg(case when o ~* '^[^=]*(pass|secret|token|key)' then split_part(o, '=', 1) else o end, ', ' order by o)

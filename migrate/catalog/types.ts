@@ -61,7 +61,7 @@ export function typeObjects(): Statement {
     || format_type(typbasetype, typtypmod),
     case when typcollation <> (select b.typcollation from pg_type b where b.oid = types.typbasetype)
       then 'collate ' || typcollation::regcollation end,
-    'default ' || typdefault, case when typnotnull then 'not null' end,
+    'default ' || pg_get_expr(typdefaultbin, 0), case when typnotnull then 'not null' end,
     (select string_agg('constraint ' || quote_ident(conname) || ' '
         || pg_get_constraintdef(oid, true), ' ' order by conname collate "C")
       from pg_constraint where contypid = types.oid and contype::text = 'c' and convalidated))
