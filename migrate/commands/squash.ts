@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { writeProjectFile } from "../../embedded/account.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/settle.ts";
@@ -68,7 +69,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       await build(after, later);
       await refuseDifference(before, after, "the baseline with what comes after it");
       const path = join(migrationsDir(), baseline.file);
-      await Deno.writeTextFile(`${path}.new`, baseline.text);
+      await writeProjectFile(`${path}.new`, baseline.text);
       for (const { file } of old) await Deno.remove(join(migrationsDir(), file));
       await Deno.rename(`${path}.new`, path);
       print(shownPath(path));
