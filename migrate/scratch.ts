@@ -61,7 +61,8 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   };
   const drop = async (databases: string[], roles: string[]) => {
     for (const name of databases) await dropDatabase(db, { ...server, database: name });
-    for (const name of roles) await db.script(`drop role if exists ${quoteName(name)}`);
+    // All at once: one may have granted the membership of another.
+    if (roles.length > 0) await db.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
   };
   const dispose = async () => {
     try {

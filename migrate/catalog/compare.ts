@@ -145,8 +145,8 @@ function covers(difference: Told, { expected, found, columns }: RowDifference): 
   if (isOneSided(difference) || /^(type|domain)$/.test(kind)) {
     if (name.startsWith(`${n}.`) || of === n) return true;
   }
+  if (kind === "index" && of === n) return true;
   if (kind === "publication" && name.endsWith(` in publication ${n}`)) return true;
-  if (kind === "owner" && n === `${name} owner`) return true;
   const owned = (expected ?? found)!.values["owned by"];
   return owned === n;
 }

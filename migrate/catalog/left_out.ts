@@ -88,7 +88,7 @@ export const leftOutOtherwise: Record<string, string> = {
     "each server has its own; another one is compared",
   "types of arrays": "they come with their type",
   "tables for large values, their indexes and columns": "they come with their table",
-  "columns of an index, but for their statistics target": "the index is compared",
+  "columns of an index, but for their statistics target and options": "the index is compared",
   "options whose names begin with `pg_`": "a server keeps them for itself, as `pg_attver`",
   "the grantor of a privilege": "who runs the migration",
   "the owner, where it is the one that migrates":
@@ -96,7 +96,10 @@ export const leftOutOtherwise: Record<string, string> = {
   "not null constraints of PostgreSQL 18, but for `not valid` and `no inherit`":
     "earlier ones have none: the column's not null is compared, a constraint's name is not",
   "the owners of indexes and of a table's row type": "the table's",
+  "the owner of a multirange type": "the range's, from PostgreSQL 18 on",
   "the names of internal triggers": "they hold a number",
+  "the names of foreign keys that refer to a partition because they refer to its parent":
+    "each version makes up its own",
   "where a constraint comes from (conislocal, coninhcount, connoinherit), if it has a parent or is a key":
     "not the same after a dump and its restore",
   "the order of a policy's roles, of options and of privileges": "means nothing",

@@ -3,7 +3,7 @@ import { statedOptions } from "./options.ts";
 import { home } from "./home.ts";
 import { programObjects } from "./programs.ts";
 import { rightObjects, rightRelations } from "./rights.ts";
-import { ownedRelations, settingObjects } from "./settings.ts";
+import { inheritedColumns, ownedRelations, settingObjects } from "./settings.ts";
 import { tableObjects } from "./tables.ts";
 import { typeObjects } from "./types.ts";
 
@@ -76,7 +76,7 @@ functions as (
     and not exists (select from members where classid = 'pg_proc'::regclass and objid = p.oid)
 ),
 sequence_options as (
-  select s.*, c.name, c.id, d.refobjid as owner_relation, d.refobjsubid as owner_column, d.deptype,
+  select s.*, c.name, c.relname, c.id, d.refobjid as owner_relation, d.refobjsubid as owner_column, d.deptype,
     -- What PostgreSQL chooses by itself is not worth a reader's time.
     concat_ws(' ',
       case when d.deptype is distinct from 'i' and s.seqtypid <> 'int8'::regtype
@@ -110,6 +110,7 @@ columns as (
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c')
 ),
 ${rightRelations(serverRoles)},
+${inheritedColumns()},
 ${ownedRelations()},
 objects as (
 select plain.*, null as undo from (

@@ -120,6 +120,7 @@ export function rightObjects(): Statement {
   select 'comment', replace(type, 'table column', 'column') || ' ' || identity, coalesce(t.name, f.name, y.name), '',
     'comment on ' || case
       when type like '% column' then 'column ' || identity
+      when type = 'aggregate' then 'aggregate ' || replace(identity, '()', '(*)')
       when type = 'table constraint' then 'constraint ' || identity
       when type = 'domain constraint' then 'constraint ' || regexp_replace(identity, ' on ', ' on domain ')
       when type = 'statistics object' then 'statistics ' || identity

@@ -44,6 +44,7 @@ export const printed: Record<string, string> = {
   "pg_class.relowner": `case when x.relkind not in ('i', 'I', 'c') then ${role("x.relowner")} end`,
   "pg_class.relpartbound": "pg_get_expr(x.relpartbound, x.oid)",
   "pg_constraint.conbin": "pg_get_expr(x.conbin, x.conrelid)",
+  "pg_constraint.conname": `case when not (${madeForPartition("x")}) then x.conname end`,
   "pg_constraint.conparentid": "(x.conparentid <> 0)::text",
   "pg_constraint.confdelsetcols": `(select string_agg(quote_ident(attname), ', ' order by n)
     from unnest(x.confdelsetcols) with ordinality u(e, n)
@@ -82,13 +83,18 @@ export const printed: Record<string, string> = {
     "case when x.rulename = '_RETURN' then pg_get_viewdef(x.ev_class) else pg_get_ruledef(x.oid) end",
   "pg_statistic_ext.stxexprs": "array_to_string(pg_get_statisticsobjdef_expressions(x.oid), ', ')",
   "pg_statistic_ext.stxstattarget": "nullif(x.stxstattarget, -1)::text",
+  "pg_trigger.tgconstraint": `(select ${
+    constraint("k")
+  } from pg_constraint k where oid = x.tgconstraint)`,
   "pg_trigger.tgname": "case when not x.tgisinternal then x.tgname end",
   "pg_trigger.tgqual": "substring(pg_get_triggerdef(x.oid) from ' WHEN \\((.*)\\) EXECUTE ')",
   "pg_type.typacl": privileges("x.typacl", "'T'", "x.typowner"),
   "pg_type.typowner":
-    `case when x.typrelid = 0 or exists (select from pg_class c where c.oid = x.typrelid and c.relkind = 'c') then ${
+    `case when x.typtype <> 'm' and x.typrelid = 0 or exists (select from pg_class c where c.oid = x.typrelid and c.relkind = 'c') then ${
       role("x.typowner")
     } end`,
+  // The text as it was written, in the search_path of who wrote it.
+  "pg_type.typdefault": "case when x.typdefaultbin is null then x.typdefault end",
   "pg_type.typdefaultbin": "pg_get_expr(x.typdefaultbin, 0)",
   "pg_user_mapping.umoptions":
     `(select string_agg(case when o ~* '^[^=]*(pass|secret|token|key)' then split_part(o, '=', 1) else o end, ', ' order by o)
@@ -100,6 +106,22 @@ export const printed: Record<string, string> = {
     ]),
   ),
 };
+
+/**
+ * A constraint. What PostgreSQL makes for a partition of what is referred to, each version calls
+ * otherwise.
+ */
+function constraint(c: string): string {
+  return `case when ${
+    madeForPartition(c)
+  } then ${c}.conrelid::regclass || ' to ' || ${c}.confrelid::regclass
+    when ${c}.conrelid <> 0 then ${c}.conrelid::regclass::text else format_type(${c}.contypid, null) end
+    || case when ${madeForPartition(c)} then '' else '.' || quote_ident(${c}.conname) end`;
+}
+
+function madeForPartition(c: string): string {
+  return `${c}.contype = 'f' and exists (select from pg_constraint p where p.oid = ${c}.conparentid and p.conrelid = ${c}.conrelid)`;
+}
 
 const column = (relation: string, number: string) =>
   `${relation}::regclass || '.' || (select quote_ident(attname) from pg_attribute where attrelid = ${relation} and attnum = ${number})`;
@@ -123,8 +145,7 @@ export const identities: Record<string, string> = {
   pg_cast: "format_type(x.castsource, null) || ' as ' || format_type(x.casttarget, null)",
   pg_attrdef: column("x.adrelid", "x.adnum"),
   pg_attribute: within("x.attrelid", "x.attname"),
-  pg_constraint:
-    `case when x.conrelid <> 0 then x.conrelid::regclass::text else format_type(x.contypid, null) end || '.' || quote_ident(x.conname)`,
+  pg_constraint: constraint("x"),
   pg_description:
     `replace((pg_identify_object(x.classoid, x.objoid, x.objsubid)).type, 'table column', 'column') || ' ' || (pg_identify_object(x.classoid, x.objoid, x.objsubid)).identity`,
   pg_enum: `format_type(x.enumtypid, null) || '.' || quote_literal(x.enumlabel)`,
@@ -135,8 +156,8 @@ export const identities: Record<string, string> = {
   pg_seclabel:
     `(pg_identify_object(x.classoid, x.objoid, x.objsubid)).type || ' ' || (pg_identify_object(x.classoid, x.objoid, x.objsubid)).identity`,
   pg_trigger: `case when x.tgisinternal then coalesce((select ${
-    within("conrelid", "conname")
-  } from pg_constraint where oid = x.tgconstraint),
+    constraint("k")
+  } from pg_constraint k where oid = x.tgconstraint),
     x.tgrelid::regclass::text) || ' trigger ' || x.tgfoid::regproc else ${
     within("x.tgrelid", "x.tgname")
   } end`,
@@ -170,7 +191,8 @@ const user = "not like 'pg\\_%'";
 export const filters: Record<string, string> = {
   pg_attribute: `x.attrelid >= 16384 and x.attnum > 0 and not x.attisdropped and exists (
     select from pg_class c where c.oid = x.attrelid and c.relkind not in ('t', 'S')
-      and (c.relkind not in ('i', 'I') or x.attstattarget >= 0)
+      and (c.relkind not in ('i', 'I') or x.attstattarget >= 0
+        or exists (select from unnest(x.attoptions) o where o !~ '^pg_'))
       and c.relnamespace::regnamespace::text ${user})`,
   pg_class: `x.oid >= 16384 and x.relkind <> 't' and x.relnamespace::regnamespace::text ${user}`,
   pg_constraint: "x.oid >= 16384 and x.contype <> 'n'",

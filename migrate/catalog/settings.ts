@@ -6,16 +6,33 @@ import { sql, type Statement } from "../../postgres/mod.ts";
  */
 export function settingObjects(): Statement {
   return sql`
-  select 'owner' as kind, o.identity || ' owner' as name, o.of, o.id,
-    'alter ' || o.type || ' ' || o.identity || ' owner to ' || quote_ident(pg_get_userbyid(o.owner)) as ddl,
-    'alter ' || o.type || ' ' || o.identity || ' owner to current_user' as undo
-  from owned o where o.owner <> (select oid from home)
+  select 'owner' as kind, o.identity || o.what || ' owner' as name, o.of, o.id,
+    'alter ' || o.type || ' ' || w.identity || ' owner to ' || quote_ident(pg_get_userbyid(o.owner)) as ddl,
+    'alter ' || o.type || ' ' || w.identity || ' owner to current_user' as undo
+  from owned o
+  -- An aggregate of nothing is written as one of everything.
+  cross join lateral (select case o.type when 'aggregate' then replace(o.identity, '()', '(*)')
+    else replace(o.identity, ' USING ', ' using ') end as identity) w
+  where o.owner <> (select oid from home)
   union all
   select 'setting', v.name || '.' || quote_ident(attname) || ' default', v.name, v.id,
     'alter view ' || v.name || ' alter column ' || quote_ident(attname) || ' set default ' || pg_get_expr(adbin, adrelid),
     'alter view ' || v.name || ' alter column ' || quote_ident(attname) || ' drop default'
   from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
   join relations v on v.oid = adrelid and v.relkind = 'v'
+  union all
+  -- What a child says otherwise of a column that its parents have.
+  select 'setting', c.name || ' own default', c.table_name, c.table_id,
+    'alter table only ' || c.table_name || ' alter column ' || quote_ident(attname) || ' '
+      || coalesce('set default ' || c.value, 'drop default'),
+    'alter table only ' || c.table_name || ' alter column ' || quote_ident(attname) || ' '
+      || coalesce('set default ' || p.value, 'drop default')
+  from inherited c, unnest(c.values) p (value) where c.value is distinct from p.value
+  union all
+  select 'setting', c.name || ' own not null', c.table_name, c.table_id,
+    'alter table only ' || c.table_name || ' alter column ' || quote_ident(attname) || ' set not null',
+    'alter table only ' || c.table_name || ' alter column ' || quote_ident(attname) || ' drop not null'
+  from inherited c where attnotnull and not strict
   union all
   select 'setting', c.name || ' clustered', t.name, c.id, 'alter table ' || t.name || ' cluster on ' || quote_ident(c.relname),
     'alter table ' || t.name || ' set without cluster'
@@ -35,7 +52,7 @@ export function settingObjects(): Statement {
   select 'setting', s.name || ' persistence', null, s.id, 'alter sequence ' || s.name || ' set unlogged',
     'alter sequence ' || s.name || ' set logged'
   from relations s where relkind = 'S' and relpersistence = 'u' and not exists (
-    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = s.oid and d.refobjsubid > 0)
+    select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = s.oid and d.deptype = 'i' and d.refobjsubid > 0)
   union all
   select 'setting', s.stxnamespace::regnamespace || '.' || quote_ident(stxname) || ' target', t.name,
     'pg_statistic_ext:' || s.oid, 'alter statistics ' || s.stxnamespace::regnamespace || '.' || quote_ident(stxname)
@@ -49,6 +66,12 @@ export function settingObjects(): Statement {
   from relations i join pg_attribute a on attrelid = i.oid join pg_index x on x.indexrelid = i.oid
   join tables t on t.oid = x.indrelid
   where i.relkind in ('i', 'I') and attstattarget >= 0
+  union all
+  -- The definition of a key does not tell them.
+  select 'setting', i.name || ' options', t.name, i.id, 'alter index ' || i.name || ' set (' || i.stated_options || ')',
+    'alter index ' || i.name || ' reset (' || regexp_replace(i.stated_options, '=[^,]*', '', 'g') || ')'
+  from relations i join pg_constraint k on conindid = i.oid and contype::text in ('p', 'u')
+  join tables t on t.oid = conrelid where i.stated_options is not null
   union all
   select 'setting', i.name || ' attached', t.name, i.id, 'alter index ' || h.inhparent::regclass || ' attach partition ' || i.name, null
   from relations i join pg_inherits h on h.inhrelid = i.oid join pg_index x on x.indexrelid = i.oid
@@ -90,6 +113,21 @@ export function settingObjects(): Statement {
   from functions f join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.deptype = 'x'
   join pg_extension e on e.oid = d.refobjid
   union all
+  select 'setting', r.name || ' extension ' || extname, coalesce(t.name, r.name), r.id,
+    'alter ' || r.type || r.name || ' depends on extension ' || quote_ident(extname),
+    'alter ' || r.type || r.name || ' no depends on extension ' || quote_ident(extname)
+  from (select name, id, oid, case relkind when 'm' then 'materialized view ' else 'index ' end as type from relations
+    where relkind in ('m', 'i', 'I')) r
+  join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = r.oid and d.deptype = 'x'
+  join pg_extension e on e.oid = d.refobjid left join pg_index x on x.indexrelid = r.oid left join relations t on t.oid = x.indrelid
+  union all
+  select 'setting', t.name || '.' || quote_ident(tgname) || ' extension ' || extname, t.name, 'pg_trigger:' || g.oid,
+    'alter trigger ' || quote_ident(tgname) || ' on ' || t.name || ' depends on extension ' || quote_ident(extname),
+    'alter trigger ' || quote_ident(tgname) || ' on ' || t.name || ' no depends on extension ' || quote_ident(extname)
+  from pg_trigger g join relations t on t.oid = tgrelid
+  join pg_depend d on d.classid = 'pg_trigger'::regclass and d.objid = g.oid and d.deptype = 'x'
+  join pg_extension e on e.oid = d.refobjid
+  union all
   -- Of a column that is not null already PostgreSQL takes no second word.
   select 'setting', t.name || '.' || quote_ident(a.attname) || ' not null', t.name, t.id, 'alter table ' || t.name
     || ' alter column ' || quote_ident(a.attname) || ' drop not null, add constraint ' || quote_ident(conname) || ' '
@@ -100,25 +138,43 @@ export function settingObjects(): Statement {
 `;
 }
 
+/** The CTE of columns that come from parents alone, with what these say of them. */
+export function inheritedColumns(): Statement {
+  return sql`
+inherited as (
+  select c.*, (select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = c.attrelid and adnum = c.attnum) as value,
+    p.values[1:1] as values, p.strict
+  from columns c cross join lateral (
+    select array_agg(pg_get_expr(adbin, adrelid) order by inhseqno) as values, bool_or(a.attnotnull) as strict
+    from pg_inherits join pg_attribute a on a.attrelid = inhparent and a.attname = c.attname
+    left join pg_attrdef on adrelid = a.attrelid and adnum = a.attnum where inhrelid = c.attrelid) p
+  where not c.attislocal and c.attgenerated = '' and c.relkind in ('r', 'f')
+    and not (select relispartition from pg_class where pg_class.oid = c.attrelid)
+)
+`;
+}
+
 /** The CTE of everything that has an owner, but for what follows its table's. */
 export function ownedRelations(): Statement {
   return sql`
 owned as (
   select case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
-      when 'f' then 'foreign table' else 'table' end as type, name as identity, name as of, id, relowner as owner
+      when 'f' then 'foreign table' else 'table' end as type, '' as what, name as identity, name as of, id, relowner as owner
   from relations where relkind in ('r', 'p', 'f', 'v', 'm') or relkind = 'S' and not exists (
     select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = relations.oid and d.refobjsubid > 0)
   union all
-  select case prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, name, name, id, proowner from functions
+  select case prokind when 'p' then 'procedure' when 'a' then 'aggregate' else 'function' end, '', name, name, id, proowner from functions
   union all
-  select case typtype when 'd' then 'domain' else 'type' end, name, name, types.id, typowner from types
+  select case typtype when 'd' then 'domain' else 'type' end, '', name, name, types.id, typowner from types
   where typtype in ('d', 'e', 'r') or typtype = 'b' and not exists (select from pg_type e where e.typarray = types.oid)
     or typtype = 'c' and exists (select from pg_class c where c.oid = typrelid and c.relkind = 'c')
   union all
-  select 'schema', quote_ident(n.nspname), null, 'pg_namespace:' || n.oid, nspowner
+  select 'schema', ' schema', quote_ident(n.nspname), null, 'pg_namespace:' || n.oid, nspowner
   from pg_namespace n join spaces on spaces.oid = n.oid where n.nspname <> 'public'
   union all
-  select regexp_replace(replace(i.type, 'foreign-data', 'foreign data'), '^statistics object$', 'statistics'), replace(i.identity, ' USING ', ' using '), null, '', o.owner
+  select regexp_replace(replace(i.type, 'foreign-data', 'foreign data'), '^statistics object$', 'statistics'),
+    -- Kinds that may share a name.
+    ' ' || i.type, i.identity, null, '', o.owner
   from (
     select 'pg_operator'::regclass as classid, oid, oprowner as owner from pg_operator where oprcode <> 0
     union all select 'pg_opclass'::regclass, oid, opcowner from pg_opclass

@@ -86,7 +86,6 @@ const parsings: Record<string, Parsing> = {
   "pg_rewrite.ev_action": (_, text) => text,
   "pg_statistic_ext.stxexprs": inTable,
   "pg_trigger.tgqual": ({ of }, text) => `select ${text} from ${of} old, ${of} new`,
-  "pg_type.typdefault": alone,
   "pg_type.typdefaultbin": alone,
 };
 

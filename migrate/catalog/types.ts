@@ -22,8 +22,11 @@ export function typeObjects(): Statement {
   select 'collation', c.oid::regcollation::text, null, 'pg_collation:' || c.oid,
     'create collation ' || c.oid::regcollation || ' (provider = '
       || case c.collprovider when 'i' then 'icu' when 'c' then 'libc' else 'builtin' end
-      || ', locale = ' || quote_literal(coalesce(
-        to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate))
+      || case when c.collprovider = 'c' and c.collcollate <> c.collctype
+        then ', lc_collate = ' || quote_literal(c.collcollate) || ', lc_ctype = ' || quote_literal(c.collctype)
+        else ', locale = ' || quote_literal(coalesce(
+          to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate)) end
+      || coalesce(', rules = ' || quote_literal(to_jsonb(c) ->> 'collicurules'), '')
       || case when not c.collisdeterministic then ', deterministic = false' else '' end || ')'
   from pg_collation c join spaces on spaces.oid = c.collnamespace
   union all
@@ -58,7 +61,7 @@ export function typeObjects(): Statement {
     || format_type(typbasetype, typtypmod),
     case when typcollation <> (select b.typcollation from pg_type b where b.oid = types.typbasetype)
       then 'collate ' || typcollation::regcollation end,
-    'default ' || typdefault, case when typnotnull then 'not null' end,
+    'default ' || pg_get_expr(typdefaultbin, 0), case when typnotnull then 'not null' end,
     (select string_agg('constraint ' || quote_ident(conname) || ' '
         || pg_get_constraintdef(oid, true), ' ' order by conname collate "C")
       from pg_constraint where contypid = types.oid and contype::text = 'c' and convalidated))
@@ -99,13 +102,14 @@ export function typeObjects(): Statement {
   union all
   select case relkind when 'v' then 'view' else 'materialized view' end, name, null, id,
     'create ' || case relkind when 'v' then 'view ' else 'materialized view ' end || name
+    || coalesce(' using ' || (select nullif(quote_ident(amname), 'heap') from pg_am a where a.oid = relam), '')
     || coalesce(' with (' || stated_options || ')', '') || E' as\n'
     || trim(trailing ';' from pg_get_viewdef(oid, true))
   from relations where relkind in ('v', 'm')
   union all
   select 'publication', quote_ident(pubname), null, 'pg_publication:' || p.oid,
     'create publication ' || quote_ident(pubname) || case when puballtables then ' for all tables' else coalesce(' for '
-      || nullif(concat_ws(', ', (select 'table ' || string_agg(prrelid::regclass || coalesce(' (' || (
+      || nullif(concat_ws(', ', (select 'table ' || string_agg(${only} || prrelid::regclass || coalesce(' (' || (
           select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
           where attrelid = prrelid and attnum = any(prattrs)) || ')', '') || coalesce(' where (' || pg_get_expr(prqual, prrelid) || ')', ''),
         ', ' order by prrelid::regclass::text collate "C") from pg_publication_rel where prpubid = p.oid),
@@ -134,8 +138,8 @@ export function typeObjects(): Statement {
     and not exists (select from members where classid = 'pg_cast'::regclass and objid = c.oid)
   union all
   select 'text search', c.oid::regconfig::text, null, 'pg_ts_config:' || c.oid,
-    'create text search configuration ' || c.oid::regconfig || ' (parser = pg_catalog.'
-    || (select quote_ident(prsname) from pg_ts_parser where pg_ts_parser.oid = cfgparser) || ')'
+    'create text search configuration ' || c.oid::regconfig || ' (parser = '
+    || (select prsnamespace::regnamespace || '.' || quote_ident(prsname) from pg_ts_parser where pg_ts_parser.oid = cfgparser) || ')'
     || coalesce((select string_agg(format(E';\nalter text search configuration %s add mapping for %s with %s',
         c.oid::regconfig, alias, dictionaries), '' order by alias)
       from (select mapcfg, maptokentype, string_agg(mapdict::regdictionary::text, ', ' order by mapseqno)
@@ -144,6 +148,10 @@ export function typeObjects(): Statement {
   from pg_ts_config c join spaces on spaces.oid = cfgnamespace
 `;
 }
+
+/** A table's children are a publication's only by name. */
+const only = sql`case when exists (select from pg_inherits h join pg_class c on c.oid = inhparent
+  where inhparent = prrelid and c.relkind = 'r') then 'only ' else '' end`;
 
 /** An aggregate with its arguments as `create aggregate` takes them. */
 const aggregateName =

@@ -68,7 +68,8 @@ function isMasked(text: string): boolean {
   }
   const options = [...text.matchAll(/'__OPTION_(\w+)__'/g)].map(([, name]) => name!.toLowerCase());
   const option = options.find((name) => /pass|secret|token|key/.test(name));
-  if (!option) return options.length > 0;
+  // Nothing else makes the table.
+  if (!option) return options.length > 0 && !text.startsWith("CREATE FOREIGN TABLE ");
   const [, object] =
     /^(?:CREATE|ALTER) ([^(]*?) (?:FOREIGN DATA WRAPPER .*)?OPTIONS /i.exec(text) ??
       [];

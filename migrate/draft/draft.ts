@@ -1,10 +1,9 @@
-import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { connect, type Database, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Catalog, readCatalog } from "../catalog/catalog.ts";
 import { compareRows } from "../catalog/compare.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readRows } from "../catalog/rows.ts";
-import { compareDatabases } from "../catalog/settle.ts";
 import { difference, type Facts, readFacts } from "./delta.ts";
 import { written } from "./text.ts";
 import {
@@ -13,10 +12,9 @@ import {
   withoutReplacedColumns,
   withoutReplacedTables,
 } from "./fixups.ts";
-import { inTheWay, takenAway } from "./in_the_way.ts";
+import { completed } from "./completed.ts";
+import { together, withKeptRows } from "./kept_rows.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
-import { repairs } from "./repairs.ts";
-import { goingOn, readDrawings } from "../proof/sequences.ts";
 import type { Scratch } from "../scratch.ts";
 
 /** One migration of a draft, without its header: statements as they will stand in the file. */
@@ -47,11 +45,21 @@ export async function draft(
   hint: Steps,
 ): Promise<DraftPart[]> {
   const { names, ...hinted } = await prepared(scratch, before, hint, after);
+  const detour = await withValuesOfOld(scratch, hinted, after);
+  if (detour) {
+    const steps = { up: [...hint.up, ...names.up], down: [...names.down, ...hint.down] };
+    const none = { up: [], down: [] };
+    return [
+      ...await draft(scratch, before, detour, steps),
+      ...await draft(scratch, detour, after, none),
+    ];
+  }
   const { groups, keywords } = await withSession(hinted.settings, async (db) => ({
     groups: inTransactions(await between(db, hinted, after)),
     keywords: await reserved(db),
   }));
-  const write = (statements: string[]) => statements.map((text) => written(text, keywords));
+  const write = (statements: string[]) =>
+    statements.flatMap((text) => text.split(together)).map((text) => written(text, keywords));
 
   const parts: DraftPart[] = [];
   const first = [...hint.up, ...names.up];
@@ -77,6 +85,43 @@ export async function draft(
     state = next;
   }
   return parts.filter(({ up }) => up.length > 0);
+}
+
+/**
+ * What is between, where the way back adds a value to an enum and uses it: that takes a transaction
+ * of its own, so a migration of its own, which goes from `after` with that value to `after`.
+ */
+async function withValuesOfOld(
+  scratch: Scratch,
+  before: State,
+  after: State,
+): Promise<State | undefined> {
+  const [a, b] = [before.catalog.definitions, after.catalog.definitions];
+  if (!lacksValues(a, b)) return;
+  const back = (await withSession(after.settings, (db) => between(db, after, before)))
+    .map(({ text }) => text);
+  const value = (text: string) => /^ALTER TYPE .* ADD VALUE ('(?:[^']|'')*')/.exec(text)?.[1];
+  const used = back.filter((text) => {
+    const label = value(text);
+    return label && back.some((other) => !value(other) && other.includes(label));
+  });
+  if (used.length === 0) return;
+  const settings = await scratch.create(after.settings);
+  return await withSession(settings, async (db) => {
+    for (const text of used) await db.script(text);
+    return { settings, catalog: await readCatalog(db) };
+  });
+}
+
+/** Whether an enum of both has lost a value. */
+function lacksValues(before: CatalogObject[], after: CatalogObject[]): boolean {
+  const labels = ({ ddl }: CatalogObject): string[] =>
+    / as enum \(.*\)$/s.exec(ddl)?.[0].match(/'(?:[^']|'')*'/g) ?? [];
+  return before.some((type) => {
+    const now = after.find(({ kind, name }) => kind === "type" && name === type.name);
+    return type.kind === "type" && now &&
+      labels(type).some((label) => !labels(now).includes(label));
+  });
 }
 
 /** What a database has: what `other` has, where they are equal, for reading it anew takes long. */
@@ -114,144 +159,14 @@ async function statementsBetween(from: State, to: State): Promise<string[]> {
   });
 }
 
-/**
- * Statements in an order in which they run, and what they have missed of the target; of a step on
- * the way, undefined, nothing is missed yet. What never runs comes last, and shows when the draft is
- * proven.
- */
-async function completed(db: Database, drafted: string[], target?: Catalog): Promise<string[]> {
-  const before = await readDrawings(db);
-  const tables = await db.query<{ oid: number }>(
-    sql`select oid::int from pg_class where relkind in ('r', 'p')`,
-  );
-  const statements = target ? await reaching(db, drafted, target) : all(await runAll(db, drafted));
-  const moved = goingOn(before, await readDrawings(db), new Set(tables.map(({ oid }) => oid)));
-  // What waited for something else may be said twice in a row then.
-  return [...statements, ...all(await runAll(db, moved))]
-    .filter((text, i, all) => text !== all[i - 1]);
-}
-
-/** A statement that waits may need what the draft has missed, or something may be in its way. */
-async function reaching(db: Database, drafted: string[], target: Catalog): Promise<string[]> {
-  const { done, waiting } = await runAll(db, drafted);
-  const gone = new Set<string>();
-  for (let left = waiting;;) {
-    const known = done.length;
-    const missed = await repair(db, target, done);
-    done.push(...missed.done);
-    const rest = await runAll(db, left);
-    const cleared = await clear(db, rest.waiting, gone);
-    done.push(...rest.done, ...cleared.done);
-    left = cleared.waiting;
-    if (known === done.length) return [...done, ...await unmade(db, left), ...missed.waiting];
-  }
-}
-
-/** Statements without those that make what something else has made by now. */
-async function unmade(db: Database, statements: string[]): Promise<string[]> {
-  const left: string[] = [];
-  for (const statement of statements) {
-    const error = await attempt(db, statement);
-    // A relation, another object, a column of this name.
-    if (!["42P07", "42710", "42701"].includes(error?.code ?? "")) left.push(statement);
-  }
-  return left;
-}
-
-/** Takes away what keeps statements from running, each thing once, and runs them. */
-async function clear(db: Database, statements: string[], gone: Set<string>): Promise<Run> {
-  const done: string[] = [];
-  let waiting = statements;
-  while (waiting.length > 0) {
-    const objects = await readDefinitions(db);
-    const found = new Map<string, CatalogObject>();
-    const left: string[] = [];
-    for (const statement of waiting) {
-      const error = await attempt(db, statement);
-      if (error) left.push(statement);
-      else done.push(statement);
-      for (const object of error ? inTheWay(statement, error, objects) : []) {
-        const key = `${object.kind} ${object.name}`;
-        if (!gone.has(key)) found.set(key, object);
-      }
-    }
-    waiting = left;
-    const away = await runAll(db, [...found.values()].map(takenAway));
-    if (away.done.length === 0) break;
-    for (const key of found.keys()) gone.add(key);
-    done.push(...away.done);
-  }
-  return { done, waiting };
-}
-
 async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
   from.facts ??= await readFacts(db);
   to.facts ??= await withSession(to.settings, readFacts);
   const raw = await difference(db, from.facts, to.facts);
   const [a, b] = [from.catalog.definitions, to.catalog.definitions];
-  const kept = withoutReplacedColumns(withoutReplacedTables(raw, a, b), a, b);
+  const kept = withKeptRows(withoutReplacedColumns(withoutReplacedTables(raw, a, b), a, b), a, b);
   return corrected(kept, from.catalog, to.catalog, row!.role);
-}
-
-/** What ran, in that order, and what did not. */
-interface Run {
-  done: string[];
-  waiting: string[];
-}
-
-const all = ({ done, waiting }: Run) => [...done, ...waiting];
-
-/** Runs what can be run: what something else has to come before, or go before, waits for it. */
-async function runAll(db: Database, statements: string[]): Promise<Run> {
-  const done: string[] = [];
-  let waiting = statements;
-  for (let before = -1; waiting.length > 0 && before !== done.length;) {
-    before = done.length;
-    const failed: string[] = [];
-    for (const statement of waiting) {
-      if (await attempt(db, statement)) failed.push(statement);
-      else done.push(statement);
-    }
-    waiting = failed;
-  }
-  // Functions whose bodies name each other: none can be the first.
-  if (!waiting.some((text) => /^CREATE (OR REPLACE )?FUNCTION /i.test(text))) {
-    return { done, waiting };
-  }
-  await db.script("set check_function_bodies = off");
-  const left: string[] = [];
-  for (const statement of waiting) if (await attempt(db, statement)) left.push(statement);
-  await db.script("reset check_function_bodies");
-  const made = waiting.filter((text) => !left.includes(text));
-  const unchecked = made.length > 0 ? ["set local check_function_bodies = off"] : [];
-  return { done: [...done, ...unchecked, ...made], waiting: left };
-}
-
-/** What keeps a statement from running; nothing: it ran. */
-async function attempt(db: Database, statement: string): Promise<DatabaseError | undefined> {
-  try {
-    await db.script(statement);
-  } catch (error) {
-    if (error instanceof DatabaseError) return error;
-    throw error;
-  }
-}
-
-/** What a draft has missed. A statement may undo what another has set, so that it takes rounds. */
-async function repair(db: Database, target: Catalog, known: string[]): Promise<Run> {
-  const done: string[] = [];
-  let waiting: string[] = [];
-  for (let round = 0; round < 3; round++) {
-    const more = repairs(await compareDatabases(db, target, db))
-      // What was made, and had to go out of another's way, is made again.
-      .filter((text) => text.startsWith("create ") || ![...known, ...done].includes(text));
-    const run = await runAll(db, more);
-    done.push(...run.done);
-    waiting = run.waiting;
-    if (run.done.length === 0) break;
-  }
-  return { done, waiting };
 }
 
 /** Names that PostgreSQL takes for something else when they stand without quotes. */

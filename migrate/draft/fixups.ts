@@ -1,6 +1,8 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
+import { together } from "./kept_rows.ts";
+import { asDefined } from "./made_tables.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
 const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE";
@@ -33,6 +35,7 @@ export function corrected(
     if (/^COMMENT ON EXTENSION /.test(text)) return [];
     // The index of a partitioned table would stay invalid, without its partitions'.
     text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
+    text = asDefined(text, to.definitions);
     // An explicit cast cuts values off where an assignment refuses to.
     text = text.replace(
       /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING \S+::\2$/,
@@ -45,8 +48,43 @@ export function corrected(
     // A not null that it names and sets.
     if (/ SET NOT NULL$/.test(text) && seen.has(text)) return [];
     seen.add(text);
-    return [{ ...statement, text }];
+    return [{ ...statement, text: withinBounds(text, from, to) }];
   });
+}
+
+/**
+ * A sequence below the minimum that it gets has to reach it first. One that turns round starts
+ * anew, behind the rows that are there already.
+ */
+function withinBounds(text: string, from: Catalog, to: Catalog): string {
+  const [, table, column, sequence] =
+    /^ALTER (?:TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) SET|SEQUENCE (\S+)) .*MINVALUE -?\d/
+      .exec(text) ?? [];
+  if (!table && !sequence) return text;
+  const bare = (name: string) => name.replaceAll('"', "");
+  const of = ({ rows }: Catalog) =>
+    rows.find(({ catalog, name, values }) =>
+      catalog === "pg_sequence" &&
+      (sequence
+        ? bare(name) === bare(sequence)
+        : bare(values["owned by"] ?? "") === bare(`${table}.${column}`))
+    );
+  const [was, is] = [of(from), of(to)];
+  if (!was || !is) return text;
+  const name = `'${was.name.replaceAll("'", "''")}'`;
+  const { seqmin: least, seqmax: most, seqincrement } = is.values;
+  const up = Number(seqincrement) > 0;
+  const [, owner, own] = /^(.*)\.("(?:[^"]|"")*"|[^".]+)$/.exec(was.values["owned by"] ?? "") ?? [];
+  if (/ RESTART$/.test(text) && owner) {
+    return `${text}${together}SELECT setval(${name}, ${
+      up ? "max" : "min"
+    }(${own})) FROM ${owner} ` +
+      `WHERE ${own} ${up ? `>= ${least}` : `<= ${most}`} HAVING count(${own}) > 0`;
+  }
+  const { seqmin, seqmax } = was.values;
+  if (!up || BigInt(seqmin!) >= BigInt(least!) || BigInt(seqmax!) < BigInt(least!)) return text;
+  return `SELECT setval(${name}, ${least}, false) FROM ${was.name} WHERE last_value < ${least}` +
+    together + text;
 }
 
 /** A privilege of who owns the object, before or after. */
@@ -56,7 +94,7 @@ function isOwners(text: string, objects: CatalogObject[]): boolean {
   if (!object || !role) return false;
   const bare = (name: string) => name.replaceAll('"', "");
   return objects.some(({ kind, name, ddl }) =>
-    kind === "owner" && bare(name) === `${bare(object)} owner` &&
+    kind === "owner" && bare(name).startsWith(`${bare(object)} `) &&
     bare(ddl).endsWith(` owner to ${bare(role)}`)
   );
 }
@@ -99,7 +137,10 @@ function withVirtual(text: string, to: Catalog): string {
   return isVirtual ? text.replace(/ STORED(?=[^']*$)/, " VIRTUAL") : text;
 }
 
-/** A table that only gets or loses a parent would be dropped and made anew, with its rows. */
+/**
+ * A table that only gets or loses a parent would be dropped and made anew. It has to be where a
+ * column of its own becomes the parent's alone: no other statement says so.
+ */
 export function withoutReplacedTables(
   statements: DraftStatement[],
   from: CatalogObject[],
@@ -110,7 +151,10 @@ export function withoutReplacedTables(
     from.filter((a) =>
       a.kind === "table" &&
       to.some((b) =>
-        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl && alone(b.ddl) === alone(a.ddl)
+        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl &&
+        alone(b.ddl) === alone(a.ddl)
+      ) && ownColumns(from, a.name).every((column) =>
+        ownColumns(to, a.name).includes(column) || !allColumns(to, a.name).includes(column)
       )
     ).map(({ name }) => name),
   );
@@ -123,6 +167,18 @@ export function withoutReplacedTables(
     if (/^(DROP|CREATE) /.test(text)) return false;
     return !column || columnOf(from, `${table}.${column}`) === undefined;
   });
+}
+
+/** The columns that a table has by its own definition. */
+function ownColumns(objects: CatalogObject[], table: string): string[] {
+  return objects.filter(({ kind, of }) => kind === "column" && of === table)
+    .map(({ name }) => name.slice(table.length + 1));
+}
+
+/** Those from its parents as well. */
+function allColumns(objects: CatalogObject[], table: string): string[] {
+  const order = objects.find(({ kind, of }) => kind === "column order" && of === table);
+  return order?.ddl.split(", ") ?? [];
 }
 
 /** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */

@@ -3,7 +3,8 @@ import type { CatalogObject } from "../catalog/definitions.ts";
 
 /**
  * What PostgreSQL says that keeps `statement` from running, as far as it can be taken away and made
- * again without touching a row: views, triggers, policies, rules, foreign keys, generated columns.
+ * again without losing a value: views, triggers, policies, rules, foreign keys, indexes, generated
+ * columns, a column's collation.
  */
 export function inTheWay(
   statement: string,
@@ -25,6 +26,11 @@ export function inTheWay(
 function told(line: string, table: string): { kinds: string[]; name: string } | undefined {
   const [, generated] = /^Column ".*" is used by generated column "(.*)"\.$/.exec(line) ?? [];
   if (generated) return { kinds: ["column"], name: `${table}.${generated}` };
+  const [, collated, relation] =
+    /^column (\S.*?) of table (\S.*?) depends on collation /.exec(line) ?? [];
+  if (collated) return { kinds: ["column"], name: `${relation}.${collated}` };
+  const [, index] = /^index (\S.*?) depends on /.exec(line) ?? [];
+  if (index) return { kinds: ["index"], name: index };
   const [, view] =
     /^(?:rule "?_RETURN"? on )?(?:materialized )?view (\S.*?) depends on /.exec(line) ?? [];
   if (view) return { kinds: ["view", "materialized view"], name: view };
@@ -35,11 +41,15 @@ function told(line: string, table: string): { kinds: string[]; name: string } | 
 }
 
 /** The statement that takes an object away, of the kinds that inTheWay finds. */
-export function takenAway({ kind, name, of }: CatalogObject): string {
+export function takenAway({ kind, name, of, ddl }: CatalogObject): string {
   const own = name.slice(of === null ? 0 : of.length + 1);
   switch (kind) {
-    case "column":
-      return `alter table ${of} drop column ${own}`;
+    case "column": {
+      const [, type] = /^(.*?) collate /.exec(ddl) ?? [];
+      return type && !/ generated always as \(/.test(ddl)
+        ? `alter table ${of} alter column ${own} type ${type}`
+        : `alter table ${of} drop column ${own}`;
+    }
     case "constraint":
       return `alter table ${of} drop constraint ${own}`;
     case "trigger":

@@ -54,9 +54,11 @@ export async function proveDraft(
   await withSession(before.settings, async (db) => {
     const migrations = parts.map(asMigration);
     const counter = { value: 0 };
-    const forward = async () => {
+    const forward = () => {
       proof.effects = [];
-      for (const migration of migrations) proof.effects.push(await probe(db, migration));
+      return inSteps(migrations, async (part) => {
+        proof.effects.push(await probe(db, part));
+      });
     };
     await fillTables(db, new Map(), counter, future, true);
     let held = await readData(db);
@@ -64,23 +66,21 @@ export async function proveDraft(
       await emptyTables(db);
       held = await readData(db);
     };
-    if (!await succeeds(forward, emptied, proof.up, proof.upStops)) return;
+    if (!await succeeds(forward(), emptied, proof.up, proof.upStops)) return;
     proof.upLoses = lostData(held, await readData(db));
     proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
     proof.up.push(...await behind(db, "up"));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
     held = await readData(db);
-    const back = async () => {
-      for (const migration of migrations.toReversed()) await replay(db, migration, "down");
-    };
+    const back = inSteps(migrations.toReversed(), (part) => replay(db, part, "down"));
     if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
     proof.downLoses = lostData(held, await readData(db));
     proof.down.push(
       ...left(await compareDatabases(db, before.catalog, db), "down"),
     );
     proof.down.push(...await behind(db, "down"));
-    await succeeds(forward, emptied, proof.down, []);
+    await succeeds(forward(), emptied, proof.down, []);
   });
   if (proof.up.length > 0 || proof.down.length > 0) return proof;
   const [from, to] = [before.catalog.definitions, after.catalog.definitions];
@@ -95,6 +95,14 @@ export async function proveDraft(
     proof.downStops,
   );
   return proof;
+}
+
+/** Goes on where it stopped when it is called again: a part that has run stays. */
+function inSteps(parts: Migration[], run: (part: Migration) => Promise<void>) {
+  const left = [...parts];
+  return async () => {
+    for (; left.length > 0; left.shift()) await run(left[0]!);
+  };
 }
 
 async function behind(db: Database, part: string): Promise<string[]> {

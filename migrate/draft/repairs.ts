@@ -8,6 +8,7 @@ const removable = new Set([
   "grant",
   "statistics",
   "cast",
+  "collation",
   "text search",
   "rule",
   "default privileges",
@@ -42,7 +43,7 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
     return version ? [`alter extension ${name} update to ${version}`] : [];
   }
   if (kind === "column") return columnRepair(name, expected, found);
-  if (kind === "table") return inheritanceRepair(name, expected, found);
+  if (kind === "table") return tableRepair(name, expected, found);
   const away = found === undefined
     ? []
     : [undo?.found ?? removal(kind, name, found)].flatMap((s) => s ?? []);
@@ -52,8 +53,12 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
     return [expected.replace(/^create view/, "create or replace view")];
   }
   if (found === undefined && parts.has(kind)) return [partMade(kind, name, expected)];
-  if (found === undefined && kind === "materialized view") return [expected];
-  if (/ foreign options$/.test(name)) return [...away, ...statements];
+  if (kind === "index" && expected && found) return indexRepair(name, expected, found);
+  if (kind === "publication" && expected && found) return publicationRepair(name, expected, found);
+  if (kind === "materialized view") {
+    return found === undefined ? [expected] : methodRepair(name, expected, found);
+  }
+  if (/ options$/.test(name)) return [...away, ...statements];
   if (replacing.has(kind)) return statements;
   return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
 }
@@ -66,7 +71,8 @@ function partMade(kind: string, name: string, ddl: string): string {
 }
 
 /**
- * The default and the not null that a partition has of its own, and a generated column: what it
+ * The default and the not null that a partition has of its own, a collation that had to go out of
+ * another's way, and a generated column: what it
  * holds follows from the others.
  */
 function columnRepair(name: string, expected = "", found = ""): string[] {
@@ -79,12 +85,16 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
       `${alter} add column ${own} ${expected}`,
     ];
   }
-  const parts = (ddl: string) => /^(.*?)( not null)?(?: default (.*))?$/s.exec(ddl)!;
-  const [[, left, strict, value], [, right, wasStrict, was]] = [parts(expected), parts(found)];
+  const parts = (ddl: string) => /^(.*?)( collate \S+)?( not null)?(?: default (.*))?$/s.exec(ddl)!;
+  const [[, left, collation = "", strict, value], [, right, old = "", wasStrict, was]] = [
+    parts(expected),
+    parts(found),
+  ];
   if (!expected || left !== right) return [];
   const column = lastName(name);
   const alter = `alter table only ${name.slice(0, -column.length - 1)} alter column ${column}`;
   return [
+    ...collation === old ? [] : [`${alter} type ${left}${collation}`],
     ...strict === wasStrict ? [] : [`${alter} ${strict ? "set" : "drop"} not null`],
     ...value === was
       ? []
@@ -92,10 +102,12 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
   ];
 }
 
-/** The parents of a table, where nothing else of it differs. */
-function inheritanceRepair(name: string, expected = "", found = ""): string[] {
-  const parts = (ddl: string) => /^(.*?)(?: inherits \((.*?)\))?( with .*)?$/.exec(ddl)!;
-  const [[, head, parents, options], [, now, present, left]] = [parts(expected), parts(found)];
+/** The parents and the access method of a table, where nothing else of it differs. */
+function tableRepair(name: string, expected = "", found = ""): string[] {
+  const parts = (ddl: string) =>
+    /^(.*?)(?: inherits \((.*?)\))?(?: using (\S+))?( (?:with|server) .*)?$/.exec(ddl)!;
+  const [[, head, parents, method], [, now, present, current]] = [parts(expected), parts(found)];
+  const [options, left] = [parts(expected)[4], parts(found)[4]];
   if (!expected || head !== now || options !== left) return [];
   const list = (text = "") => text.split(", ").filter(Boolean);
   return [
@@ -105,7 +117,41 @@ function inheritanceRepair(name: string, expected = "", found = ""): string[] {
     ...list(parents).filter((p) => !list(present).includes(p)).map((parent) =>
       `alter table ${name} inherit ${parent}`
     ),
+    ...method === current ? [] : [`alter table ${name} set access method ${method ?? "heap"}`],
   ];
+}
+
+/** What a publication is for, and its options, as pg-delta does not know all of them. */
+function publicationRepair(name: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) => /^create publication .*?(?: for (.*))? with \((.*)\)$/s.exec(ddl)!;
+  const [[, objects, options = ""], [, now, old = ""]] = [parts(expected), parts(found)];
+  const usual = [["publish_via_partition_root", "false"], ["publish_generated_columns", "none"]]
+    .filter(([option]) => old.includes(option!) && !options.includes(option!))
+    .map(([option, value]) => `${option} = ${value}`);
+  return [
+    ...objects === now || !objects ? [] : [`alter publication ${name} set ${objects}`],
+    ...options === old ? [] : [`alter publication ${name} set (${[options, ...usual].join(", ")})`],
+  ];
+}
+
+/** The options of an index, as of one that came with its parent's, where nothing else differs. */
+function indexRepair(name: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) => /^(.*?)(?: WITH \(([^()]*)\))?( WHERE .*)?$/s.exec(ddl)!;
+  const [[, head, options, where], [, now, old, left]] = [parts(expected), parts(found)];
+  if (head !== now || where !== left) return [];
+  return [
+    ...old ? [`alter index ${name} reset (${old.replaceAll(/=[^,]*/g, "")})`] : [],
+    ...options ? [`alter index ${name} set (${options})`] : [],
+  ];
+}
+
+/** The access method of a materialized view, where nothing else of it differs. */
+function methodRepair(name: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) =>
+    /^(create materialized view (?:"(?:[^"]|"")*"|[^"\s])+)(?: using (\S+))?(\s[^]*)$/.exec(ddl)!;
+  const [[, head, method, rest], [, now, , left]] = [parts(expected), parts(found)];
+  if (head !== now || rest !== left) return [];
+  return [`alter materialized view ${name} set access method ${method ?? "heap"}`];
 }
 
 function removal(kind: string, name: string, ddl: string): string | undefined {
@@ -121,6 +167,8 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
       return `drop statistics ${name}`;
     case "cast":
       return `drop cast (${name})`;
+    case "collation":
+      return `drop collation ${name}`;
     case "text search":
       return `drop text search configuration ${name}`;
     case "rule":

@@ -24,9 +24,20 @@ export async function stoppingRows(
           if (made.has(table)) continue;
           const query = command.subtype === "AT_AlterColumnType"
             ? ofType(table, command, from, to)
+            : command.subtype === "AT_SetIdentity"
+            ? ofBounds(
+              `pg_get_serial_sequence(${asText(table)}, ${asText(command.name)})`,
+              command.def.List.items,
+              from,
+              `${table}.${quoted(command.name)}`,
+            )
             : ofCommand(table, command, made);
           if (query) queries.push(query);
         }
+      }
+      if (kind === "AlterSeqStmt") {
+        const query = ofBounds(asText(named(fields.sequence)), fields.options, from);
+        if (query) queries.push(query);
       }
       if (kind === "IndexStmt" && fields.unique && !made.has(named(fields.relation))) {
         // deno-lint-ignore no-explicit-any -- a parse tree
@@ -86,6 +97,27 @@ function ofConstraint(table: string, constraint: any, made: Set<string>): string
       named(pktable)
     } r where ${pairs})`;
   }
+}
+
+/** A sequence, or an identity's, that is beyond a lower bound already. */
+function ofBounds(
+  sequence: string,
+  // deno-lint-ignore no-explicit-any -- a parse tree
+  options: any[],
+  from: CatalogObject[],
+  column?: string,
+): string | undefined {
+  // deno-lint-ignore no-explicit-any -- a parse tree
+  const arg: any = options.find(({ DefElem }) => DefElem.defname === "maxvalue")?.DefElem.arg;
+  const most = arg?.Integer?.ival ?? arg?.Float?.fval;
+  if (most === undefined) return;
+  const object = column ? definitionOf(from, column) : from.find((o) =>
+    o.kind === "sequence" &&
+    [o.name, o.name.replace(/^public\./, "")].some((name) => asText(name) === sequence)
+  )?.ddl;
+  const [, was] = /\bmaxvalue (-?\d+)/.exec(object ?? "") ?? [];
+  if (was && BigInt(was) <= BigInt(most)) return;
+  return `select last from pg_sequence_last_value(${sequence}) last where last > ${most}`;
 }
 
 /** The values that a narrower type does not hold. */
@@ -159,4 +191,8 @@ function named({ schemaname, relname }: { schemaname?: string; relname: string }
 
 function quoted(name: string): string {
   return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+function asText(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }

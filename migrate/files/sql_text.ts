@@ -76,3 +76,11 @@ function endOfComment(text: string, start: number): number {
   }
   return text.length;
 }
+
+/** Of `alter foreign table t options (add a 'b')` the list, as a creation has it. */
+export function addedOptions(ddl: string): string {
+  return outsideQuotes(ddl, (part) => part.replaceAll("add ", "")).replace(
+    /^.*? options (?=\()/s,
+    "",
+  );
+}

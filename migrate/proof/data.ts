@@ -9,6 +9,8 @@ export interface ColumnData {
   digest: string;
   /** The digests of the single values, where they are few. */
   each: string[] | null;
+  /** The partitioned table that this is a part of, which holds the same rows. */
+  root: string | null;
 }
 
 /** Up to so many values are kept one by one. */
@@ -21,39 +23,42 @@ const few = 100;
 export async function readData(db: Database): Promise<ColumnData[]> {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
-    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text, each text[]);
+    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text, each text[], root text);
     do $held$
     declare
       parts text;
     begin
       truncate held;
       for parts in
-        select format('insert into held select %L, v.* from (select %s from (select %s from only %s t) h) s '
+        select format('insert into held select %L, v.*, %L from (select %s from (select %s from %s t) h) s '
             'cross join lateral (values %s) v',
           c.oid::regclass::text,
+          case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
           -- A sum does not know an order, and is cheaper than to sort.
           string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
             'case when count(*) <= ${few} then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
             'as e%1$s', a.attnum), ', '),
           string_agg(format('hashtextextended(t.%I::text collate "C", 0) as h%s', a.attname, a.attnum), ', '),
-          c.oid::regclass::text,
+          case c.relkind when 'r' then 'only ' else '' end || c.oid::regclass,
           string_agg(format('(%L, n%2$s, d%2$s, e%2$s)', a.attname, a.attnum), ', '))
         from pg_class c
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
           and a.attgenerated = ''
-        where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
+        where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
+          and c.oid >= 16384 and c.relname not in (${internal})
           and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
-        group by c.oid
+        -- A select has at most 1,664 columns, and a column of the table takes three.
+        group by c.oid, a.attnum / 500
       loop
         execute parts;
       end loop;
     end $held$`);
   return await db.query<ColumnData>(
-    sql`select "table", "column", "values", digest, to_json(each) as each from held order by "table", "column"`,
+    sql`select "table", "column", "values", digest, to_json(each) as each, root from held order by "table", "column"`,
   );
 }
 
-/** Takes every row out of every table. */
+/** Takes every row out of every table, and lets sequences begin anew. */
 export async function emptyTables(db: Database) {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
@@ -65,6 +70,7 @@ export async function emptyTables(db: Database) {
       where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
         and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)';
       if tables is not null then execute 'truncate ' || tables || ' cascade'; end if;
+      perform setval(seqrelid, seqstart, false) from pg_sequence where seqrelid >= 16384;
     end $$`);
 }
 
@@ -78,8 +84,14 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const now = new Map(after.map((data) => [key(data), data]));
   const known = new Set(before.map(key));
   const arrived = after.filter((data) => !known.has(key(data)));
+  const roots = new Set(before.map(({ root }) => root));
+  const held = new Map(before.map((data) => [key(data), data]));
   const lost: string[] = [];
   for (const data of before) {
+    // What its partitions hold is told of them, unless the whole is still there.
+    if (roots.has(data.table)) continue;
+    const whole = `${data.root}.${data.column}`;
+    if (data.root && now.get(whole)?.digest === held.get(whole)?.digest) continue;
     const same = now.get(key(data));
     if (same?.digest === data.digest || same && data.values === 0) continue;
     // Rows that came are no loss.

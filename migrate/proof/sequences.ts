@@ -11,6 +11,8 @@ export interface Drawing {
   tableId: number;
   /** The bounds that are not the usual ones: `id >= 10`; empty for none. */
   bounds: string;
+  /** What is so of its last number: `id = 99`. */
+  last: string;
 }
 
 /** Every sequence that a column draws its numbers from, by an identity or by its default. */
@@ -19,7 +21,8 @@ export async function readDrawings(db: Database): Promise<Drawing[]> {
   return await db.query<Drawing>(sql`
     select distinct s.oid::regclass::text as sequence, t.oid::regclass::text as table,
       quote_ident(a.attname) as column, s.oid::int as "sequenceId", t.oid::int as "tableId",
-      case when q.seqmin <> 1 then quote_ident(a.attname) || ' >= ' || q.seqmin else '' end as bounds
+      case when q.seqmin <> 1 then quote_ident(a.attname) || ' >= ' || q.seqmin else '' end as bounds,
+      quote_ident(a.attname) || ' = ' || case when q.seqincrement > 0 then q.seqmax else q.seqmin end as last
     from pg_class s
     join pg_sequence q on q.seqrelid = s.oid
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = s.oid
@@ -54,11 +57,12 @@ export function goingOn(before: Drawing[], after: Drawing[], tables: Set<number>
 
 /**
  * The columns whose sequence would give a number that is there already, or that the column cannot
- * hold: the next insert fails. Draws one number from each. `db` must be a session.
+ * hold: the next insert fails. A table that has the last number of all is full, as its bounds say.
+ * Draws one number from each. `db` must be a session.
  */
 export async function failingSequences(db: Database): Promise<string[]> {
   const failing: string[] = [];
-  for (const { sequence, table, column } of await readDrawings(db)) {
+  for (const { sequence, table, column, last } of await readDrawings(db)) {
     const name = sequence.replaceAll("'", "''");
     try {
       const [row] = await db.query<{ taken: boolean }>(sql(
@@ -71,8 +75,17 @@ export async function failingSequences(db: Database): Promise<string[]> {
     } catch (error) {
       // Beyond its own bounds, or the column's.
       if (!(error instanceof DatabaseError) || !/^2/.test(error.code)) throw error;
+      if (error.code === exhausted && await holds(db, table, last)) continue;
       failing.push(`${table}.${column}`);
     }
   }
   return failing;
+}
+
+/** SQLSTATE of a sequence that is at its end. */
+const exhausted = "2200H";
+
+async function holds(db: Database, table: string, condition: string): Promise<boolean> {
+  const text = `select from ${table} where ${condition} limit 1`;
+  return (await db.query(sql(Object.assign([text], { raw: [text] })))).length > 0;
 }

@@ -2,7 +2,7 @@ import type { Database } from "../../postgres/mod.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut } from "./layout.ts";
-import { asWeWrite } from "../files/sql_text.ts";
+import { addedOptions, asWeWrite } from "../files/sql_text.ts";
 import { project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
@@ -62,11 +62,12 @@ interface Block {
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
 export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
   const objects = await readDefinitions(db, { path: "public", ignored });
-  const needs = await readDependencies(db);
+  const needs = withCalls(await readDependencies(db), objects);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);
   const statements: string[] = [];
   for (const object of inOrder(blocks, needs)) {
+    if (object.kind === "setting" && object.name === `${object.of} foreign options`) continue;
     const block = blocks.find((b) => b.head === object);
     statements.push(block?.head.kind === "table" ? tableText(block) : partText(object));
   }
@@ -81,6 +82,24 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
       (text.startsWith("comment") && statements[i - 1]?.startsWith("comment") ? "" : "\n") + text +
       "\n"
     ).join("");
+}
+
+/**
+ * PostgreSQL does not know what the body of a function calls. It may run while the schema is made,
+ * for an index or a materialized view: then the other function has to be there.
+ */
+function withCalls(needs: Map<string, Set<string>>, objects: CatalogObject[]) {
+  const functions = objects.filter(({ kind }) => kind === "function");
+  const last = (name: string) => /([^."]+)"?\(/.exec(name)?.[1] ?? name;
+  const byName = Map.groupBy(functions, ({ name }) => last(name));
+  for (const { id, name, ddl } of functions) {
+    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(/[\w$]+/g));
+    for (const other of [...words].flatMap((word) => byName.get(word) ?? [])) {
+      if (other.name === name || reaches(other.id, id, needs)) continue;
+      needs.set(id, (needs.get(id) ?? new Set()).add(other.id));
+    }
+  }
+  return needs;
 }
 
 function asBlocks(objects: CatalogObject[]): Block[] {
@@ -180,7 +199,10 @@ function inOrder(blocks: Block[], needs: Map<string, Set<string>>): CatalogObjec
   return order;
 }
 
-function tableText({ head, inside }: Block): string {
+function tableText({ head, inside, beside }: Block): string {
+  // A wrapper may ask for them from the first.
+  const foreign = beside.find(({ name }) => name === `${head.name} foreign options`);
+  const given = foreign ? ` options ${addedOptions(foreign.ddl)}` : "";
   const [, kind, options] = /^((?:unlogged |foreign )?)table ?([^]*)$/.exec(asWeWrite(head.ddl)) ??
     [];
   const order = inside.find((o) => o.kind === "column order")?.ddl.split(", ") ?? [];
@@ -196,7 +218,7 @@ function tableText({ head, inside }: Block): string {
     .sort((a, b) => rank(a) - rank(b))
     .map((o) => `  ${constraintText(o, "  ")}`);
   const body = [...columns, ...constraints].join(",\n");
-  return `create ${kind}table ${head.name} (\n${body}\n)${options ? ` ${options}` : ""};`;
+  return `create ${kind}table ${head.name} (\n${body}\n)${options ? ` ${options}` : ""}${given};`;
 }
 
 function constraintText(object: CatalogObject, indent: string): string {
@@ -206,7 +228,8 @@ function constraintText(object: CatalogObject, indent: string): string {
 
 /** A statement of its own, in our words. */
 function partText(object: CatalogObject): string {
-  if (object.kind !== "constraint") return layOut(object.kind, object.ddl);
+  const [, ddl, invalid] = /^([^]*?)( -- invalid)?$/.exec(object.ddl)!;
+  if (object.kind !== "constraint") return layOut(object.kind, ddl!) + (invalid ?? "");
   const text = asWeWrite(object.ddl);
   return text.startsWith("alter ")
     ? `${text};`

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { createFolder, migration, runDb } from "../../tests/support/command.ts";
 
 /** Runs `diff` between two schemas. */
@@ -233,4 +233,33 @@ Deno.test("check: a column that becomes an identity and starts again at 1 is a f
     stderr,
     /2_identity\.sql:\d+: after up the next insert into t fails.*\[sequence-behind\]/,
   );
+});
+
+Deno.test("diff: a subscription is seen and refused by name, for its connection may hold a password", async () => {
+  const subscription = `create subscription su connection 'dbname=x password=geheim'
+    publication p with (connect = false);`;
+  for (const [before, after] of [["", subscription], [subscription, ""]]) {
+    const { code, stderr } = await difference(before!, after!);
+    assertEquals(code, 1, stderr);
+    assertMatch(stderr, /connection of the subscription "su" may hold a password.*--hint <file>/s);
+    assertNotMatch(stderr, /geheim/);
+  }
+});
+
+Deno.test("diff: a lower bound of a sequence is written with the query for one that is beyond it", async () => {
+  const { code, stdout, stderr } = await difference(
+    "create table t (id int generated always as identity (maxvalue 5)); create sequence s maxvalue 7;",
+    "create table t (id int generated always as identity); create sequence s;",
+  );
+  assertEquals(code, 0, stderr);
+  // A line of the header is broken where it is long.
+  const header = stdout.replaceAll(/\n-- (?!up|down)/g, " ");
+  const query = "select last from pg_sequence_last_value";
+  for (const [sequence, most] of [["'s'", 7], ["pg_get_serial_sequence('t', 'id')", 5]]) {
+    assertStringIncludes(
+      header,
+      `-- down stops at rows that this finds: ${query}(${sequence}) last where last > ${most}\n`,
+    );
+  }
+  assertNotMatch(stdout, /up stops/);
 });

@@ -1,0 +1,32 @@
+import type { CatalogObject } from "../catalog/definitions.ts";
+import { addedOptions } from "../files/sql_text.ts";
+
+/**
+ * The creation of a table with what pg-delta leaves out of it: it knows one parent of a table and
+ * none of a foreign one, and writes a placeholder for an option that might be a secret. A column's
+ * options come later.
+ */
+export function asDefined(text: string, to: CatalogObject[]): string {
+  const [, foreign, table] =
+    /^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE ("[^"]+"\."[^"]+")\s/.exec(text) ?? [];
+  if (!table) return text;
+  const bare = (name: string) => name.replaceAll('"', "");
+  const ddl = (kind: string, name: string) =>
+    to.find((object) => object.kind === kind && bare(object.name) === bare(name))?.ddl ?? "";
+  const [, parents] = / inherits \((.*?)\)/.exec(ddl("table", table)) ?? [];
+  if (!foreign) {
+    return parents ? text.replace(/ INHERITS \([^)]*\)/, ` INHERITS (${parents})`) : text;
+  }
+  const options = addedOptions(ddl("setting", `${table} foreign options`));
+  return text
+    .replaceAll(
+      / OPTIONS \((?:[^()']|'(?:[^']|'')*')*\)/g,
+      (list, place: number) =>
+        !list.includes("'__OPTION_")
+          ? list
+          : place + list.length < text.length
+          ? ""
+          : ` OPTIONS ${options}`,
+    )
+    .replace(/\) SERVER /, parents ? `) INHERITS (${parents}) SERVER ` : ") SERVER ");
+}
