@@ -4,7 +4,7 @@ import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/ca
 import { compareSettled } from "../catalog/settle.ts";
 import { isLeftOut, leftOutTables } from "../catalog/left_out.ts";
 import { readme } from "../catalog/readme.ts";
-import { readColumns } from "../catalog/rows.ts";
+import { readColumns } from "../catalog/used.ts";
 import { printed } from "../catalog/rows_shape.ts";
 import { draft, type State, withSession } from "../draft/draft.ts";
 import { proveDraft } from "../draft/proof.ts";
