@@ -55,7 +55,9 @@ export async function createApi(options: Partial<Parameters<typeof createApp>[0]
   const log: string[] = [];
   /** What the log says of each request that failed, which its caller is never told. */
   const failures = new Map<string, string>();
-  const own = options.db ? undefined : connect(await asApplication(database), { size: 4 });
+  const own = options.db
+    ? undefined
+    : connect(await asApplication(database), { size: 4, deadline: 60_000 });
   const db = options.db ?? own!;
   const app = createApp({
     db,

@@ -67,7 +67,7 @@ export function startCollector(): Collector {
     names: () => [...metrics.keys()],
     points,
     async until(metric, attributes, holds) {
-      for (const end = Date.now() + 10_000; !holds(points(metric, attributes));) {
+      for (const end = Date.now() + 60_000; !holds(points(metric, attributes));) {
         if (Date.now() > end) {
           const told = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
           throw new Error(`${metric} ${JSON.stringify(attributes)} never held: ${told}`);

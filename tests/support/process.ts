@@ -79,7 +79,7 @@ export function startProcess(
     async [Symbol.asyncDispose]() {
       // Asked first, so that `deno task dev` stops its database; killed, it could not.
       interrupt();
-      const timer = setTimeout(() => interrupt("SIGKILL"), 10_000);
+      const timer = setTimeout(() => interrupt("SIGKILL"), 60_000);
       await ended;
       clearTimeout(timer);
     },
