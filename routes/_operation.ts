@@ -7,6 +7,7 @@ import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import { hasPrecondition, refusePreconditions } from "./_precondition.ts";
 import { leavable } from "./_leave.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
@@ -47,6 +48,7 @@ export function router() {
     const responses = { ...route.responses, ...problemResponses(...problems) };
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
+    if (!hasPrecondition(route)) all.push(refusePreconditions);
     const path = [route.getRoutingPath()];
     return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
   }) as typeof app.openapi;

@@ -43,11 +43,15 @@ export async function dial(port: number) {
   };
 }
 
-/** Sets the clock that performance.now() reads ahead, by what `by` adds, until disposed. */
-export function clockAhead() {
+/**
+ * Sets the clock that performance.now() reads ahead, by what `by` adds, until disposed. One that stands
+ * is for what has to happen in less than a time, however slow the machine is.
+ */
+export function clockAhead({ stands = false } = {}) {
   const real = performance.now;
+  const start = real.call(performance);
   let offset = 0;
-  performance.now = () => real.call(performance) + offset;
+  performance.now = () => (stands ? start : real.call(performance)) + offset;
   return {
     by: (milliseconds: number) => void (offset += milliseconds),
     [Symbol.dispose]: () => void (performance.now = real),
