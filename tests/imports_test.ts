@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join, normalize } from "node:path";
 import { arrows } from "./support/arrows.ts";
+import { withoutServer } from "./support/other_server.ts";
 import { root } from "./support/root.ts";
 
 /** The rooms inside of migrate/, which is a product of its own. */
@@ -126,4 +127,24 @@ Deno.test("deno.lock has no package that only tests and benches import: the firs
   const found = own.filter((name) => name in specifiers);
   const remedy = "`git checkout deno.lock`, and run tests by `deno task`, which names their lock";
   assertEquals(found, [], remedy);
+});
+
+/** What a module of the tests uses of their room, itself among it. */
+async function usedBy(path: string, known = new Set<string>()): Promise<Set<string>> {
+  if (known.has(path)) return known;
+  known.add(path);
+  const own = (await importsOf(path)).filter((name) => name.startsWith("."))
+    .map((name) => normalize(join(dirname(path), name)));
+  for (const target of own.filter((target) => room(target) === "tests")) {
+    await usedBy(target, known);
+  }
+  return known;
+}
+
+Deno.test("a test that is not run again on another server uses none", async () => {
+  const server = "tests/support/database.ts";
+  const using = [];
+  for (const path of withoutServer) if ((await usedBy(path)).has(server)) using.push(path);
+  assertEquals(using, []);
+  assert((await usedBy("tests/api/todos_test.ts")).has(server));
 });

@@ -2,8 +2,8 @@
  * `deno task test`: one server for the whole run, a migrated template in it, every module in
  * parallel, and `N passed, N failed` as the last line. TEST_DATABASE_URL names another server,
  * whose role must be allowed to create databases and roles; one of a Citus cluster's coordinator has
- * the tests on all of its nodes. Modules that start servers of their own are left out there, unless
- * they are named. Further arguments go to `deno test`.
+ * the tests on all of its nodes. Modules that start servers of their own, or use none, are left out
+ * there, unless they are named. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
 import { migrate } from "../migrate/apply/dbmate.ts";
@@ -13,6 +13,7 @@ import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
+import { withoutServer, withOwnServer } from "./support/other_server.ts";
 
 /** The application's role gets a password that only this run knows. */
 const appPassword = crypto.randomUUID();
@@ -23,15 +24,6 @@ const longestFirst = [
   "tests/docs",
   "migrate/tests",
   "tests/deploy",
-  "tests/embedded",
-];
-/** They start servers of their own, so another one for the rest changes nothing about them. */
-const withOwnServer = [
-  "tests/docs/tutorial_test.ts",
-  "tests/docs/example_test.ts",
-  "tests/docs/flask_migrate_test.ts",
-  "tests/deploy/dev_test.ts",
-  "tests/deploy/kill_test.ts",
   "tests/embedded",
 ];
 /** Most of the tests wait for a process or a server half of their time. */
@@ -98,15 +90,16 @@ function withoutDatabase(env: Record<string, string>): Record<string, string> {
   return env;
 }
 
-/** Every module of tests, those that start servers of their own only beside the embedded one. */
+/** Every module of tests; on another server than the embedded one those that use it. */
 function modules(): string[] {
   const found = ["tests", "migrate/tests"].flatMap((folder) => modulesIn(folder));
-  const isOwn = (path: string) => withOwnServer.some((own) => path.startsWith(own));
+  const others = [...withOwnServer, ...withoutServer];
+  const isOther = (path: string) => others.some((other) => path.startsWith(other));
   const rank = (path: string) => {
     const place = longestFirst.findIndex((folder) => path.startsWith(folder));
     return place < 0 ? longestFirst.length : place;
   };
-  return found.filter((path) => !given || !isOwn(path)).sort((a, b) => rank(a) - rank(b));
+  return found.filter((path) => !given || !isOther(path)).sort((a, b) => rank(a) - rank(b));
 }
 
 function modulesIn(folder: string): string[] {

@@ -3,6 +3,7 @@ import { readDefinitions } from "./definitions.ts";
 import type { Catalog } from "./compare.ts";
 import type { Writing } from "./query.ts";
 import { readRows } from "./rows.ts";
+import { readUsed } from "./used.ts";
 
 export { type CatalogObject } from "./definitions.ts";
 export { type Catalog, compareCatalogs, describeDifferences, type Difference } from "./compare.ts";
@@ -15,5 +16,9 @@ export async function readCatalog(
   db: Database,
   { ignored = [] }: Pick<Partial<Writing>, "ignored"> = {},
 ): Promise<Catalog> {
-  return { definitions: await readDefinitions(db, { ignored }), rows: await readRows(db, ignored) };
+  const used = await readUsed(db);
+  return {
+    definitions: await readDefinitions(db, { ignored }, used),
+    rows: await readRows(db, ignored, used),
+  };
 }

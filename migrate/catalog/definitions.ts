@@ -3,6 +3,7 @@ import { bookkeeping } from "./bookkeeping.ts";
 import { project } from "../project.ts";
 import { withStatedOptions } from "./options.ts";
 import { catalogQuery, type Writing } from "./query.ts";
+import { readUsed, type Used } from "./used.ts";
 
 /** One object of a database, as PostgreSQL writes it. */
 export interface CatalogObject {
@@ -21,15 +22,16 @@ export interface CatalogObject {
 
 /**
  * The objects of a database as statements, in the order of kind and name: what people read, and what
- * schema.sql is made of. Reads only; one statement.
+ * schema.sql is made of. Reads only; one statement, after the question which catalogs are used.
  */
 export async function readDefinitions(
   db: Database,
   writing: Partial<Writing> = {},
+  used?: Used,
 ): Promise<CatalogObject[]> {
   const { serverRoles = [] } = project.config;
   const usual = { path: "", internal: bookkeeping, ignored: [], serverRoles };
-  const query = catalogQuery({ ...usual, ...writing });
+  const query = catalogQuery({ ...usual, ...writing }, used ?? await readUsed(db));
   const [row] = await db.query<{ objects: CatalogObject[] | null }>(query);
   const objects = row?.objects ?? [];
   for (const object of objects) {

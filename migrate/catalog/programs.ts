@@ -1,38 +1,40 @@
 import { sql, type Statement } from "../../postgres/mod.ts";
+import { ifUsed, type Part } from "./used.ts";
 
 /**
  * What catalogQuery tells of operators, casts, text search, languages, foreign servers and their
  * kin. `undo` is the statement that takes it away.
  */
-export function programObjects(): Statement {
-  return sql`
+export function programObjects(): Part[] {
+  return [
+    ifUsed("pg_am")`
   select 'access method' as kind, quote_ident(amname) as name, null as of, 'pg_am:' || a.oid as id,
     'create access method ' || quote_ident(amname) || ' type ' || case amtype when 't' then 'table' else 'index' end
     || ' handler ' || amhandler::regproc as ddl, 'drop access method ' || quote_ident(amname) as undo
-  from pg_am a where a.oid >= 16384 and ${own("pg_am", "a")}
-  union all
+  from pg_am a where a.oid >= 16384 and ${own("pg_am", "a")}`,
+    ifUsed("pg_language")`
   select 'language', quote_ident(lanname), null, 'pg_language:' || l.oid,
     concat_ws(' ', 'create', case when lanpltrusted then 'trusted' end, 'language', quote_ident(lanname),
       'handler ' || lanplcallfoid::regproc, 'inline ' || nullif(laninline, 0)::regproc,
       'validator ' || nullif(lanvalidator, 0)::regproc), 'drop language ' || quote_ident(lanname)
-  from pg_language l where l.oid >= 16384 and ${own("pg_language", "l")}
-  union all
+  from pg_language l where l.oid >= 16384 and ${own("pg_language", "l")}`,
+    ifUsed("pg_foreign_data_wrapper")`
   select 'foreign data wrapper', quote_ident(fdwname), null, 'pg_foreign_data_wrapper:' || w.oid,
     concat_ws(' ', 'create foreign data wrapper', quote_ident(fdwname), 'handler ' || nullif(fdwhandler, 0)::regproc,
       'validator ' || nullif(fdwvalidator, 0)::regproc, ${listed(sql`fdwoptions`)}),
     'drop foreign data wrapper ' || quote_ident(fdwname)
-  from pg_foreign_data_wrapper w where ${own("pg_foreign_data_wrapper", "w")}
-  union all
+  from pg_foreign_data_wrapper w where ${own("pg_foreign_data_wrapper", "w")}`,
+    ifUsed("pg_foreign_server")`
   select 'server', quote_ident(srvname), null, 'pg_foreign_server:' || s.oid,
     concat_ws(' ', 'create server', quote_ident(srvname), 'type ' || quote_literal(srvtype),
       'version ' || quote_literal(srvversion), 'foreign data wrapper', quote_ident(fdwname), ${
-    listed(sql`srvoptions`)
-  }),
+      listed(sql`srvoptions`)
+    }),
     'drop server ' || quote_ident(srvname)
   from pg_foreign_server s join pg_foreign_data_wrapper w on w.oid = srvfdw where ${
-    own("pg_foreign_server", "s")
-  }
-  union all
+      own("pg_foreign_server", "s")
+    }`,
+    ifUsed("pg_foreign_server")`
   -- An option that is called as secrets are is never written.
   select 'user mapping', replace(u.role, 'current_user', '(owner)') || ' on server ' || quote_ident(srvname), null, 'pg_user_mapping:' || umid,
     concat_ws(' ', 'create user mapping for', u.role, 'server', quote_ident(srvname),
@@ -41,8 +43,8 @@ export function programObjects(): Statement {
     'drop user mapping for ' || u.role || ' server ' || quote_ident(srvname)
   from pg_user_mappings m
   cross join lateral (select case when umuser = 0 then 'public' when umuser = (select oid from home)
-    then 'current_user' else quote_ident(usename) end as role) u
-  union all
+    then 'current_user' else quote_ident(usename) end as role) u`,
+    ifUsed("pg_operator")`
   select 'operator', o.oid::regoperator::text, null, 'pg_operator:' || o.oid,
     'create operator ' || quote_ident(n.nspname) || '.' || oprname || ' (' || concat_ws(', ', 'function = ' || oprcode,
       'leftarg = ' || format_type(nullif(oprleft, 0), null), 'rightarg = ' || format_type(nullif(oprright, 0), null),
@@ -51,36 +53,36 @@ export function programObjects(): Statement {
       case when oprcanhash then 'hashes' end, case when oprcanmerge then 'merges' end) || ')',
     'drop operator ' || o.oid::regoperator
   from pg_operator o join pg_namespace n on n.oid = oprnamespace
-  where o.oid >= 16384 and oprcode <> 0 and ${own("pg_operator", "o")}
-  union all
+  where o.oid >= 16384 and oprcode <> 0 and ${own("pg_operator", "o")}`,
+    ifUsed("pg_opfamily")`
   select 'operator family', i.identity, null, 'pg_opfamily:' || f.oid,
     'create operator family ' || ${using("i.identity")}
     || coalesce(';' || E'\nalter operator family ' || ${using("i.identity")} || ' add ' || ${
-    members("pg_opfamily", "f.oid")
-  }, ''),
+      members("pg_opfamily", "f.oid")
+    }, ''),
     'drop operator family ' || ${using("i.identity")}
   from pg_opfamily f cross join lateral pg_identify_object('pg_opfamily'::regclass, f.oid, 0) i
-  where f.oid >= 16384 and ${own("pg_opfamily", "f")}
-  union all
+  where f.oid >= 16384 and ${own("pg_opfamily", "f")}`,
+    ifUsed("pg_opclass")`
   select 'operator class', i.identity, null, 'pg_opclass:' || c.oid,
     'create operator class ' || replace(i.identity, ' USING ', case when opcdefault then ' default' else '' end
       || ' for type ' || format_type(opcintype, null) || ' using ')
     || ' family ' || split_part((pg_identify_object('pg_opfamily'::regclass, opcfamily, 0)).identity, ' USING ', 1)
     || ' as ' || concat_ws(', ', ${
-    members("pg_opclass", "c.oid")
-  }, 'storage ' || format_type(coalesce(nullif(opckeytype, 0),
+      members("pg_opclass", "c.oid")
+    }, 'storage ' || format_type(coalesce(nullif(opckeytype, 0),
       case when ${members("pg_opclass", "c.oid")} is null then opcintype end), null)),
     'drop operator class ' || ${using("i.identity")}
   from pg_opclass c cross join lateral pg_identify_object('pg_opclass'::regclass, c.oid, 0) i
-  where c.oid >= 16384 and ${own("pg_opclass", "c")}
-  union all
+  where c.oid >= 16384 and ${own("pg_opclass", "c")}`,
+    ifUsed("pg_conversion")`
   select 'conversion', i.identity, null, 'pg_conversion:' || c.oid,
     concat_ws(' ', 'create', case when condefault then 'default' end, 'conversion', i.identity, 'for',
       quote_literal(pg_encoding_to_char(conforencoding)), 'to', quote_literal(pg_encoding_to_char(contoencoding)),
       'from', conproc::regproc), 'drop conversion ' || i.identity
   from pg_conversion c cross join lateral pg_identify_object('pg_conversion'::regclass, c.oid, 0) i
-  where c.oid >= 16384 and ${own("pg_conversion", "c")}
-  union all
+  where c.oid >= 16384 and ${own("pg_conversion", "c")}`,
+    ifUsed("pg_transform")`
   select 'transform', i.identity, null, 'pg_transform:' || t.oid,
     'create transform for ' || format_type(trftype, null) || ' language ' || quote_ident(lanname) || ' ('
     || concat_ws(', ', 'from sql with function ' || nullif(trffromsql::oid, 0)::regprocedure,
@@ -88,27 +90,27 @@ export function programObjects(): Statement {
     'drop transform for ' || format_type(trftype, null) || ' language ' || quote_ident(lanname)
   from pg_transform t join pg_language l on l.oid = trflang
   cross join lateral pg_identify_object('pg_transform'::regclass, t.oid, 0) i
-  where t.oid >= 16384 and ${own("pg_transform", "t")}
-  union all
+  where t.oid >= 16384 and ${own("pg_transform", "t")}`,
+    ifUsed("pg_ts_parser")`
   select 'text search parser', i.identity, null, 'pg_ts_parser:' || p.oid,
     'create text search parser ' || i.identity || ' (' || concat_ws(', ', 'start = ' || prsstart::regproc,
       'gettoken = ' || prstoken::regproc, 'end = ' || prsend::regproc, 'lextypes = ' || prslextype::regproc,
       'headline = ' || nullif(prsheadline::oid, 0)::regproc) || ')', 'drop text search parser ' || i.identity
   from pg_ts_parser p cross join lateral pg_identify_object('pg_ts_parser'::regclass, p.oid, 0) i
-  where p.oid >= 16384 and ${own("pg_ts_parser", "p")}
-  union all
+  where p.oid >= 16384 and ${own("pg_ts_parser", "p")}`,
+    ifUsed("pg_ts_template")`
   select 'text search template', i.identity, null, 'pg_ts_template:' || t.oid,
     'create text search template ' || i.identity || ' (' || concat_ws(', ', 'init = ' || nullif(tmplinit::oid, 0)::regproc,
       'lexize = ' || tmpllexize::regproc) || ')', 'drop text search template ' || i.identity
   from pg_ts_template t cross join lateral pg_identify_object('pg_ts_template'::regclass, t.oid, 0) i
-  where t.oid >= 16384 and ${own("pg_ts_template", "t")}
-  union all
+  where t.oid >= 16384 and ${own("pg_ts_template", "t")}`,
+    ifUsed("pg_ts_dict")`
   select 'text search dictionary', d.oid::regdictionary::text, null, 'pg_ts_dict:' || d.oid,
     'create text search dictionary ' || d.oid::regdictionary || ' (' || concat_ws(', ',
       'template = ' || (pg_identify_object('pg_ts_template'::regclass, dicttemplate, 0)).identity, dictinitoption) || ')',
     'drop text search dictionary ' || d.oid::regdictionary
-  from pg_ts_dict d where d.oid >= 16384 and ${own("pg_ts_dict", "d")}
-`;
+  from pg_ts_dict d where d.oid >= 16384 and ${own("pg_ts_dict", "d")}`,
+  ];
 }
 
 /** Rows that did not come with an extension. */

@@ -6,6 +6,7 @@ import { rightObjects, rightRelations } from "./rights.ts";
 import { inheritedColumns, ownedRelations, settingObjects } from "./settings.ts";
 import { tableObjects } from "./tables.ts";
 import { typeObjects } from "./types.ts";
+import { union, type Used } from "./used.ts";
 
 /** How names and expressions are written: for machines to compare, or for people to read. */
 export interface Writing {
@@ -29,7 +30,12 @@ export interface Writing {
  * migration says is left out: owners, not-null constraints as objects (columns say it; PostgreSQL
  * 18 alone has them), extension versions, tablespaces, sequence positions, a server's own options.
  */
-export function catalogQuery({ path, internal, ignored, serverRoles }: Writing): Statement {
+export function catalogQuery(
+  { path, internal, ignored, serverRoles }: Writing,
+  used: Used,
+): Statement {
+  const plain = union([...typeObjects(), ...tableObjects(), ...rightObjects()], used);
+  const undone = union([...programObjects(), ...settingObjects()], used);
   const [left, options] = [JSON.stringify(internal), JSON.stringify(ignored)];
   return sql`
 with settings as materialized (
@@ -109,21 +115,12 @@ columns as (
   join pg_type t on t.oid = a.atttypid
   where a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p', 'f', 'v', 'm', 'c')
 ),
-${rightRelations(serverRoles)},
+${rightRelations(serverRoles, used)},
 ${inheritedColumns()},
-${ownedRelations()},
+${ownedRelations(used)},
 objects as (
-select plain.*, null as undo from (
-${typeObjects()}
-  union all
-${tableObjects()}
-  union all
-${rightObjects()}
-) as plain
-  union all
-${programObjects()}
-  union all
-${settingObjects()}
+  select plain.*, null as undo from (${plain}) as plain
+  union all${undone}
 )
 select json_agg(json_build_object('kind', kind, 'name', name, 'of', of, 'id', id, 'ddl', ddl,
   'undo', undo)

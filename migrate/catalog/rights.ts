@@ -1,45 +1,11 @@
 import { sql, type Statement } from "../../postgres/mod.ts";
+import { ifUsed, type Part, union, type Used } from "./used.ts";
 
 /** The CTEs from which catalogQuery tells grants and comments. */
-export function rightRelations(serverRoles: readonly string[]): Statement {
+export function rightRelations(serverRoles: readonly string[], used: Used): Statement {
   const roles = JSON.stringify(serverRoles);
   return sql`
-acls as (
-  select 'table' as kind, name, id, name as of, relacl as acl,
-    acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner) as usual,
-    relowner as owner, case relkind when 'S' then 'sequence ' else 'table ' end || name as object
-  from relations where relkind in ('r', 'p', 'f', 'v', 'm', 'S')
-  union all
-  select 'column', name, table_id, table_name, attacl, null, relowner,
-    '(' || quote_ident(attname) || ') on table ' || table_name
-  from columns join pg_class on pg_class.oid = attrelid where attacl is not null
-  union all
-  select 'function', name, id, name, proacl, acldefault('f', proowner), proowner,
-    case prokind when 'p' then 'procedure ' else 'function ' end || name
-  from functions
-  union all
-  select 'type', name, id, name, typacl, acldefault('T', typowner), typowner, 'type ' || name
-  from types where typacl is not null and typtype in ('c', 'd', 'e', 'r')
-  union all
-  select 'schema', quote_ident(n.nspname), 'pg_namespace:' || n.oid, quote_ident(n.nspname), n.nspacl,
-    coalesce(i.initprivs, acldefault('n', n.nspowner)), n.nspowner, 'schema ' || quote_ident(n.nspname)
-  from pg_namespace n
-  join spaces on spaces.oid = n.oid
-  left join pg_init_privs i on i.classoid = 'pg_namespace'::regclass and i.objoid = n.oid
-  union all
-  select 'language', quote_ident(lanname), 'pg_language:' || oid, null, lanacl, acldefault('l', lanowner), lanowner,
-    'language ' || quote_ident(lanname)
-  from pg_language l where oid >= 16384 and not exists (
-    select from members where classid = 'pg_language'::regclass and objid = l.oid)
-  union all
-  select 'server', quote_ident(srvname), 'pg_foreign_server:' || oid, null, srvacl, acldefault('S', srvowner), srvowner,
-    'foreign server ' || quote_ident(srvname)
-  from pg_foreign_server
-  union all
-  select 'wrapper', quote_ident(fdwname), 'pg_foreign_data_wrapper:' || oid, null, fdwacl, acldefault('F', fdwowner), fdwowner,
-    'foreign data wrapper ' || quote_ident(fdwname)
-  from pg_foreign_data_wrapper w where not exists (
-    select from members where classid = 'pg_foreign_data_wrapper'::regclass and objid = w.oid)
+acls (kind, name, id, of, acl, usual, owner, object) as (${union(acls, used)}
 ),
 privileges as (
   select acls.*, 'grant' as verb, a.grantee, a.is_grantable, a.privilege_type
@@ -84,15 +50,55 @@ described as (
 `;
 }
 
+const acls: Part[] = [
+  ifUsed("pg_class")`
+  select 'table', name, id, name, relacl,
+    acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner),
+    relowner, case relkind when 'S' then 'sequence ' else 'table ' end || name
+  from relations where relkind in ('r', 'p', 'f', 'v', 'm', 'S')`,
+  ifUsed("pg_class")`
+  select 'column', name, table_id, table_name, attacl, null, relowner,
+    '(' || quote_ident(attname) || ') on table ' || table_name
+  from columns join pg_class on pg_class.oid = attrelid where attacl is not null`,
+  ifUsed("pg_proc")`
+  select 'function', name, id, name, proacl, acldefault('f', proowner), proowner,
+    case prokind when 'p' then 'procedure ' else 'function ' end || name
+  from functions`,
+  ifUsed("pg_type")`
+  select 'type', name, id, name, typacl, acldefault('T', typowner), typowner, 'type ' || name
+  from types where typacl is not null and typtype in ('c', 'd', 'e', 'r')`,
+  ifUsed("pg_namespace")`
+  select 'schema', quote_ident(n.nspname), 'pg_namespace:' || n.oid, quote_ident(n.nspname), n.nspacl,
+    coalesce(i.initprivs, acldefault('n', n.nspowner)), n.nspowner, 'schema ' || quote_ident(n.nspname)
+  from pg_namespace n
+  join spaces on spaces.oid = n.oid
+  left join pg_init_privs i on i.classoid = 'pg_namespace'::regclass and i.objoid = n.oid`,
+  ifUsed("pg_language")`
+  select 'language', quote_ident(lanname), 'pg_language:' || oid, null, lanacl, acldefault('l', lanowner), lanowner,
+    'language ' || quote_ident(lanname)
+  from pg_language l where oid >= 16384 and not exists (
+    select from members where classid = 'pg_language'::regclass and objid = l.oid)`,
+  ifUsed("pg_foreign_server")`
+  select 'server', quote_ident(srvname), 'pg_foreign_server:' || oid, null, srvacl, acldefault('S', srvowner), srvowner,
+    'foreign server ' || quote_ident(srvname)
+  from pg_foreign_server`,
+  ifUsed("pg_foreign_data_wrapper")`
+  select 'wrapper', quote_ident(fdwname), 'pg_foreign_data_wrapper:' || oid, null, fdwacl, acldefault('F', fdwowner), fdwowner,
+    'foreign data wrapper ' || quote_ident(fdwname)
+  from pg_foreign_data_wrapper w where not exists (
+    select from members where classid = 'pg_foreign_data_wrapper'::regclass and objid = w.oid)`,
+];
+
 /** What catalogQuery tells of grants, default privileges and comments. */
-export function rightObjects(): Statement {
-  return sql`
+export function rightObjects(): Part[] {
+  return [
+    ifUsed("pg_namespace")`
   select 'grant', concat_ws(' ', object, verb, role, case when is_grantable then 'further' end), of, id,
     verb || ' ' || what || case kind when 'column' then ' ' else ' on ' end || object
     || case verb when 'grant' then ' to ' else ' from ' end || role
     || case when is_grantable then ' with grant option' else '' end
-  from granted
-  union all
+  from granted`,
+    ifUsed("pg_default_acl")`
   select 'default privileges', concat_ws(' ', 'for role', coalesce(maker, '(owner)'), 'in schema ' || quote_ident(n.nspname), 'on', defaclobjtype, verb, r,
       case when is_grantable then 'further' end),
     null, 'pg_default_acl:' || d.oid,
@@ -115,8 +121,8 @@ export function rightObjects(): Statement {
   ) p
   cross join lateral (select case grantee when 0 then 'public' when (select oid from home) then 'current_user'
     else quote_ident(pg_get_userbyid(grantee)) end as r) g
-  group by d.oid, defaclobjtype, n.nspname, maker, verb, r, is_grantable
-  union all
+  group by d.oid, defaclobjtype, n.nspname, maker, verb, r, is_grantable`,
+    ifUsed("pg_description")`
   select 'comment', replace(type, 'table column', 'column') || ' ' || identity, coalesce(t.name, f.name, y.name), '',
     'comment on ' || case
       when type like '% column' then 'column ' || identity
@@ -142,6 +148,6 @@ export function rightObjects(): Statement {
   where (d.classoid <> 'pg_class'::regclass or t.oid is not null)
     and (d.classoid <> 'pg_proc'::regclass or f.oid is not null)
     and (d.classoid <> 'pg_trigger'::regclass or t.oid is not null)
-    and (k.conrelid is null or k.conrelid = 0 or t.oid is not null)
-`;
+    and (k.conrelid is null or k.conrelid = 0 or t.oid is not null)`,
+  ];
 }

@@ -2,8 +2,18 @@ import { type Database, sql, Statement } from "../../postgres/mod.ts";
 import { project } from "../project.ts";
 import { bookkeeping } from "./bookkeeping.ts";
 import { home } from "./home.ts";
-import { isLeftOut, leftOutTables } from "./left_out.ts";
-import { filters, identities, kept, owners, printed, role, sources } from "./rows_shape.ts";
+import { isLeftOut } from "./left_out.ts";
+import {
+  brought,
+  filters,
+  identities,
+  kept,
+  owners,
+  printed,
+  role,
+  sources,
+} from "./rows_shape.ts";
+import { type CatalogColumn, ownColumn, readCatalogs, readUsed, type Used } from "./used.ts";
 
 /** One row of a catalog, with names in place of numbers. */
 export interface CatalogRow {
@@ -16,17 +26,6 @@ export interface CatalogRow {
   values: Record<string, string | null>;
 }
 
-/** A column of pg_catalog, as PostgreSQL itself describes it. */
-interface CatalogColumn {
-  catalog: string;
-  column: string;
-  type: string;
-  /** The catalog that it points to. */
-  target: string | null;
-  /** It is the number of a column, and this holds its relation. */
-  relation: string | null;
-}
-
 /**
  * Every row of the catalogs of a database that is not left out by name: two databases are equal if
  * and only if these are. PostgreSQL says which tables and columns there are and how they hang
@@ -35,8 +34,9 @@ interface CatalogColumn {
 export async function readRows(
   db: Database,
   ignored: readonly string[] = [],
+  used?: Used,
 ): Promise<CatalogRow[]> {
-  const { text, columns } = await query(db);
+  const { text, columns } = await query(db, used ?? await readUsed(db));
   const { serverRoles = [] } = project.config;
   const statement = sql`
     with recursive server_roles as materialized (
@@ -78,71 +78,19 @@ interface Query {
   columns: Map<string, string[]>;
 }
 
-/** What servers of one version have in common. */
-interface Version {
-  catalogs: Map<string, CatalogColumn[]>;
-  /** Asks which catalogs have rows of users: most have none, and to plan them all takes longer. */
-  used: Statement;
-  /** By the catalogs that are used. */
-  queries: Map<string, Query>;
-}
+/** By the catalogs of a version and those that are used: composed once. */
+const queries = new WeakMap<Map<string, CatalogColumn[]>, Map<string, Query>>();
 
-const versions = new Map<string, Version>();
-const known = new WeakMap<Database, Version>();
-
-async function versionOf(db: Database): Promise<Version> {
-  const [server] = await db.query<{ version: string }>(
-    sql`select current_setting('server_version_num') as version`,
-  );
-  let version = versions.get(server!.version);
-  if (!version) {
-    const columns = (await readColumns(db)).filter(({ catalog }) => !leftOutTables[catalog]);
-    const catalogs = Map.groupBy(columns, ({ catalog }) => catalog);
-    const used = [...catalogs].map(([catalog, fields]) =>
-      `select '${catalog}' as name where ${
-        filters[catalog] || !hasOid(fields) || sources[catalog]
-          ? "true"
-          : `exists (select from ${catalog} where oid >= 16384)`
-      }`
-    );
-    version = {
-      catalogs,
-      used: new Statement([used.join("\nunion all\n")], []),
-      queries: new Map(),
-    };
-    versions.set(server!.version, version);
-  }
-  known.set(db, version);
-  return version;
-}
-
-async function query(db: Database): Promise<Query> {
-  const { catalogs, used, queries } = known.get(db) ?? await versionOf(db);
-  const names = (await db.query<{ name: string }>(used)).map(({ name }) => name);
+async function query(db: Database, used: Used): Promise<Query> {
+  const catalogs = await readCatalogs(db);
+  const composed = queries.get(catalogs) ?? new Map<string, Query>();
+  queries.set(catalogs, composed);
+  const names = [...catalogs.keys()].filter((name) => used.has(name) || brought.includes(name));
   const key = names.join();
-  if (!queries.has(key)) {
-    queries.set(key, compose(new Map(names.map((name) => [name, catalogs.get(name)!]))));
+  if (!composed.has(key)) {
+    composed.set(key, compose(new Map(names.map((name) => [name, catalogs.get(name)!]))));
   }
-  return queries.get(key)!;
-}
-
-/** The columns of pg_catalog's tables, with what they point to. */
-export async function readColumns(db: Database): Promise<CatalogColumn[]> {
-  return await db.query<CatalogColumn>(sql`
-    select c.relname as catalog, a.attname as column, format_type(a.atttypid, null) as type,
-      f.pktable::regclass::text as target,
-      case when cardinality(f.fkcols) = 2 then f.fkcols[1] end as relation
-    from pg_class c
-    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    left join pg_get_catalog_foreign_keys() f
-      on f.fktable = c.oid and f.fkcols[cardinality(f.fkcols)] = a.attname
-    where c.relnamespace = 'pg_catalog'::regnamespace and c.relkind = 'r'
-    order by c.relname, a.attnum
-  `);
-}
-
-function hasOid(fields: CatalogColumn[]): boolean {
-  return fields.some(({ column }) => column === "oid");
+  return composed.get(key)!;
 }
 
 function compose(catalogs: Map<string, CatalogColumn[]>): Query {
@@ -153,17 +101,11 @@ function compose(catalogs: Map<string, CatalogColumn[]>): Query {
     const more = Object.entries(kept[catalog] ?? {});
     columns.set(catalog, [...compared.map(({ column }) => column), ...more.map(([name]) => name)]);
     const values = [...compared.map(value), ...more.map(([, expression]) => expression)];
-    const reference = fields.find(({ target }) => target !== null && target !== "pg_authid");
-    const own = hasOid(fields) ? "oid" : reference!.column;
-    const name = identities[catalog] ??
-      nameOf(hasOid(fields) ? catalog : reference!.target!, `x.${own}`);
-    const conditions = [
-      filters[catalog] ?? `x.${own} >= 16384`,
-      ...hasOid(fields) ? [shown(`'${catalog}'::regclass`, "x.oid")] : [],
-      ...!hasOid(fields) && reference
-        ? [shown(`'${reference.target}'::regclass`, `x.${reference.column}`)]
-        : [],
-    ];
+    const { column, target } = ownColumn(fields)!;
+    const of = target ?? catalog;
+    const own = `x.${column}`;
+    const name = identities[catalog] ?? nameOf(of, own);
+    const conditions = [filters[catalog] ?? `${own} >= 16384`, shown(`'${of}'::regclass`, own)];
     selects.push(
       `select '${catalog}' as catalog, ${name} as name, ${owners[catalog] ?? "null"} as of, ` +
         `jsonb_build_array(${values.join(",\n")}) as row\nfrom ${

@@ -210,6 +210,9 @@ export const filters: Record<string, string> = {
     and not (x.typelem <> 0 and exists (select from pg_type e where e.typarray = x.oid))`,
 };
 
+/** Of these, rows that PostgreSQL brings are compared as well. */
+export const brought = ["pg_description", "pg_extension", "pg_namespace"];
+
 /** What everybody may read, where that is not the table itself. */
 export const sources: Record<string, string> = {
   pg_user_mapping:

@@ -1,14 +1,15 @@
-import { sql, type Statement } from "../../postgres/mod.ts";
+import { ifUsed, type Part } from "./used.ts";
 
 /** What catalogQuery tells of tables: columns, constraints, indexes, triggers, policies. */
-export function tableObjects(): Statement {
-  return sql`
+export function tableObjects(): Part[] {
+  return [
+    ifUsed("pg_sequence")`
   select 'setting', s.name || ' owned by', c.table_name, c.table_id,
     'alter sequence ' || s.name || ' owned by ' || c.name
   from sequence_options s
   join columns c on c.attrelid = s.owner_relation and c.attnum = s.owner_column
-  where s.deptype = 'a'
-  union all
+  where s.deptype = 'a'`,
+    ifUsed("pg_class")`
   select 'table', name, null, id, concat_ws(' ',
     case when relpersistence = 'u' then 'unlogged' end,
     case when relkind = 'f' then 'foreign' end, 'table',
@@ -20,12 +21,12 @@ export function tableObjects(): Statement {
     'using ' || (select nullif(quote_ident(amname), 'heap') from pg_am a where a.oid = relam),
     'with (' || stated_options || ')',
     'tablespace ' || (select quote_ident(spcname) from pg_tablespace s where s.oid = reltablespace))
-  from tables
-  union all
+  from tables`,
+    ifUsed("pg_inherits")`
   select 'partition', name, name, id, 'alter table only ' || inhparent::regclass
     || ' attach partition ' || name || ' ' || pg_get_expr(relpartbound, oid)
-  from tables join pg_inherits on inhrelid = oid where relispartition
-  union all
+  from tables join pg_inherits on inhrelid = oid where relispartition`,
+    ifUsed("pg_class")`
   select 'column', name, table_name, table_id, concat_ws(' ', format_type(atttypid, atttypmod),
     case when attcollation <> typcollation then 'collate ' || attcollation::regcollation end,
     case identity.kind
@@ -46,42 +47,42 @@ export function tableObjects(): Statement {
     where attidentity <> '' and owner_relation = attrelid and owner_column = attnum and deptype = 'i'
   ) identity on true
   -- What only comes from a parent is no part of the statement.
-  where relkind in ('r', 'p', 'f') and (attislocal or (select relispartition from pg_class where pg_class.oid = attrelid))
-  union all
+  where relkind in ('r', 'p', 'f') and (attislocal or (select relispartition from pg_class where pg_class.oid = attrelid))`,
+    ifUsed("pg_class")`
   select 'column order', table_name, table_name, table_id,
     string_agg(quote_ident(attname), ', ' order by attnum)
-  from columns where relkind in ('r', 'p', 'f') group by table_name, table_id
-  union all
+  from columns where relkind in ('r', 'p', 'f') group by table_name, table_id`,
+    ifUsed("pg_class")`
   select 'setting', name || ' storage', table_name, table_id, 'alter table ' || table_name
     || ' alter column ' || quote_ident(attname) || ' set storage ' || case attstorage
       when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end
-  from columns where attstorage <> typstorage and relkind <> 'c'
-  union all
+  from columns where attstorage <> typstorage and relkind <> 'c'`,
+    ifUsed("pg_class")`
   select 'setting', name || ' compression', table_name, table_id, 'alter table ' || table_name
     || ' alter column ' || quote_ident(attname) || ' set compression '
     || case attcompression when 'l' then 'lz4' else 'pglz' end
-  from columns where attcompression <> '' and relkind <> 'c'
-  union all
+  from columns where attcompression <> '' and relkind <> 'c'`,
+    ifUsed("pg_class")`
   select 'setting', name || ' statistics', table_name, table_id, 'alter table ' || table_name
     || ' alter column ' || quote_ident(attname) || ' set statistics ' || attstattarget
-  from columns where attstattarget >= 0 and relkind <> 'c'
-  union all
+  from columns where attstattarget >= 0 and relkind <> 'c'`,
+    ifUsed("pg_class")`
   select 'setting', name || ' options', table_name, table_id, 'alter table ' || table_name
     || ' alter column ' || quote_ident(attname) || ' set (' || stated_options || ')'
-  from columns where stated_options is not null and relkind <> 'c'
-  union all
+  from columns where stated_options is not null and relkind <> 'c'`,
+    ifUsed("pg_class")`
   select 'setting', name || ' row level security', name, id,
-    'alter table ' || name || ' enable row level security' from tables where relrowsecurity
-  union all
+    'alter table ' || name || ' enable row level security' from tables where relrowsecurity`,
+    ifUsed("pg_class")`
   select 'setting', name || ' forced row level security', name, id,
-    'alter table ' || name || ' force row level security' from tables where relforcerowsecurity
-  union all
+    'alter table ' || name || ' force row level security' from tables where relforcerowsecurity`,
+    ifUsed("pg_class")`
   select 'setting', name || ' replica identity', name, id, 'alter table ' || name
     || ' replica identity ' || case relreplident when 'f' then 'full' when 'n' then 'nothing' else
       'using index ' || (select quote_ident(i.relname) from pg_index join pg_class i on i.oid = indexrelid
         where indrelid = tables.oid and indisreplident) end
-  from tables where relreplident <> 'd' and relkind <> 'f'
-  union all
+  from tables where relreplident <> 'd' and relkind <> 'f'`,
+    ifUsed("pg_constraint")`
   select 'constraint', t.name || '.' || quote_ident(conname), t.name, t.id,
     pg_get_constraintdef(c.oid, true)
     || case when exists (select from pg_index where indexrelid = conindid and not indisvalid)
@@ -89,8 +90,8 @@ export function tableObjects(): Statement {
   from pg_constraint c join tables t on t.oid = conrelid
   where contype::text in ('c', 'p', 'u', 'x', 'f') and (conparentid = 0 or contype::text <> 'f')
     -- A check of the parent's comes with it.
-    and (conislocal or contype::text <> 'c' or (select relispartition from pg_class where pg_class.oid = t.oid))
-  union all
+    and (conislocal or contype::text <> 'c' or (select relispartition from pg_class where pg_class.oid = t.oid))`,
+    ifUsed("pg_index")`
   select 'index', c.name, t.name, c.id, pg_get_indexdef(c.oid, 0, true)
     || case when not indisvalid and c.relkind <> 'I' then ' -- invalid' else '' end
   from pg_index
@@ -98,23 +99,23 @@ export function tableObjects(): Statement {
   join relations t on t.oid = indrelid
   where not exists (
     select from pg_constraint where conindid = indexrelid and contype::text in ('p', 'u', 'x')
-  )
-  union all
+  )`,
+    ifUsed("pg_trigger")`
   select 'trigger', t.name || '.' || quote_ident(tgname), t.name, 'pg_trigger:' || g.oid,
     pg_get_triggerdef(g.oid, true)
   from pg_trigger g join relations t on t.oid = tgrelid
-  where not tgisinternal and tgparentid = 0
-  union all
+  where not tgisinternal and tgparentid = 0`,
+    ifUsed("pg_trigger")`
   select 'setting', t.name || '.' || quote_ident(tgname) || ' firing', t.name, 'pg_trigger:' || g.oid,
     'alter table ' || t.name || case tgenabled when 'D' then ' disable' when 'R' then ' enable replica'
       else ' enable always' end || ' trigger ' || quote_ident(tgname)
   from pg_trigger g join relations t on t.oid = tgrelid
-  where not tgisinternal and tgparentid = 0 and tgenabled <> 'O'
-  union all
+  where not tgisinternal and tgparentid = 0 and tgenabled <> 'O'`,
+    ifUsed("pg_rewrite")`
   select 'rule', t.name || '.' || quote_ident(rulename), t.name, 'pg_rewrite:' || r.oid,
     trim(trailing ';' from pg_get_ruledef(r.oid, true))
-  from pg_rewrite r join relations t on t.oid = ev_class where rulename <> '_RETURN'
-  union all
+  from pg_rewrite r join relations t on t.oid = ev_class where rulename <> '_RETURN'`,
+    ifUsed("pg_policy")`
   select 'policy', t.name || '.' || quote_ident(polname), t.name, 'pg_policy:' || p.oid,
     concat_ws(' ', 'create policy ' || quote_ident(polname) || ' on ' || t.name,
       case when not polpermissive then 'as restrictive' end,
@@ -124,10 +125,10 @@ export function tableObjects(): Statement {
         ', ' order by pg_get_userbyid(r)) from unnest(polroles) r),
       'using (' || pg_get_expr(polqual, polrelid, true) || ')',
       'with check (' || pg_get_expr(polwithcheck, polrelid, true) || ')')
-  from pg_policy p join tables t on t.oid = polrelid
-  union all
+  from pg_policy p join tables t on t.oid = polrelid`,
+    ifUsed("pg_statistic_ext")`
   select 'statistics', s.stxnamespace::regnamespace || '.' || quote_ident(stxname), t.name,
     'pg_statistic_ext:' || s.oid, pg_get_statisticsobjdef(s.oid)
-  from pg_statistic_ext s join tables t on t.oid = stxrelid
-`;
+  from pg_statistic_ext s join tables t on t.oid = stxrelid`,
+  ];
 }

@@ -1,24 +1,26 @@
 import { sql, type Statement } from "../../postgres/mod.ts";
+import { ifUsed, type Part } from "./used.ts";
 
 /** What catalogQuery tells of schemas, extensions, types, functions, sequences and views. */
-export function typeObjects(): Statement {
-  return sql`
+export function typeObjects(): Part[] {
+  return [
+    ifUsed("pg_namespace")`
   select 'schema' as kind, quote_ident(nspname) as name, null as of, 'pg_namespace:' || spaces.oid as id,
     'create schema ' || quote_ident(nspname) as ddl
   from spaces
   where nspname <> 'public'
-    and not exists (select from members where classid = 'pg_namespace'::regclass and objid = spaces.oid)
-  union all
+    and not exists (select from members where classid = 'pg_namespace'::regclass and objid = spaces.oid)`,
+    ifUsed("pg_namespace")`
   select 'schema', 'public is gone', null, '', 'drop schema public'
-  where not exists (select from pg_namespace where nspname = 'public')
-  union all
+  where not exists (select from pg_namespace where nspname = 'public')`,
+    ifUsed("pg_extension")`
   select 'extension', quote_ident(extname), null, 'pg_extension:' || e.oid,
     'create extension ' || quote_ident(extname) || ' schema ' || quote_ident(n.nspname)
     || coalesce(' version ' || quote_literal(nullif(extversion,
       (select default_version from pg_available_extensions a where a.name = extname))), '')
   from pg_extension e join pg_namespace n on n.oid = e.extnamespace
-  where extname <> 'plpgsql'
-  union all
+  where extname <> 'plpgsql'`,
+    ifUsed("pg_collation")`
   select 'collation', c.oid::regcollation::text, null, 'pg_collation:' || c.oid,
     'create collation ' || c.oid::regcollation || ' (provider = '
       || case c.collprovider when 'i' then 'icu' when 'c' then 'libc' else 'builtin' end
@@ -28,21 +30,21 @@ export function typeObjects(): Statement {
           to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate)) end
       || coalesce(', rules = ' || quote_literal(to_jsonb(c) ->> 'collicurules'), '')
       || case when not c.collisdeterministic then ', deterministic = false' else '' end || ')'
-  from pg_collation c join spaces on spaces.oid = c.collnamespace
-  union all
+  from pg_collation c join spaces on spaces.oid = c.collnamespace`,
+    ifUsed("pg_type")`
   select 'type', name, null, id, 'create type ' || name || ' as enum ('
     || (select coalesce(string_agg(quote_literal(enumlabel), ', ' order by enumsortorder), '')
       from pg_enum where enumtypid = types.oid) || ')'
-  from types where typtype = 'e'
-  union all
+  from types where typtype = 'e'`,
+    ifUsed("pg_type")`
   select 'type', name, null, types.id, 'create type ' || name || ' as ('
     || (select coalesce(string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod)
         || case when attcollation <> typcollation
           then ' collate ' || attcollation::regcollation else '' end,
         ', ' order by attnum), '') from columns where attrelid = typrelid) || ')'
   from types where typtype = 'c' and exists (
-    select from pg_class where pg_class.oid = typrelid and relkind = 'c')
-  union all
+    select from pg_class where pg_class.oid = typrelid and relkind = 'c')`,
+    ifUsed("pg_range")`
   select 'type', name, null, id, 'create type ' || name || ' as range (subtype = '
     || format_type(rngsubtype, null) || concat_ws(', ', '',
       case when opcdefault then null else 'subtype_opclass = ' || split_part(
@@ -55,8 +57,8 @@ export function typeObjects(): Statement {
         else types.typname || '_multirange' end then 'multirange_type_name = ' || format_type(rngmultitypid, null) end)
     || ')'
   from types join pg_range on rngtypid = types.oid join pg_opclass o on o.oid = rngsubopc
-  join pg_type m on m.oid = rngmultitypid where types.typtype = 'r'
-  union all
+  join pg_type m on m.oid = rngmultitypid where types.typtype = 'r'`,
+    ifUsed("pg_type")`
   select 'domain', name, null, types.id, concat_ws(' ', 'create domain ' || name || ' as '
     || format_type(typbasetype, typtypmod),
     case when typcollation <> (select b.typcollation from pg_type b where b.oid = types.typbasetype)
@@ -65,22 +67,22 @@ export function typeObjects(): Statement {
     (select string_agg('constraint ' || quote_ident(conname) || ' '
         || pg_get_constraintdef(oid, true), ' ' order by conname collate "C")
       from pg_constraint where contypid = types.oid and contype::text = 'c' and convalidated))
-  from types where typtype = 'd'
-  union all
+  from types where typtype = 'd'`,
+    ifUsed("pg_constraint")`
   select 'constraint', name || '.' || quote_ident(conname), name, types.id,
     'alter domain ' || name || ' add constraint ' || quote_ident(conname) || ' '
       || pg_get_constraintdef(c.oid, true)
   from pg_constraint c join types on types.oid = contypid
-  where c.contype::text = 'c' and not convalidated
-  union all
+  where c.contype::text = 'c' and not convalidated`,
+    ifUsed("pg_sequence")`
   select 'sequence', name, null, id,
     'create sequence ' || name || coalesce(' ' || nullif(options, ''), '')
-  from sequence_options where deptype is distinct from 'i'
-  union all
+  from sequence_options where deptype is distinct from 'i'`,
+    ifUsed("pg_proc")`
   select case prokind when 'p' then 'procedure' else 'function' end, name, null, id,
     pg_get_functiondef(oid)
-  from functions where prokind <> 'a'
-  union all
+  from functions where prokind <> 'a'`,
+    ifUsed("pg_aggregate")`
   select 'aggregate', name, null, id, 'create aggregate ' || ${aggregateName} || ' (' || concat_ws(', ', 'sfunc = ' || aggtransfn,
       'stype = ' || format_type(aggtranstype, null), 'sspace = ' || nullif(aggtransspace, 0),
       'finalfunc = ' || nullif(aggfinalfn::oid, 0)::regproc, case when aggfinalextra then 'finalfunc_extra' end,
@@ -98,15 +100,15 @@ export function typeObjects(): Statement {
         join pg_namespace s on s.oid = oprnamespace where o.oid = aggsortop),
       case proparallel when 's' then 'parallel = safe' when 'r' then 'parallel = restricted' end,
       case when aggkind = 'h' then 'hypothetical' end) || ')'
-  from functions join pg_aggregate on aggfnoid = oid
-  union all
+  from functions join pg_aggregate on aggfnoid = oid`,
+    ifUsed("pg_rewrite")`
   select case relkind when 'v' then 'view' else 'materialized view' end, name, null, id,
     'create ' || case relkind when 'v' then 'view ' else 'materialized view ' end || name
     || coalesce(' using ' || (select nullif(quote_ident(amname), 'heap') from pg_am a where a.oid = relam), '')
     || coalesce(' with (' || stated_options || ')', '') || E' as\n'
     || trim(trailing ';' from pg_get_viewdef(oid, true))
-  from relations where relkind in ('v', 'm')
-  union all
+  from relations where relkind in ('v', 'm')`,
+    ifUsed("pg_publication")`
   select 'publication', quote_ident(pubname), null, 'pg_publication:' || p.oid,
     'create publication ' || quote_ident(pubname) || case when puballtables then ' for all tables' else coalesce(' for '
       || nullif(concat_ws(', ', (select 'table ' || string_agg(${only} || prrelid::regclass || coalesce(' (' || (
@@ -120,23 +122,23 @@ export function typeObjects(): Statement {
         case when pubtruncate then 'truncate' end) || ''''
       || case when pubviaroot then ', publish_via_partition_root = true' else '' end
       || case when to_jsonb(p) ->> 'pubgencols' = 's' then ', publish_generated_columns = stored' else '' end || ')'
-  from pg_publication p
-  union all
+  from pg_publication p`,
+    ifUsed("pg_event_trigger")`
   select 'event trigger', quote_ident(evtname), null, 'pg_event_trigger:' || e.oid,
     'create event trigger ' || quote_ident(evtname) || ' on ' || evtevent
       || coalesce(' when tag in (' || (select string_agg(quote_literal(tag), ', ') from unnest(evttags) tag)
         || ')', '') || ' execute function ' || evtfoid::regprocedure
   from pg_event_trigger e
-  where not exists (select from members where classid = 'pg_event_trigger'::regclass and objid = e.oid)
-  union all
+  where not exists (select from members where classid = 'pg_event_trigger'::regclass and objid = e.oid)`,
+    ifUsed("pg_cast")`
   select 'cast', castsource::regtype || ' as ' || casttarget::regtype, null, 'pg_cast:' || c.oid,
     'create cast (' || castsource::regtype || ' as ' || casttarget::regtype || ') '
     || case castmethod when 'f' then 'with function ' || castfunc::regprocedure
       when 'i' then 'with inout' else 'without function' end
     || case castcontext when 'a' then ' as assignment' when 'i' then ' as implicit' else '' end
   from pg_cast c where c.oid >= 16384
-    and not exists (select from members where classid = 'pg_cast'::regclass and objid = c.oid)
-  union all
+    and not exists (select from members where classid = 'pg_cast'::regclass and objid = c.oid)`,
+    ifUsed("pg_ts_config")`
   select 'text search', c.oid::regconfig::text, null, 'pg_ts_config:' || c.oid,
     'create text search configuration ' || c.oid::regconfig || ' (parser = '
     || (select prsnamespace::regnamespace || '.' || quote_ident(prsname) from pg_ts_parser where pg_ts_parser.oid = cfgparser) || ')'
@@ -145,8 +147,8 @@ export function typeObjects(): Statement {
       from (select mapcfg, maptokentype, string_agg(mapdict::regdictionary::text, ', ' order by mapseqno)
           as dictionaries from pg_ts_config_map group by mapcfg, maptokentype) m
       join ts_token_type(c.cfgparser) on tokid = maptokentype where mapcfg = c.oid), '')
-  from pg_ts_config c join spaces on spaces.oid = cfgnamespace
-`;
+  from pg_ts_config c join spaces on spaces.oid = cfgnamespace`,
+  ];
 }
 
 /** A table's children are a publication's only by name. */

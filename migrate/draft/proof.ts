@@ -24,6 +24,8 @@ export interface Proof {
   /** The rows at which a direction stops: how they are found, else what PostgreSQL says of them. */
   upStops: string[];
   downStops: string[];
+  /** Rows stopped a direction, so that what came after it was tried without any. */
+  emptied: boolean;
 }
 
 /**
@@ -46,6 +48,7 @@ export async function proveDraft(
     downLoses: [],
     upStops: [],
     downStops: [],
+    emptied: false,
   };
   const future = [
     ...await withSession(after.settings, readShapes),
@@ -63,6 +66,7 @@ export async function proveDraft(
     await fillTables(db, new Map(), counter, future, true);
     let held = await readData(db);
     const emptied = async () => {
+      proof.emptied = true;
       await emptyTables(db);
       held = await readData(db);
     };
