@@ -36,7 +36,8 @@ async function observedApp() {
       DATABASE_URL: databaseUrl(await asApplication(database)),
       PORT: String(port),
       POOL_SIZE: "1",
-      REQUEST_DEADLINE_MS: "2000",
+      // Less than the lock_timeout of its role.
+      REQUEST_DEADLINE_MS: "4000",
       RATE_LIMIT: "40",
     },
   ));

@@ -20,7 +20,7 @@ export interface Collector extends AsyncDisposable {
   names(): string[];
   /** The newest points of a metric whose attributes are these, among others. */
   points(metric: string, attributes?: Point["attributes"]): Point[];
-  /** Waits until they are as they should be; gives up after ten seconds. */
+  /** Waits until they are as they should be; gives up after a minute. */
   until(
     metric: string,
     attributes: Point["attributes"],
@@ -67,7 +67,7 @@ export function startCollector(): Collector {
     names: () => [...metrics.keys()],
     points,
     async until(metric, attributes, holds) {
-      for (const end = Date.now() + 10_000; !holds(points(metric, attributes));) {
+      for (const end = Date.now() + 60_000; !holds(points(metric, attributes));) {
         if (Date.now() > end) {
           const told = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
           throw new Error(`${metric} ${JSON.stringify(attributes)} never held: ${told}`);

@@ -1,12 +1,19 @@
 import type { TestApi } from "./api.ts";
+import { until } from "./pool.ts";
 
 /** The API behind a real listener on the loopback. */
 export function listen(app: TestApi["app"]) {
+  let requests = 0;
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
-    (request, info) => app.fetch(request, info),
+    (request, info) => {
+      requests++;
+      return app.fetch(request, info);
+    },
   );
   return {
+    /** Waits until so many requests have come, with their heads. */
+    has: (heads: number) => until(() => Promise.resolve(requests === heads)),
     port: server.addr.port,
     origin: `http://127.0.0.1:${server.addr.port}`,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
@@ -43,13 +50,26 @@ export async function dial(port: number) {
   };
 }
 
-/** Sets the clock that performance.now() reads ahead, by what `by` adds, until disposed. */
-export function clockAhead() {
+/**
+ * Stops the clock that performance.now() reads, until disposed. It goes on only as far as a test says,
+ * however long the machine takes.
+ */
+export function stopClock() {
   const real = performance.now;
-  let offset = 0;
-  performance.now = () => real.call(performance) + offset;
+  let time = real.call(performance);
+  performance.now = () => time;
   return {
-    by: (milliseconds: number) => void (offset += milliseconds),
+    by: (milliseconds: number) => void (time += milliseconds),
+    /** Moves it on, step by step, until that has come. Gives up after a minute. */
+    async until<Value>(coming: Promise<Value>, step: number): Promise<Value> {
+      let come = false;
+      coming.then(() => come = true, () => come = true);
+      await until(() => {
+        time += step;
+        return Promise.resolve(come);
+      });
+      return await coming;
+    },
     [Symbol.dispose]: () => void (performance.now = real),
   };
 }
