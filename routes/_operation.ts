@@ -1,4 +1,4 @@
-import { type createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../postgres/mod.ts";
@@ -42,12 +42,12 @@ interface Secured {
  */
 export function router() {
   const app = new OpenAPIHono<{ Variables: Variables }>();
-  app.openapi = ((route: ReturnType<typeof createRoute> & Secured, handler: Handler) => {
+  app.openapi = ((route: RouteConfig & Secured, handler: Handler) => {
     const { steps = [], problems = [], middleware = [], ...documented } = route;
     const responses = { ...route.responses, ...problemResponses(...problems) };
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
-    const path = [route.getRoutingPath()];
+    const path = [route.path.replaceAll(/\{(\w+)\}/g, ":$1")];
     return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
   }) as typeof app.openapi;
   return app;

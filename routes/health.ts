@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
 import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
 import {
@@ -83,47 +83,38 @@ export function healthRoutes({ db, telemetry }: Deps) {
   }
 
   return router()
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/api",
-        operationId: "getWelcome",
-        summary: "Check that the API is up",
-        responses: { 200: jsonReply("The API is up.", Welcome), ...openProblems },
-      }),
-      (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200),
-    )
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/api/health/live",
-        operationId: "getLiveness",
-        summary: "Check that the process is alive",
-        description: "Never touches the database: its outage is no reason to restart the API.",
-        responses: { 200: jsonReply("The process is alive.", Health), ...openProblems },
-      }),
-      (c) => c.json({ status: "ok" as const }, 200),
-    )
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/api/health/ready",
-        operationId: "getReadiness",
-        summary: "Check that requests can be served",
-        description: "The database answers and has every migration that this build expects.",
-        responses: {
-          200: jsonReply("Requests can be served.", Health),
-          ...openProblems,
-          ...problemResponses("unavailable", "deadline_exceeded"),
-        },
-      }),
-      async (c) => {
-        const problem = await ready();
-        if (problem) throw problem;
-        return c.json({ status: "ok" as const }, 200);
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/api",
+      operationId: "getWelcome",
+      summary: "Check that the API is up",
+      responses: { 200: jsonReply("The API is up.", Welcome), ...openProblems },
+    }, (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200))
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/api/health/live",
+      operationId: "getLiveness",
+      summary: "Check that the process is alive",
+      description: "Never touches the database: its outage is no reason to restart the API.",
+      responses: { 200: jsonReply("The process is alive.", Health), ...openProblems },
+    }, (c) => c.json({ status: "ok" as const }, 200))
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/api/health/ready",
+      operationId: "getReadiness",
+      summary: "Check that requests can be served",
+      description: "The database answers and has every migration that this build expects.",
+      responses: {
+        200: jsonReply("Requests can be served.", Health),
+        ...openProblems,
+        ...problemResponses("unavailable", "deadline_exceeded"),
       },
-    );
+    }, async (c) => {
+      const problem = await ready();
+      if (problem) throw problem;
+      return c.json({ status: "ok" as const }, 200);
+    });
 }
