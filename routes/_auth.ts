@@ -6,7 +6,13 @@ import { proveCaller } from "../db/keys.ts";
 import { type Database, DatabaseError } from "../postgres/mod.ts";
 import { openKey } from "./_dev_key.ts";
 import type { Limits } from "./_limits.ts";
-import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
+import {
+  errorResponse,
+  type Problem,
+  problemResponse,
+  tooNarrow,
+  unauthorized,
+} from "./_problem.ts";
 import type { Handler, Step, Variables } from "./_step.ts";
 import type { Tokens } from "./_token.ts";
 
@@ -127,9 +133,5 @@ export function permit<Row extends Authorization>(
 
 function refusal(row: Authorization | undefined): Problem | undefined {
   if (!row) return unauthorized();
-  if (!row.allowed) {
-    return new Problem("insufficient_scope", "Use a credential with a wider scope.", {
-      headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
-    });
-  }
+  if (!row.allowed) return tooNarrow("Use a credential with a wider scope.");
 }

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import { Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
@@ -115,17 +116,7 @@ async function readAll(c: Context): Promise<Uint8Array> {
   } finally {
     unwatch(body);
   }
-  return chunks.length === 1 ? chunks[0]! : concat(chunks, length);
-}
-
-function concat(chunks: Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
 }
 
 function tooLarge(): Problem {

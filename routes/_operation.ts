@@ -6,7 +6,7 @@ import type { Replica } from "../postgres/replica.ts";
 import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
-import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import { malformed, mostFaults, type ProblemCode, problems } from "./_problem.ts";
 import { leavable } from "./_leave.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
@@ -137,11 +137,5 @@ export function chooseDatabase(c: Context, { db, replica }: Deps): Database {
   // A person who is new here gets their account by this statement, which a replica cannot make.
   if (written === undefined || typeof c.get("credential")?.ownerId === "object") return db;
   if (/^\d{1,19}$/.test(written)) return replica?.after(written) ?? db;
-  throw new Problem("invalid_parameter", "Slate-Written is not valid.", {
-    errors: [{
-      parameter: "Slate-Written",
-      code: "invalid_format",
-      detail: "must be the Slate-Written of a write, or 0",
-    }],
-  });
+  throw malformed("Slate-Written", "must be the Slate-Written of a write, or 0");
 }
