@@ -8,9 +8,9 @@ import { openKey } from "./_dev_key.ts";
 import type { Limits } from "./_limits.ts";
 import {
   errorResponse,
+  insufficientScope,
   type Problem,
   problemResponse,
-  tooNarrow,
   unauthorized,
 } from "./_problem.ts";
 import type { Handler, Step, Variables } from "./_step.ts";
@@ -35,11 +35,11 @@ export function authentication(
   scope: Scope,
 ): Step {
   const prove = async (credential: Credential): Promise<Authorization | undefined> =>
-    (await triedAgain(() => proveCaller(db, credential, scope)))[0];
+    (await retried(() => proveCaller(db, credential, scope)))[0];
   /** The handler of a person whom this instance does not know: its statement makes their account. */
-  const welcoming = (credential: Credential, next: Handler): Handler => async (c) => {
+  const makingAccount = (credential: Credential, next: Handler): Handler => async (c) => {
     try {
-      return await triedAgain(() => next(c));
+      return await retried(() => next(c));
     } catch (error) {
       if (!(error instanceof DatabaseError && error.code === "0A000")) throw error;
       // Citus has to know whose rows a statement touches before it runs: then who they are is a
@@ -71,7 +71,7 @@ export function authentication(
     if (credential) {
       c.set("credential", credential);
       const isNew = typeof credential.ownerId !== "string";
-      answer = await handle(c, isNew ? welcoming(credential, next) : next);
+      answer = await handle(c, isNew ? makingAccount(credential, next) : next);
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
         const failed = answer;
         // As an answer too, or the caller's place would never be given back.
@@ -109,13 +109,13 @@ const accountNames = ["identities_subject_key", "users_email_key"];
  * was undone. Which of the two names is found taken depends on who has come how far; the one may be
  * lost to that request, and before that the other to somebody with the same address.
  */
-async function triedAgain<Result>(run: () => Result | Promise<Result>, tries = 3): Promise<Result> {
+async function retried<Result>(run: () => Result | Promise<Result>, tries = 3): Promise<Result> {
   try {
     return await run();
   } catch (error) {
     const lost = error instanceof DatabaseError && accountNames.includes(error.constraint ?? "");
     if (!lost || tries === 1) throw error;
-    return triedAgain(run, tries - 1);
+    return retried(run, tries - 1);
   }
 }
 
@@ -133,5 +133,5 @@ export function permit<Row extends Authorization>(
 
 function refusal(row: Authorization | undefined): Problem | undefined {
   if (!row) return unauthorized();
-  if (!row.allowed) return tooNarrow("Use a credential with a wider scope.");
+  if (!row.allowed) return insufficientScope("Use a credential with a wider scope.");
 }

@@ -26,7 +26,8 @@ function itemsOf<Item extends z.ZodType>(name: string, item: Item) {
 const reference = {
   id,
   version: id.optional().openapi({
-    description: "Does it only if the row still has this version; else 412, and nothing is done.",
+    description:
+      "Changes or deletes the row only if it still has this version; else 412, and nothing is done.",
   }),
 };
 
@@ -143,15 +144,15 @@ export function batchRoutes<New extends z.ZodType, Change extends z.ZodRawShape>
 
 /** The fields that can stop a batch, the gravest first. */
 const stops: Record<string, [code: ProblemCode, detail: string, fault: Omit<Fault, "pointer">]> = {
-  id: ["item_not_found", "Not each of these rows is among yours.", {
+  id: ["item_not_found", "At least one of these rows is not yours.", {
     code: "not_found",
-    detail: "is no row of yours",
+    detail: "is not a row of yours",
   }],
-  student_id: ["student_not_found", "Not each of these students is yours.", {
+  student_id: ["student_not_found", "At least one of these students is not yours.", {
     code: "not_found",
     detail: "is not a student of yours",
   }],
-  version: ["precondition_failed", "Get these rows again and decide anew.", {
+  version: ["precondition_failed", "Get these rows again, and decide again.", {
     code: "stale",
     detail: "is not the row's version",
   }],
@@ -172,11 +173,11 @@ function distinct<Item extends { id: number }>(items: Item[]): Item[] {
   const seen = new Set<number>();
   const repeated = items.flatMap(({ id }, n) => seen.size === seen.add(id).size ? [n] : []);
   if (repeated.length === 0) return items;
-  throw new Problem("item_repeated", "Say in one item what is to become of a row.", {
+  throw new Problem("item_repeated", "A batch names each row once.", {
     errors: repeated.map((n) => ({
       pointer: `/items/${n}/id`,
       code: "repeated",
-      detail: "is the row of an item before",
+      detail: "is named by an item before it",
     })),
   });
 }

@@ -4,7 +4,7 @@ import { Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
 
 /** In bytes. A todo's description of 10,000 characters has at most 40,000 in UTF-8. */
-export const bodyLimit = 64 * 1024;
+const bodyLimit = 64 * 1024;
 
 /** How long a body may bring nothing, and take in all: a byte now and then is no progress. */
 const stallMs = 10_000;

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { passing } from "./_problem.ts";
+import { retryLater } from "./_problem.ts";
 
 /** The bytes of a piece. */
 const piece = 64 * 1024;
@@ -23,7 +23,7 @@ function makeRoom() {
   const [stalest] = running;
   if (!stalest || running.size < most) return;
   if (performance.now() - stalest.since < stalledMs) {
-    throw passing("rate_limited", "Too many downloads are running.", 1);
+    throw retryLater("rate_limited", "Too many downloads are running.", 1);
   }
   stalest.stop();
 }
@@ -57,7 +57,7 @@ const mostUnread = 8 * 1024 * 1024;
 /** Throws 429 for a caller who does not read what was asked for: it is kept in memory. */
 export function refuseUnread(caller: string) {
   if ((unread.get(caller) ?? 0) < mostUnread) return;
-  throw passing("rate_limited", "Read the long answers first that you have asked for.", 1);
+  throw retryLater("rate_limited", "Read the long answers that you have asked for first.", 1);
 }
 
 /**

@@ -4,7 +4,7 @@ import { addressOf } from "./_address.ts";
 import { Bounded, Counters, windowMs } from "./_counters.ts";
 import { refuseUnread } from "./_download.ts";
 import { Guesses } from "./_guesses.ts";
-import { passing, unauthorized } from "./_problem.ts";
+import { retryLater, unauthorized } from "./_problem.ts";
 import { type Leave, Shares } from "./_share.ts";
 
 /*
@@ -82,7 +82,7 @@ export function createLimits(options: LimitOptions) {
       // The request that proves the user's first key is counted when it is answered.
       const used = counts.increment(owner) + (trying.has(owner) ? 1 : 0);
       if (used > rateLimit) {
-        throw passing(
+        throw retryLater(
           "rate_limited",
           `${rateLimit} a minute are allowed.`,
           counts.secondsLeft(),

@@ -6,8 +6,8 @@ import type { Replica } from "../postgres/replica.ts";
 import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
-import { malformed, mostFaults, type ProblemCode, problems } from "./_problem.ts";
-import { leavable } from "./_leave.ts";
+import { malformedHeader, mostFaults, type ProblemCode, problems } from "./_problem.ts";
+import { cancellable } from "./_disconnect.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
@@ -48,12 +48,12 @@ export function router() {
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
     const path = [route.path.replaceAll(/\{(\w+)\}/g, ":$1")];
-    return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
+    return app.on(route.method, path, ...[middleware].flat(), fuse(all, cancellable(handler)));
   }) as typeof app.openapi;
   return app;
 }
 
-export const ProblemSchema = z.strictObject({
+const ProblemSchema = z.strictObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),
@@ -137,5 +137,5 @@ export function chooseDatabase(c: Context, { db, replica }: Deps): Database {
   // A person who is new here gets their account by this statement, which a replica cannot make.
   if (written === undefined || typeof c.get("credential")?.ownerId === "object") return db;
   if (/^\d{1,19}$/.test(written)) return replica?.after(written) ?? db;
-  throw malformed("Slate-Written", "must be the Slate-Written of a write, or 0");
+  throw malformedHeader("Slate-Written", "must be the Slate-Written of a write, or 0");
 }

@@ -91,21 +91,21 @@ export function unauthorized(): Problem {
 }
 
 /** 400 for a header; `must` is its rule, as "must be `*`". */
-export function malformed(name: string, must: string): Problem {
+export function malformedHeader(name: string, must: string): Problem {
   return new Problem("invalid_parameter", `${name} ${must}.`, {
     errors: [{ parameter: name, code: "invalid_format", detail: must }],
   });
 }
 
 /** 403 for a credential that is good and says too little. */
-export function tooNarrow(detail: string): Problem {
+export function insufficientScope(detail: string): Problem {
   return new Problem("insufficient_scope", detail, {
     headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
   });
 }
 
 /** A problem that may be over in so many seconds. */
-export function passing(
+export function retryLater(
   code: ProblemCode,
   detail: string,
   seconds = 1,
@@ -119,7 +119,7 @@ function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DeadlinePassed) {
     const detail = "The request was stopped. A write may have been done or not.";
-    return passing("deadline_exceeded", detail);
+    return retryLater("deadline_exceeded", detail);
   }
   if (error instanceof Unreachable) return unavailable();
   if (error instanceof DatabaseError) {
@@ -139,7 +139,9 @@ function toProblem(error: unknown, method: string): Problem {
         ? new Problem("invalid_parameter", "A value is out of the range that can be compared.")
         : new Problem("invalid_body", "A value is out of the range that can be stored.");
     }
-    if (error.code === "57014") return passing("deadline_exceeded", "The statement was stopped.");
+    if (error.code === "57014") {
+      return retryLater("deadline_exceeded", "The statement was stopped.");
+    }
     // A conflict that lasted, no room, no connection, a server that only reads: try again later.
     if (/^(40(001|P01)|53|57P|55P03|08|25006)/.test(error.code)) return unavailable();
   }
@@ -147,7 +149,7 @@ function toProblem(error: unknown, method: string): Problem {
 }
 
 function unavailable(): Problem {
-  return passing("unavailable", "Try again in a moment.");
+  return retryLater("unavailable", "Try again in a moment.");
 }
 
 /** The response to what was thrown, which stays in the context for the log. */

@@ -5,7 +5,7 @@ import type { Changed, Found, Versions, Written } from "../db/_row.ts";
 import { permit } from "./_auth.ts";
 import { jsonBytes } from "./_download.ts";
 import type { Variables } from "./_step.ts";
-import { malformed, Problem } from "./_problem.ts";
+import { malformedHeader, Problem } from "./_problem.ts";
 
 type Ctx = Context<{ Variables: Variables }>;
 
@@ -130,7 +130,7 @@ export function precondition(c: Ctx): Versions | undefined {
   const unwanted = c.req.header("if-none-match");
   if (unwanted === undefined) return wanted;
   if (unwanted === "*") return [];
-  throw malformed("If-None-Match", "must be `*` on a change");
+  throw malformedHeader("If-None-Match", "must be `*` on a change");
 }
 
 /**
@@ -148,7 +148,7 @@ function ifMatch(c: Ctx): Versions | undefined {
 function tagsOf(header: string, name: string): string[] {
   if (header === "*") return ["*"];
   if (tagList.test(header)) return header.match(eachTag)!;
-  throw malformed(name, 'must be `*` or ETags such as "7"');
+  throw malformedHeader(name, 'must be `*` or ETags such as "7"');
 }
 
 /** The request's idempotency key, with the digest of its body. Throws 400 for a malformed key. */
@@ -158,5 +158,5 @@ export function idempotency(c: Ctx, operation: string): Idempotency | undefined 
   if (/^[\x21-\x7e]{1,255}$/.test(key)) {
     return { operation, key, hash: digest(c.get("body") ?? "") };
   }
-  throw malformed("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
+  throw malformedHeader("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
 }

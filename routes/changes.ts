@@ -61,7 +61,7 @@ export function changeRoutes(deps: Deps) {
     operationId: "listChanges",
     summary: "List what has changed",
     description:
-      "Your todos and students that were made or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all. No commit is ever missed, and a row may come again: what comes last counts. A change shows when every transaction that began before it has ended. Deletions are known for 30 days: a cursor that is older is 410, and its copy begins anew.",
+      "Your todos and students that were created or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all of them. No change is ever missed. A row may come more than once: the last one counts. A change is shown once every transaction that began before it has ended. Deletions are kept for 30 days: an older cursor is 410. Then drop your copy, and begin again without a cursor.",
     request: {
       query: z.strictObject({
         limit,
@@ -87,7 +87,7 @@ export function changeRoutes(deps: Deps) {
       last_transaction ?? place.transaction,
       last_kind ?? place.kind,
       last_id ?? place.id,
-      // Who is behind has seen everything only when they had before.
+      // With more after this page the reader has not seen everything yet.
       more ? since ?? read_at : read_at,
     ]);
     return passThrough(c, `{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);

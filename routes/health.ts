@@ -10,7 +10,7 @@ import {
   router,
 } from "./_operation.ts";
 import { pendingMigrations } from "./_metrics.ts";
-import { passing } from "./_problem.ts";
+import { retryLater } from "./_problem.ts";
 
 const Welcome = z.strictObject({
   msg: z.literal("todos api is up"),
@@ -41,7 +41,7 @@ function notReady(error: unknown): unknown {
   if (error instanceof DatabaseError && error.code === "42501") {
     detail = "The database's role may not read schema_migrations: run db/grants.sql.";
   }
-  return detail ? passing("unavailable", detail) : error;
+  return detail ? retryLater("unavailable", detail) : error;
 }
 
 /** How long a result is used again: this needs no key, and may be called at any rate. */
@@ -64,7 +64,7 @@ export function healthRoutes({ db, telemetry }: Deps) {
       if (missing.size === 0) return undefined;
       const first = [...missing].sort()[0];
       const detail = `The database lacks ${missing.size} migrations, the first is ${first}.`;
-      return passing("unavailable", detail, 5);
+      return retryLater("unavailable", detail, 5);
     } catch (error) {
       return error;
     }

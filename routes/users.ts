@@ -89,8 +89,8 @@ export function userRoutes(deps: Deps) {
       path: "/api/users/{id}",
       operationId: "deleteUser",
       summary: "Delete a user",
-      description: "With it go all its todos, students and keys. That takes a key of the scope " +
-        "admin, also for one's own account.",
+      description:
+        "Deletes all its todos, students and keys as well. It takes the scope admin, also for your own account.",
     }, async (c) => {
       const { id } = c.req.valid("param");
       keepDevKey(deps, "ownerId", id);

@@ -23,7 +23,7 @@ function spelled(metric: string, attributes: Record<string, string | number>) {
   return { name, labels };
 }
 
-/** The app with a collector, on a database of its own; one connection, and little patience. */
+/** The app with a collector, on a database of its own; one connection, and a short deadline. */
 async function observedApp() {
   const stack = new AsyncDisposableStack();
   const collector = stack.use(startCollector());
