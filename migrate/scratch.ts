@@ -198,7 +198,7 @@ async function dropDatabase(db: Database, settings: DatabaseSettings) {
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.code !== "55006") throw error;
   }
-  const inside = connect(settings, { size: 1 });
+  const inside = connect(settings, { size: 1, deadline: 60_000 });
   try {
     const subscriptions = await inside.query<{ name: string }>(sql`
       select quote_ident(subname) as name from pg_subscription

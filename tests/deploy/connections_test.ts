@@ -198,7 +198,7 @@ Deno.test("connections: over HTTP/2 a request beside an answer that is not read 
   using _clock = stopClock();
   using unread = await dial(port);
   await unread.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + noWindow + frame(1, 5, 1, get));
-  await until(() => Promise.resolve(pieces > 0));
+  await until(() => pieces > 0);
   await unread.write(frame(1, 5, 3, get));
   await soon(unread.rest());
   await server.shutdown();

@@ -45,7 +45,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const { token } = writers[0]!;
     const head = `Host: x\r\nAuthorization: Bearer ${token}\r\n`;
     const load = startLoad(url, writers, true);
-    await until(() => Promise.resolve(load.acknowledged.size > 20));
+    await until(() => load.acknowledged.size > 20);
 
     const port = Number(new URL(url).port);
     using idle = await dial(port);
@@ -115,13 +115,13 @@ Deno.test("drain: three instances are restarted one after the other behind a pro
   const load = startLoad(`http://127.0.0.1:${proxy.addr.port}`, writers, false);
   for (const [i, port] of ports.entries()) {
     const before = load.acknowledged.size;
-    await until(() => Promise.resolve(load.acknowledged.size > before + 10));
+    await until(() => load.acknowledged.size > before + 10);
     instances[i]!.process.interrupt("SIGTERM");
     assertEquals(await instances[i]!.process.ended, 0);
     instances[i] = await startOn(settings, port);
   }
   const before = load.acknowledged.size;
-  await until(() => Promise.resolve(load.acknowledged.size > before + 10));
+  await until(() => load.acknowledged.size > before + 10);
   await load.stop();
   assertEquals([load.wrong, load.refused], [[], 0]);
   assertEquals(await untold(database, load.acknowledged), 0);

@@ -5,7 +5,7 @@ import { root } from "./root.ts";
 
 /** The workers of the cluster whose coordinator this is; none of a server that is no coordinator. */
 export async function workersOf(server: DatabaseSettings): Promise<DatabaseSettings[]> {
-  const db = connect(server, { size: 1 });
+  const db = connect(server, { size: 1, deadline: 60_000 });
   try {
     const [found] = await db.query<{ citus: boolean }>(
       sql`select to_regclass('pg_dist_node') is not null as citus`,

@@ -56,7 +56,7 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   }
   if (workers.length > 0) await administer(server, settingsCopied(template, name));
   const settings = { ...server, database: name };
-  const db = connect(settings, { size: 4 });
+  const db = connect(settings, { size: 4, deadline: 60_000 });
   return {
     settings,
     db,

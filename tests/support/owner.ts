@@ -98,7 +98,7 @@ export async function postmaster(dataDir: string): Promise<number> {
 
 /** Leaves a note in the database, to be found later. */
 export async function note(settings: DatabaseSettings, text: string) {
-  const db = connect(settings, { size: 1 });
+  const db = connect(settings, { size: 1, deadline: 60_000 });
   await db.script(`create table if not exists notes (text text)`);
   await db.query(sql`insert into notes values (${text})`);
   await db.close();
@@ -106,7 +106,7 @@ export async function note(settings: DatabaseSettings, text: string) {
 
 /** The notes that are there. */
 export async function notes(settings: DatabaseSettings): Promise<string[]> {
-  const db = connect(settings, { size: 1 });
+  const db = connect(settings, { size: 1, deadline: 60_000 });
   const rows = await db.query<{ text: string }>(sql`select text from notes order by text`);
   await db.close();
   return rows.map((row) => row.text);

@@ -22,7 +22,7 @@ export function pool(
     backends: (admin: Database) => countBackends(admin, applicationName),
     async [Symbol.asyncDispose]() {
       await db.close();
-      const asked = admin ?? connect(testServer(), { size: 1 });
+      const asked = admin ?? connect(testServer(), { size: 1, deadline: 60_000 });
       await until(async () => await countBackends(asked, applicationName) === 0);
       if (!admin) await asked.close();
     },
@@ -36,8 +36,8 @@ async function countBackends(admin: Database, applicationName: string): Promise<
   return row!.n;
 }
 
-/** Waits for what happens on the server in its own time. */
-export async function until(condition: () => Promise<boolean>) {
+/** Waits for what happens in its own time. */
+export async function until(condition: () => boolean | Promise<boolean>) {
   for (let attempt = 0; !await condition(); attempt++) {
     assert(attempt < 1200, "it did not come true within a minute");
     await pause(50);
@@ -48,7 +48,7 @@ export async function until(condition: () => Promise<boolean>) {
 export async function soon<Value>(coming: Promise<Value>): Promise<Value> {
   let come = false;
   coming.then(() => come = true, () => come = true);
-  await until(() => Promise.resolve(come));
+  await until(() => come);
   return await coming;
 }
 

@@ -13,7 +13,7 @@ export function listen(app: TestApi["app"]) {
   );
   return {
     /** Waits until so many requests have come, with their heads. */
-    has: (heads: number) => until(() => Promise.resolve(requests === heads)),
+    has: (heads: number) => until(() => requests === heads),
     port: server.addr.port,
     origin: `http://127.0.0.1:${server.addr.port}`,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
@@ -66,7 +66,7 @@ export function stopClock() {
       coming.then(() => come = true, () => come = true);
       await until(() => {
         time += step;
-        return Promise.resolve(come);
+        return come;
       });
       return await coming;
     },

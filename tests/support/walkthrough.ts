@@ -99,7 +99,7 @@ export class Walkthrough implements AsyncDisposable {
         if (done === true) continue;
         const shown = n === lines.length - 1 && !answer?.file ? answer : undefined;
         // The API restarts when a file changes, and a person takes longer to type than that.
-        for (let tries = this.#dev && line.startsWith("curl ") ? 50 : 1; tries > 0; tries--) {
+        for (let tries = this.#dev && line.startsWith("curl ") ? 300 : 1; tries > 0; tries--) {
           try {
             const output = done || await this.type(line);
             if (shown) compare(line, output, shown);
