@@ -48,7 +48,7 @@ Deno.test("a body that stalls for 10 seconds is 408; 9 seconds are waited for [1
   using stalled = await dial(server.port);
   using silent = await dial(server.port);
   await patient.write(post(key, "content-length: 27") + '{"name":"x');
-  await server.has(1);
+  await server.reads(1);
   clock.by(9000);
   // Bodies are looked at every second.
   await pause(1100);
@@ -70,7 +70,7 @@ Deno.test("a body that drips is 408 after 30 seconds [14]", async () => {
   using clock = stopClock();
   using client = await dial(server.port);
   await client.write(post(key, "content-length: 60000"));
-  await server.has(1);
+  await server.reads(1);
   for (let seconds = 0; seconds < 30; seconds += 6) {
     await client.write(" ");
     await pause(200);
@@ -124,7 +124,7 @@ Deno.test("a body that breaks off leaves nothing behind and nothing done", async
   {
     using client = await dial(server.port);
     await client.write(post(key, "content-length: 1000") + '{"name":"x"');
-    await server.has(1);
+    await server.reads(1);
   }
   await until(() => Promise.resolve(api.log.length > before));
   assertEquals((await api.call("GET /api/keys")).text, keys);

@@ -3,17 +3,22 @@ import { until } from "./pool.ts";
 
 /** The API behind a real listener on the loopback. */
 export function listen(app: TestApi["app"]) {
-  let requests = 0;
+  let begun = 0;
+  const { get } = Object.getOwnPropertyDescriptor(Request.prototype, "body")!;
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     (request, info) => {
-      requests++;
+      const body = () => {
+        begun++;
+        return get!.call(request);
+      };
+      Object.defineProperty(request, "body", { get: body });
       return app.fetch(request, info);
     },
   );
   return {
-    /** Waits until so many requests have come, with their heads. */
-    has: (heads: number) => until(() => requests === heads),
+    /** Waits until so many bodies have begun to be read. */
+    reads: (bodies: number) => until(() => begun === bodies),
     port: server.addr.port,
     origin: `http://127.0.0.1:${server.addr.port}`,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
