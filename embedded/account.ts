@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { EmbeddedError } from "./error.ts";
 
 /** The unprivileged account that PostgreSQL runs as when we are root, which it refuses to be. */
@@ -11,12 +11,12 @@ export interface Account {
 export const shared = "/var/lib/slate";
 
 /** The homes there, one for each data folder that only root may enter. */
-const homes = join(shared, "data");
+export const homes = join(shared, "data");
 
-/** The account for the data in this folder: the folder's owner, the data's, or else nobody. */
+/** The account for the data in this folder: who can change the folder, the data's owner, or nobody. */
 export async function serverAccount(dataDir: string): Promise<Account | undefined> {
-  if (Deno.uid() !== 0) return undefined;
-  const owner = ownerOf(dataDir) ?? ownerOf(join(dataDir, "postgres"));
+  if (!isRoot()) return undefined;
+  const owner = foreignOwner(dataDir) ?? ownerOf(join(dataDir, "postgres"));
   if (owner) return owner;
   const lines = (await Deno.readTextFile("/etc/passwd")).split("\n");
   const nobody = lines.find((line) => line.startsWith("nobody:"));
@@ -27,6 +27,12 @@ export async function serverAccount(dataDir: string): Promise<Account | undefine
   throw new EmbeddedError(
     "PostgreSQL refuses to run as root, and there is no account `nobody` to run it as: start this as an ordinary user",
   );
+}
+
+/** Who may not ask is not root: the container, which has no right to. */
+function isRoot(): boolean {
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  return state === "granted" && Deno.uid() === 0;
 }
 
 /** Whose the path is where that is not root; of a link first its own owner. */
@@ -42,24 +48,50 @@ function ownerOf(path: string): Account | undefined {
 }
 
 /**
- * Runs a shell's script in a folder, `$1` being a path in it; root does so as the folder's owner, who
- * can put a link to anything there at any time. Throws what the script says.
+ * Runs a shell's script in a folder, `$1` being a path in it; root does so as the folder's owner, or as
+ * the owner of one above it, who can put a link to anything there at any time. Throws what the script
+ * says.
  */
 export async function runBeside(path: string, script: string, input = "") {
-  const folder = dirname(path);
+  await runAs(foreignOwner(dirname(path)), path, script, input);
+}
+
+async function runAs(account: Account | undefined, path: string, script: string, input: string) {
   const child = new Deno.Command("sh", {
     args: ["-euc", script, "sh", path],
     cwd: "/",
     stdin: "piped",
     stdout: "null",
     stderr: "piped",
-    ...foreignOwner(folder),
+    ...account,
   }).spawn();
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(input)).catch(() => {});
   await writer.close().catch(() => {});
   const { success, stderr } = await child.output();
-  if (!success) throw new EmbeddedError(`${folder}: ${new TextDecoder().decode(stderr).trim()}`);
+  if (success) return;
+  const by = account ? ` (as the account ${account.uid}, because its folders are not root's)` : "";
+  throw new EmbeddedError(
+    `${dirname(path)}${by}: ${new TextDecoder().decode(stderr).trim()}`,
+  );
+}
+
+/**
+ * Writes a file of a project. Root does so as who could put a link to another file there. The mode is
+ * set before the text is there, also that of a file which was there before.
+ */
+export async function writeProjectFile(path: string, text: string, mode?: number) {
+  const account = isRoot() ? ownerOnTheWay(dirname(path)) : undefined;
+  if (account) {
+    const setMode = mode === undefined ? "" : `: >> "$1"; chmod ${mode.toString(8)} "$1";`;
+    return await runAs(account, path, `${setMode} cat > "$1"`, text);
+  }
+  if (mode !== undefined && Deno.build.os !== "windows") {
+    await Deno.chmod(path, mode).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
+  await Deno.writeTextFile(path, text, { mode });
 }
 
 /** Writes a file that nobody else may read, complete or not at all. */
@@ -77,9 +109,36 @@ export async function openLock(path: string): Promise<Deno.FsFile> {
   throw new EmbeddedError(`${path} is not its folder's owner's: remove it`);
 }
 
-/** Whose the folder is, if we are root and it is not ours. */
-function foreignOwner(folder: string): Account | undefined {
-  return Deno.uid() === 0 ? ownerOf(folder) : undefined;
+/** Who else can change what is in the folder, or put another in its place, if we are root. */
+export function foreignOwner(folder: string): Account | undefined {
+  return isRoot() ? ownerOf(folder) ?? ownerOnTheWay(folder) : undefined;
+}
+
+/**
+ * The first owner on the way to the folder who is not root, links included. Nobody else comes past a
+ * folder that only root may enter.
+ */
+function ownerOnTheWay(folder: string): Account | undefined {
+  const namesOf = (path: string) => path.split("/").filter(Boolean);
+  const names = namesOf(folder);
+  let at = "/";
+  // A bound, because links can go round in a circle.
+  for (let step = 0; names.length > 0 && step < 1000; step++) {
+    const next = resolve(at, names.shift()!);
+    let info;
+    try {
+      info = Deno.lstatSync(next);
+    } catch {
+      return undefined;
+    }
+    if (info.uid) return { uid: info.uid, gid: info.gid! };
+    if (info.isSymlink) {
+      const target = Deno.readLinkSync(next);
+      if (isAbsolute(target)) at = "/";
+      names.unshift(...namesOf(target));
+    } else if ((info.mode! & 0o011) === 0) return undefined;
+    else at = next;
+  }
 }
 
 /**
@@ -118,7 +177,7 @@ export async function succeeds(command: string, args: string[], account?: Accoun
  * `postgres` in the data folder is a link to it.
  */
 export async function homeOf(dataDir: string, account: Account | undefined): Promise<string> {
-  if (!account || ownerOf(dataDir)) return dataDir;
+  if (!account || foreignOwner(dataDir)) return dataDir;
   const data = join(dataDir, "postgres");
   const linked = homeBehind(dataDir);
   if (!linked) {
@@ -131,6 +190,8 @@ export async function homeOf(dataDir: string, account: Account | undefined): Pro
     }
   }
   const home = linked ?? join(homes, crypto.randomUUID());
+  // First of all: who cleans up after us finds the home by it.
+  if (!linked) await Deno.symlink(join(home, "postgres"), data);
   // From the top down: what is in a folder of root's is nobody else's to change.
   for (const folder of [shared, homes, home]) {
     await Deno.mkdir(folder, { recursive: true });
@@ -140,7 +201,6 @@ export async function homeOf(dataDir: string, account: Account | undefined): Pro
     await Deno.chown(folder, 0, 0);
     await Deno.chmod(folder, folder === home ? 0o711 : 0o755);
   }
-  if (!linked) await Deno.symlink(join(home, "postgres"), data);
   return home;
 }
 
@@ -148,7 +208,7 @@ export async function homeOf(dataDir: string, account: Account | undefined): Pro
 function homeBehind(dataDir: string): string | undefined {
   try {
     const home = dirname(Deno.readLinkSync(join(dataDir, "postgres")));
-    return dirname(home) === homes && !ownerOf(dataDir) ? home : undefined;
+    return dirname(home) === homes && !foreignOwner(dataDir) ? home : undefined;
   } catch {
     return undefined;
   }
@@ -159,7 +219,7 @@ function homeBehind(dataDir: string): string | undefined {
  * root's own file. What its account may have linked from there is removed.
  */
 export function takeBack(dataDir: string) {
-  if (Deno.uid() !== 0 || !ownerOf(dataDir)) return;
+  if (!isRoot() || !ownerOf(dataDir) || foreignOwner(dirname(dataDir))) return;
   try {
     const { uid, isFile, nlink } = Deno.lstatSync(join(dataDir, "pgpass"));
     if (uid !== 0 || !isFile || nlink !== 1) return;
@@ -167,8 +227,9 @@ export function takeBack(dataDir: string) {
     return;
   }
   Deno.chownSync(dataDir, 0, 0);
-  for (const { name, isSymlink } of Deno.readDirSync(dataDir)) {
-    if (isSymlink) Deno.removeSync(join(dataDir, name));
+  for (const { name } of Deno.readDirSync(dataDir)) {
+    const { isSymlink, isFile, nlink } = Deno.lstatSync(join(dataDir, name));
+    if (isSymlink || isFile && nlink !== 1) Deno.removeSync(join(dataDir, name));
   }
 }
 

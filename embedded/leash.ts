@@ -1,3 +1,5 @@
+import { homes } from "./account.ts";
+
 /**
  * The shell becomes the command, so that its process id, its signals and its exit code are the
  * command's own. Beside it waits another for the end of the input, which comes when its owner closes
@@ -64,17 +66,32 @@ export function whenTaskIsGone(gone: () => void) {
 }
 
 /**
- * Waits as the leash does, then for a server in one of the folders to be gone, and removes them. A
- * shell of its own, because the folders are ours and not always the server's account's.
+ * Waits as the leash does, then for the servers in the folders to be gone, and removes them, with the
+ * homes of servers that root's own links in there lead to. A shell of its own, because the folders are
+ * ours and not always the server's account's.
  */
 const remover = `
 trap '' INT HUP TERM PIPE
 read -r _
+runs() {
+  [ -f "$1/postgres/postmaster.pid" ] || return 1
+  pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null)
+  [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+}
+found=
 attempt=0
 while [ $attempt -lt 3000 ]; do
   attempt=$((attempt + 1))
-  pid=$(cat "$1/postgres/postmaster.pid" 2>/dev/null | head -n 1)
-  if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then rm -rf "$@" 2>/dev/null && break; fi
+  # Again each time: what is killed with us may have made one meanwhile.
+  [ "$(id -u)" != 0 ] || for home in $(
+    find "$@" -name postgres -prune -type l -user 0 -exec readlink {} \\; 2>/dev/null |
+      sed -n "s,^\\($HOMES/[0-9a-f-]*\\)/postgres$,\\1,p"
+  ); do
+    case " $found " in *" $home "*) ;; *) found="$found $home" ;; esac
+  done
+  busy=
+  for folder in "$1" $found; do ! runs "$folder" || busy=1; done
+  if [ -z "$busy" ]; then rm -rf "$@" $found 2>/dev/null && break; fi
   sleep 0.02
 done
 `;
@@ -86,6 +103,7 @@ done
 export function removeInTheEnd(...folders: string[]): () => Promise<void> {
   const child = new Deno.Command("sh", {
     args: ["-c", remover, "sh", ...folders],
+    env: { HOMES: homes },
     cwd: "/",
     stdin: "piped",
     stdout: "null",

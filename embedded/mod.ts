@@ -175,7 +175,7 @@ async function own(dataDir: string, owner: string): Promise<Deno.FsFile> {
   const path = join(dataDir, "lock");
   let file: Deno.FsFile;
   try {
-    await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await runBeside(dataDir, 'umask 077; mkdir -p "$1"');
     takeBack(dataDir);
     file = await openLock(path);
   } catch (error) {

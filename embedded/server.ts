@@ -146,8 +146,10 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
   let outcome: string | undefined;
   reader.read().then(({ value = "" }) => outcome = value);
   async function stop() {
-    await child.stdin.close();
-    await Promise.all([reader.cancel(), child.status]);
+    await child.stdin.close().catch(() => {});
+    const [{ success }] = await Promise.all([child.status, reader.cancel()]);
+    // Somebody has killed the shell, which would have stopped the server.
+    if (!success && !/^(taken|failed)/.test(outcome ?? "")) await stopLeftover(server);
   }
   while (outcome === undefined) {
     // pg_ctl looks only ten times a second. In another folder the line may be the last server's.

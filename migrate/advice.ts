@@ -17,3 +17,10 @@ export function missingClass(message: string): string | undefined {
     ? "`create extension btree_gist` before it"
     : undefined;
 }
+
+/** What to do about an extension that the server has no files of. */
+export function missingExtension(message: string): string | undefined {
+  return /^extension ".*" is not available/.test(message)
+    ? "install the extension on that server"
+    : undefined;
+}

@@ -100,6 +100,14 @@ const squawk = {
   "require-enum-value-ordering": "off",
 } satisfies Record<string, Level>;
 
+/** Rules that guess from the text what another one measures: said once, accepted by either name. */
+export const measuredBy: Record<string, Rule> = {
+  "require-concurrent-index-creation": "scan-under-lock",
+  "require-concurrent-reindex": "scan-under-lock",
+  "ban-alter-domain-with-add-constraint": "scan-under-lock",
+  "adding-required-field": "up-fails-with-rows",
+};
+
 /** Rules of squawk that are not asked for, and why. */
 export const notAsked = [
   // `up` runs with a lock_timeout; the one who types dbmate has PGOPTIONS.

@@ -40,7 +40,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   const db = connect(server, { session: true, deadline: 300_000 });
   const created: string[] = [];
   let roles: Roles = { made: [], named: [] };
-  const searchPath = options.searchPath ?? searchPathOf(environment().DATABASE_URL);
+  const searchPath = options.searchPath ?? searchPathOfUrl();
   let strategy: string | undefined;
   let session: string | undefined;
   const create = async (template: string) => {
@@ -140,7 +140,7 @@ async function prepare(
     const path = searchPath?.split(",").map((name) => name.trim()) ?? [];
     const made = path.length > 1 ? await schemasOf(migrations) : [];
     for (const [i, schema] of path.entries()) {
-      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(schema)) continue;
+      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(nameIn(schema))) continue;
       await db.script(`create schema if not exists ${schema}`);
     }
     const { schema, name } = versionsTable();
@@ -151,6 +151,12 @@ async function prepare(
   } finally {
     await db.close();
   }
+}
+
+/** The name that an identifier of SQL means. */
+function nameIn(identifier: string): string {
+  const [, quoted] = /^"(.*)"$/.exec(identifier) ?? [];
+  return quoted?.replaceAll('""', '"') ?? identifier.toLowerCase();
 }
 
 /** The project's own script, for what its migrations expect and do not make. */
@@ -237,7 +243,8 @@ async function copyStrategy(db: Database): Promise<string> {
 }
 
 /** What dbmate makes of `?search_path=` in its URL. */
-function searchPathOf(url: string | undefined): string | undefined {
+export function searchPathOfUrl(): string | undefined {
+  const url = environment().DATABASE_URL;
   return (url && URL.parse(url)?.searchParams.get("search_path")) || undefined;
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Context } from "hono";
 
 /**
@@ -8,13 +9,19 @@ import type { Context } from "hono";
 export function addressOf(c: Context, trustedProxyHeader: string | undefined): string | undefined {
   const connection: { remoteAddr?: { hostname?: string } } | undefined = c.env;
   const given = trustedProxyHeader && c.req.header(trustedProxyHeader);
-  const address = given ? lastOf(given) : connection?.remoteAddr?.hostname;
+  const last = given && lastOf(given);
+  // A proxy may say `unknown`, or a name that is another one each time: then it is itself the caller.
+  const address = last && isIP(last) ? last : connection?.remoteAddr?.hostname;
   return address?.includes(":") ? networkOf(address) : address;
 }
 
-/** Without the port, which some proxies add, and which differs for each connection. */
+/**
+ * Without the port, which some proxies add, and which differs for each connection. The header
+ * `Forwarded` (RFC 7239) has more in an element than the address, as `for="[2001:db8::1]:4711";proto=https`.
+ */
 function lastOf(header: string): string {
-  const last = header.split(",").at(-1)!.trim().slice(0, 64);
+  const element = header.split(",").at(-1)!.trim();
+  const last = /(?:^|;)[ \t]*for=("?)([^";]*)\1/i.exec(element)?.[2] ?? element;
   return /^\[([^\]]*)\](?::\d+)?$/.exec(last)?.[1] ?? /^([\d.]+):\d+$/.exec(last)?.[1] ?? last;
 }
 

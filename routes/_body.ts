@@ -37,10 +37,21 @@ export function jsonBody({ types = ["application/json"], optional = false } = {}
   };
 }
 
+/** RFC 9110, section 8.3.1: a value in quotes may contain a semicolon, and no blank is around a `=`. */
+const token = "[\\w!#$%&'*+.^`|~-]+";
+const value = String.raw`(?:${token}|"(?:[^"\\]|\\.)*")`;
+const mediaType = new RegExp(
+  String.raw`^(${token}/${token})((?:[ \t]*;(?:[ \t]*${token}=${value})?)*)[ \t]*$`,
+);
+const eachParameter = new RegExp(`(${token})=(${value})`, "g");
+
 function accepted(header: string, types: string[]): boolean {
-  const [type, ...parameters] = header.toLowerCase().split(";").map((part) => part.trim());
-  return types.includes(type!) &&
-    parameters.every((p) => !p.startsWith("charset=") || /^charset="?utf-8"?$/.test(p));
+  const [, type, parameters] = mediaType.exec(header) ?? [];
+  if (type === undefined || !types.includes(type.toLowerCase())) return false;
+  return Array.from(parameters!.matchAll(eachParameter)).every(([, name, value]) =>
+    name!.toLowerCase() !== "charset" ||
+    value!.replace(/^"|"$|\\(?=.)/g, "").toLowerCase() === "utf-8"
+  );
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -21,9 +21,9 @@ export function openKey(c: Context, devKey: string, corsOrigins: string[]): stri
 function refuseForeignPage(c: Context, host: string, corsOrigins: string[]) {
   const origin = c.req.header("origin");
   const site = c.req.header("sec-fetch-site") ?? "none";
-  const own = origin === undefined
-    ? site === "none" || site === "same-origin"
-    : origin === `http://${host}` || corsOrigins.includes(origin);
+  const own = (origin === undefined || origin === `http://${host}`) &&
+      (site === "none" || site === "same-origin") ||
+    origin !== undefined && corsOrigins.includes(origin);
   if (!own) throw new Problem("forbidden", "A page of another origin needs an API key here.");
 }
 

@@ -16,17 +16,28 @@ interface Download {
   stop(): void;
 }
 
-/** The one whose last piece was taken longest ago comes first. */
-const running = new Set<Download>();
-
-function makeRoom() {
-  const [stalest] = running;
-  if (!stalest || running.size < most) return;
-  if (performance.now() - stalest.since < stalledMs) {
-    throw retryLater("rate_limited", "Too many downloads are running.", 1);
+/** Those that are being read; the one whose last piece was taken longest ago comes first. */
+class Downloads extends Set<Download> {
+  /** Ends those that nobody reads, as long as there is no room. Throws 429 where all are read. */
+  makeRoom(isFull: () => boolean) {
+    for (const { since, stop } of this) {
+      if (!isFull()) return;
+      if (performance.now() - since < stalledMs) {
+        throw retryLater("rate_limited", "Too many downloads are running.", 1);
+      }
+      stop();
+    }
   }
-  stalest.stop();
+
+  /** A piece of it has been taken: it comes last. */
+  taken(one: Download) {
+    this.delete(one);
+    one.since = performance.now();
+    this.add(one);
+  }
 }
+
+const running = new Downloads();
 
 /**
  * Sends a long answer piece by piece, each when the one before has been read: otherwise a whole
@@ -37,22 +48,18 @@ export function download(c: Context, bytes: Uint8Array<ArrayBuffer>, headers: He
   const given = new Headers(headers);
   given.set("content-length", String(bytes.length));
   if (c.req.method === "HEAD") return new Response(null, { headers: given });
-  makeRoom();
-  const one: Download = { since: 0, stop() {} };
-  function taken() {
-    running.delete(one);
-    one.since = performance.now();
-    running.add(one);
-  }
-  const { stream, stop } = inPieces(c, bytes, { taken, end: () => running.delete(one) });
-  one.stop = stop;
-  taken();
-  return new Response(stream, { headers: given });
+  running.makeRoom(() => running.size >= most);
+  return new Response(inPieces(c, bytes, running), { headers: given });
 }
 
 /** The bytes of long answers that each caller has yet to read. */
 const unread = new Map<string, number>();
 const mostUnread = 8 * 1024 * 1024;
+
+/** The same of all callers together: who has many accounts has not many times the memory. */
+let unreadOfAll = 0;
+const mostUnreadOfAll = 8 * mostUnread;
+const answers = new Downloads();
 
 /** Throws 429 for a caller who does not read what was asked for: it is kept in memory. */
 export function refuseUnread(caller: string) {
@@ -62,35 +69,38 @@ export function refuseUnread(caller: string) {
 
 /**
  * JSON as a body. A long one goes piece by piece, and its caller's place is taken until it is read:
- * `sent` in the context says when. Throws 429 for a read of a caller with too much unread by now; a
- * write is done, and is answered.
+ * `sent` in the context says when. Throws 429 for a read where its caller, or all of them, have too
+ * much unread by now; a write is done, and is answered.
  */
 export function jsonBytes(c: Context, json: string): BodyInit {
   if (json.length <= piece || c.req.method === "HEAD") return json;
   const caller = c.get("callerId");
-  if (c.req.method === "GET") refuseUnread(caller);
   const bytes = new TextEncoder().encode(json);
+  if (c.req.method === "GET") {
+    refuseUnread(caller);
+    answers.makeRoom(() => unreadOfAll + bytes.length > mostUnreadOfAll);
+  }
+  unreadOfAll += bytes.length;
   unread.set(caller, (unread.get(caller) ?? 0) + bytes.length);
   const { promise, resolve } = Promise.withResolvers<void>();
   c.set("sent", promise);
-  const end = () => {
+  return inPieces(c, bytes, answers, () => {
+    unreadOfAll -= bytes.length;
     const left = unread.get(caller)! - bytes.length;
     if (left > 0) unread.set(caller, left);
     else unread.delete(caller);
     resolve();
-  };
-  return inPieces(c, bytes, { end }).stream;
+  });
 }
 
-/** What follows a body on its way. */
-interface Reading {
-  /** A piece has been taken. */
-  taken?(): void;
-  /** All of it has been taken, or nobody wants the rest. Called once. */
-  end(): void;
-}
-
-function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, { taken, end }: Reading) {
+/** `onEnd` is called once: when all has been taken, or nobody wants the rest. */
+function inPieces(
+  c: Context,
+  bytes: Uint8Array<ArrayBuffer>,
+  downloads: Downloads,
+  onEnd = () => {},
+) {
+  const one: Download = { since: 0, stop };
   let at = 0;
   let controller: ReadableStreamDefaultController;
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -99,7 +109,7 @@ function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, { taken, end }: Re
       controller.enqueue(bytes.subarray(at, at + piece));
       at += piece;
       const last = at >= bytes.length;
-      taken?.();
+      downloads.taken(one);
       c.env?.pieceRead?.(last);
       if (!last) return;
       controller.close();
@@ -112,5 +122,9 @@ function inPieces(c: Context, bytes: Uint8Array<ArrayBuffer>, { taken, end }: Re
     else controller.error(new Error("nobody reads it"));
     end();
   }
-  return { stream, stop };
+  function end() {
+    if (downloads.delete(one)) onEnd();
+  }
+  downloads.taken(one);
+  return stream;
 }

@@ -6,7 +6,18 @@ import { Problem, problemResponse } from "./_problem.ts";
 import type { Variables } from "./_step.ts";
 
 /** A name or an address, with or without a port. */
-const host = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
+const hostForm = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
+
+/** The Host of the last request, if it was one: nearly always it is the same one again. */
+let lastHost: string | undefined;
+
+function isHost(name: string): boolean {
+  if (name === lastHost) return true;
+  // The form alone allows the port 99999 and the address 999.1.1.1, of which no URL can be made.
+  const is = hostForm.test(name) && URL.canParse(`http://${name}/`);
+  if (is) lastHost = name;
+  return is;
+}
 
 /**
  * Whether the path that Hono routes by is that of the request line. Deno builds the URL from the Host
@@ -17,7 +28,7 @@ function isOnItsPath(c: Context): boolean {
   const name = c.req.header("host");
   if (name === undefined) return c.env?.remoteAddr === undefined;
   const { url } = c.req;
-  return host.test(name) && url.startsWith(`//${name}/`, url.indexOf(":") + 1);
+  return isHost(name) && url.startsWith(`//${name}/`, url.indexOf(":") + 1);
 }
 
 /**

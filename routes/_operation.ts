@@ -8,6 +8,7 @@ import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
 import { malformedHeader, mostFaults, type ProblemCode, problems } from "./_problem.ts";
 import { cancellable } from "./_disconnect.ts";
+import { hasPrecondition, refusePreconditions } from "./_precondition.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
@@ -47,6 +48,7 @@ export function router() {
     const responses = { ...route.responses, ...problemResponses(...problems) };
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
+    if (!hasPrecondition(route)) all.push(refusePreconditions);
     const path = [route.path.replaceAll(/\{(\w+)\}/g, ":$1")];
     return app.on(route.method, path, ...[middleware].flat(), fuse(all, cancellable(handler)));
   }) as typeof app.openapi;

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { writeProjectFile } from "../embedded/account.ts";
 import { EmbeddedError, startEmbedded } from "../embedded/mod.ts";
 import { connect, type Database, DatabaseError, Unreachable } from "../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
@@ -96,7 +97,7 @@ async function main(args: string[]): Promise<number> {
     return values.help ? 0 : 2;
   }
   const edits = await compose(table, values.noun);
-  for (const { path, text } of edits) await Deno.writeTextFile(join(root, path), text);
+  for (const { path, text } of edits) await writeProjectFile(join(root, path), text);
   const code = edits.map(({ path }) => path).filter((path) => path.endsWith(".ts"));
   await run("fmt", "--quiet", ...code);
   for (const generated of ["openapi", "client", "statements"]) await run("task", generated);

@@ -1,4 +1,5 @@
 import { Failure } from "../command.ts";
+import { counted } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { runEngine } from "./engine.ts";
 import { begin, finish, readApplied } from "./ledger.ts";
@@ -16,7 +17,7 @@ export async function applyHistory(stepper: Stepper, migrations: Migration[]) {
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
   const entries = new Map<Migration, string>();
   for (const migration of migrations) entries.set(migration, await begin(db, migration, "up"));
-  context.progress(`up to the baseline: ${migrations.length} migrations`);
+  context.progress(`up to the baseline: ${counted(migrations.length, "migration")}`);
   const run = { settings, migrations, action: "up" as const, lockTimeout: 0, stop };
   const result = await runEngine(run).catch(async (error) => {
     // dbmate never started.

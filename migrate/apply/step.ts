@@ -1,5 +1,5 @@
 import type { Database } from "../../postgres/mod.ts";
-import { missingClass } from "../advice.ts";
+import { missingClass, missingExtension } from "../advice.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "../command.ts";
 import { type EngineResult, runEngine } from "./engine.ts";
@@ -139,11 +139,10 @@ export async function explain(
     ? `, accept that by \`${project.command} stamp ${version}\``
     : "";
   const advice = missingClass(result.message);
+  const remedy = missingExtension(result.message) ?? `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState
-      ? `${where} (${result.sqlState}); ${
-        advice ? `${advice}; ` : ""
-      }correct it${accept} and run this again; ${
+      ? `${where} (${result.sqlState}); ${remedy}${accept} and run this again; ${
         block.transaction ? left : "outside a transaction, so look whether a part of it is there"
       }`
       : `${path}: ${result.message || `dbmate ended with ${result.code}`}; ${left} (${version})`,

@@ -54,8 +54,12 @@ export function compareRows(expected: CatalogRow[], found: CatalogRow[]): RowDif
 }
 
 function equal(column: string, a: string | null, b: string | null): boolean {
-  return a === b || column === "column order" && !reordered(a ?? "", b ?? "");
+  return a === b || unixEnds(a) === unixEnds(b) ||
+    column === "column order" && !reordered(a ?? "", b ?? "");
 }
+
+/** A file with Windows line ends leaves them in comments and in strings. */
+const unixEnds = (text: string | null) => text?.replaceAll("\r\n", "\n");
 
 /** Whether columns that both have stand in another order; a new or lost one is told by itself. */
 function reordered(a: string, b: string): boolean {

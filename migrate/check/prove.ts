@@ -9,6 +9,7 @@ import { lint } from "../proof/squawk.ts";
 import { openStage, type Stage } from "../proof/stage.ts";
 import type { TableShape } from "../proof/rows_query.ts";
 import { withRows } from "../proof/with_rows.ts";
+import { measuredBy } from "../rules.ts";
 import { needsServerAlone, openScratch, type Scratch } from "../scratch.ts";
 import { checkSchemaFile } from "./schema_file.ts";
 import { buildWhole } from "./whole.ts";
@@ -65,11 +66,10 @@ function withoutRepetition(trip: Finding[], rows: Finding[], squawk: Finding[]):
   // What fails on empty tables too needs no second mention.
   const known = new Set(trip.map(place));
   const measured = rows.filter((finding) => !known.has(place(finding)));
-  const scanned = new Set(rows.filter(({ rule }) => rule === "scan-under-lock").map(place));
-  const refused = new Set(rows.filter(({ rule }) => rule === "up-fails-with-rows").map(place));
-  const guessed = squawk.filter((finding) =>
-    !(finding.rule === "require-concurrent-index-creation" && scanned.has(place(finding))) &&
-    !(finding.rule === "adding-required-field" && refused.has(place(finding)))
+  const guessed = squawk.filter((guess) =>
+    !rows.some((finding) =>
+      finding.rule === measuredBy[guess.rule] && place(finding) === place(guess)
+    )
   );
   return [...trip, ...measured, ...guessed];
 }
@@ -104,7 +104,9 @@ async function openServers(all: Migration[]): Promise<Servers> {
         try {
           stage = await openStage(scratch, history);
         } catch (error) {
-          const unproven = `; nothing is proven, ${counted(migrations.length, "migration")}`;
+          const unproven = migrations.length > 0
+            ? `; nothing is proven, ${counted(migrations.length, "migration")}`
+            : "";
           return [brokenHistory(history, error, unproven)];
         }
         try {

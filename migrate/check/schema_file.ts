@@ -3,14 +3,13 @@ import { explained } from "../advice.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/settle.ts";
 import { Failure } from "../command.ts";
-import { lineAt } from "../files/grammar.ts";
 import { type Migration, shownPath } from "../files/migrations.ts";
 import type { Finding } from "../finding.ts";
 import { project } from "../project.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { levelOf } from "../rules.ts";
 import { generate, readIfThere, schemaFile } from "../schema/generated.ts";
-import { loadSchema, withoutPsql } from "../schema/load.ts";
+import { loadSchema, refusedLine, withoutPsql } from "../schema/load.ts";
 import type { Scratch } from "../scratch.ts";
 
 /** The schema file without psql's own commands, which pg_dump writes; undefined where there is none. */
@@ -48,13 +47,20 @@ export async function checkSchemaFile(
   } catch (error) {
     // The round trip tells it.
     if (error instanceof ReplayFailure) return [];
-    if (error instanceof DatabaseError && text !== undefined) {
-      const line = lineAt(text, Number(error.fields.position ?? 0));
-      const message = `cannot be loaded: ${explained(error)}`;
-      return [{ path, line, rule: "schema-file", message, remedy }];
+    if (error instanceof Unloadable) {
+      const message = `cannot be loaded: ${explained(error.cause)}`;
+      return [{ path, line: error.line, rule: "schema-file", message, remedy }];
     }
     if (!(error instanceof Failure)) throw error;
     return [{ path, line: 0, rule: "schema-file", message: error.message, remedy }];
+  }
+}
+
+/** A schema file that PostgreSQL refuses. */
+class Unloadable extends Error {
+  override name = "Unloadable";
+  constructor(readonly line: number, override readonly cause: DatabaseError) {
+    super(cause.message);
   }
 }
 
@@ -63,7 +69,10 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
   const [built, loaded] = [await open(), await open()];
   try {
     await build(built, migrations);
-    await loadSchema(loaded, text);
+    await loadSchema(loaded, text).catch(async (error) => {
+      if (!(error instanceof DatabaseError)) throw error;
+      throw new Unloadable(await refusedLine(loaded, text, error), error);
+    });
     const differences = (await compareDatabases(built, built, loaded))
       .filter(({ kind }) => kind !== "column order");
     return describeDifferences(differences, { expected: "the migrations", found: "the file" })

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { writeProjectFile } from "../../embedded/account.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { configFiles, readPlainConfig } from "../config_file.ts";
 import { counted } from "../finding.ts";
@@ -34,7 +35,7 @@ in each proof and applied as dbmate applies it, and never judged. No migration i
       baseline,
       ...ignore.length > 0 && { ignore },
     };
-    await Deno.writeTextFile(
+    await writeProjectFile(
       join(project.root, configFiles.plain),
       `${JSON.stringify(config, null, 2)}\n`,
     );

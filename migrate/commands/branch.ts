@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { writeProjectFile } from "../../embedded/account.ts";
 import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { confirmOption, requireConfirmation } from "../apply/change.ts";
@@ -162,9 +163,8 @@ async function switchTo(context: Context, { settings, embedded }: Target, databa
     variables.PGDATABASE = database;
   }
   const before = await Deno.readTextFile(path).catch(() => "");
-  await Deno.writeTextFile(path, setVariables(before, variables), { mode: 0o600 });
-  // One that was there keeps its mode otherwise, and a URL may hold a password.
-  if (Deno.build.os !== "windows") await Deno.chmod(path, 0o600);
+  // A URL may hold a password.
+  await writeProjectFile(path, setVariables(before, variables), 0o600);
   context.say(`${shownPath(path)} names ${database} now`);
   for (const name of Object.keys(variables)) {
     if (Deno.env.get(name) === undefined || Deno.env.get(name) === variables[name]) continue;

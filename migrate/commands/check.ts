@@ -57,7 +57,13 @@ the file, or for all files in the configuration.`,
     const seconds = `(${((performance.now() - started) / 1000).toFixed(1)} s)`;
     const files = counted(judged.length, "migration");
     const beside = [
-      ...history.length > 0 ? [`${history.length} up to the baseline are built, not judged`] : [],
+      ...history.length > 0
+        ? [
+          history.length === 1
+            ? "one up to the baseline is built, not judged"
+            : `${history.length} up to the baseline are built, not judged`,
+        ]
+        : [],
       ...warnings.length > 0 ? [counted(warnings.length, "warning")] : [],
     ].map((words) => `, ${words}`).join("");
     if (errors.length > 0) {

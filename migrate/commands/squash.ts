@@ -1,15 +1,16 @@
 import { dirname, join } from "node:path";
+import { writeProjectFile } from "../../embedded/account.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/settle.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { lostData, readData } from "../proof/data.ts";
-import { formatFinding } from "../finding.ts";
+import { counted, formatFinding } from "../finding.ts";
 import { type Migration, migrationsDir, parse, shownPath } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
 import { checkForm } from "../files/form.ts";
-import { build } from "../proof/replay.ts";
+import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSoundMigrations } from "../files/sound.ts";
 import { openScratch } from "../scratch.ts";
@@ -55,7 +56,14 @@ everywhere first. Rows that the old ones put in are carried over.`,
       if (form.length > 0) {
         throw new Failure(`nothing was changed:\n${form.map(formatFinding).join("\n")}`);
       }
-      await build(after, [baseline]);
+      await build(after, [baseline]).catch((error) => {
+        if (!(error instanceof ReplayFailure)) throw error;
+        throw new Failure(
+          `the baseline in their place would not run: ${error.words}; nothing was changed:\n${
+            lineOf(baseline, error.line)
+          }`,
+        );
+      });
       const lost = lostData(held, await readData(after));
       if (lost.length > 0) {
         throw new Failure(
@@ -68,7 +76,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       await build(after, later);
       await refuseDifference(before, after, "the baseline with what comes after it");
       const path = join(migrationsDir(), baseline.file);
-      await Deno.writeTextFile(`${path}.new`, baseline.text);
+      await writeProjectFile(`${path}.new`, baseline.text);
       for (const { file } of old) await Deno.remove(join(migrationsDir(), file));
       await Deno.rename(`${path}.new`, path);
       print(shownPath(path));
@@ -80,13 +88,18 @@ everywhere first. Rows that the old ones put in are carried over.`,
   },
 };
 
+/** A line of a migration that nobody can look up. */
+function lineOf({ text }: Migration, line: number): string {
+  return text.split("\n")[line - 1]!.slice(0, 200);
+}
+
 /** The migration that takes the place of others: their schema, and the rows that they put in. */
 export function asBaseline(old: Migration[], schema: string, rows: string): Migration {
   const last = old.at(-1)!;
   const statements = schema.replace(/^(--.*\n)+/, "").trim()
     .replace(/^set check_function_bodies/, "set local check_function_bodies") + rows;
   const text = `\
--- The schema as ${old.length} migrations built it, up to ${last.file}.
+-- The schema as ${counted(old.length, "migration")} built it, up to ${last.file}.
 -- replaces: ${old.map(({ version }) => version).join(" ")}
 -- lock: none, everything is new
 -- irreversible: before it there is nothing

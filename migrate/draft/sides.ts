@@ -10,12 +10,12 @@ import { compareSettled } from "../catalog/settle.ts";
 import { exit, Failure } from "../command.ts";
 import { type State, withSession } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
-import { GrammarError, lineAt, parseBlock } from "../files/grammar.ts";
+import { GrammarError, parseBlock } from "../files/grammar.ts";
 import { waiting } from "../files/form.ts";
 import { decode, type Migration, shownPath } from "../files/migrations.ts";
 import { isNewRole } from "../files/surroundings.ts";
 import { build } from "../proof/replay.ts";
-import { loadSchema, withoutPsql } from "../schema/load.ts";
+import { loadSchema, refusedLine, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
 import { readSoundMigrations } from "../files/sound.ts";
 import type { Scratch } from "../scratch.ts";
@@ -120,8 +120,7 @@ async function readFile(path: string): Promise<Source> {
         await loadSchema(db, schema);
       } catch (error) {
         if (!(error instanceof DatabaseError)) throw error;
-        const position = Number(error.fields.position ?? 0);
-        refuse(lineAt(schema, position), explained(error), "correct it");
+        refuse(await refusedLine(db, schema, error), explained(error), "correct it");
       }
     },
     async [Symbol.asyncDispose]() {},

@@ -1,5 +1,5 @@
 import type { Finding } from "../finding.ts";
-import { levelOf, ruleNames } from "../rules.ts";
+import { levelOf, measuredBy, ruleNames } from "../rules.ts";
 import { project } from "../project.ts";
 import type { Migration } from "./migrations.ts";
 
@@ -43,7 +43,7 @@ export function accept(migrations: Migration[], findings: Finding[]): Accepted {
       fault(`accepts ${rule} without a reason`, "say why it is safe here, after a colon");
     }
     const covered = findings.filter((finding) =>
-      finding.path === path && rulesOf(finding).includes(rule) &&
+      finding.path === path && [rule, measuredBy[rule]].includes(finding.rule) &&
       finding.line >= acceptance.from && finding.line <= acceptance.to
     );
     for (const finding of covered) left.delete(finding);
@@ -53,11 +53,6 @@ export function accept(migrations: Migration[], findings: Finding[]): Accepted {
     }
   }
   return { findings: [...left], faults };
-}
-
-/** A finding's rule, and the one that says the same of the text alone. */
-function rulesOf({ rule }: Finding): string[] {
-  return rule === "scan-under-lock" ? [rule, "require-concurrent-index-creation"] : [rule];
 }
 
 function read({ path, text, up, down }: Migration, faults: Finding[]): Acceptance[] {

@@ -142,15 +142,19 @@ function leak(
       remedy: "write `set local`, or qualify the names",
     };
   }
-  if (kind === "SelectStmt" && setsForSession(fields)) {
+  const configured = kind === "SelectStmt" ? setForSession(fields) : [];
+  if (configured.some((name) => !after.some((later) => resets(later, name)))) {
     return {
       rule: "session-setting",
       message: "set_config(..., false) lasts for the session and changes the migrations after it",
       remedy: "give it true as the third argument, or qualify the names",
     };
   }
-  const relation = fields.relation ?? fields.into?.rel ?? fields.view;
-  if (/^Create|^View/.test(kind) && relation?.relpersistence === "t" && !dropsOnCommit(fields)) {
+  const relation = fields.relation ?? (fields.into ?? fields.intoClause)?.rel ?? fields.view ??
+    fields.sequence;
+  if (
+    /^(Create|View|Select)/.test(kind) && relation?.relpersistence === "t" && !dropsOnCommit(fields)
+  ) {
     if (after.some((later) => drops(later, relation.relname))) return;
     return {
       rule: "temporary-table",
@@ -168,19 +172,22 @@ function resets({ kind, fields }: ParsedStatement, name: string): boolean {
 }
 
 function drops({ kind, fields }: ParsedStatement, name: string): boolean {
+  if (kind === "DiscardStmt") return fields.target === "DISCARD_TEMP";
   if (kind !== "DropStmt") return false;
   const objects: { List?: { items: { String?: { sval: string } }[] } }[] = fields.objects ?? [];
   return objects.some(({ List }) => List?.items.at(-1)?.String?.sval === name);
 }
 
+/** The settings that `set_config` gives the session; "" for one whose name is computed. */
 // deno-lint-ignore no-explicit-any -- a parse tree
-function setsForSession(fields: any): boolean {
+function setForSession(fields: any): string[] {
   // deno-lint-ignore no-explicit-any -- a parse tree
-  return (fields.targetList ?? []).some(({ ResTarget }: any) => {
+  return (fields.targetList ?? []).flatMap(({ ResTarget }: any) => {
     const call = ResTarget?.val?.FuncCall;
     const name = call?.funcname?.at(-1)?.String?.sval;
     const local = call?.args?.[2]?.A_Const;
-    return name === "set_config" && local !== undefined && !local.boolval?.boolval;
+    if (name !== "set_config" || local === undefined || local.boolval?.boolval) return [];
+    return [call.args[0]?.A_Const?.sval?.sval ?? ""];
   });
 }
 

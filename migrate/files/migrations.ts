@@ -5,6 +5,7 @@ import { environment, project } from "../project.ts";
 import type { Finding } from "../finding.ts";
 import { type Rule, unreadable } from "../rules.ts";
 import { checkName, checkOrder, fileName, splitName } from "./names.ts";
+import { withoutQuotes } from "./sql_text.ts";
 
 /** The up or the down part of a migration, as dbmate cuts it out. */
 export interface Block {
@@ -121,34 +122,34 @@ export function parse(
     report(1, "encoding", message, "save it as plain UTF-8");
   }
   const lines = text.split("\n");
-  const outside = withoutBlockComments(text).split("\n");
+  const outside = withoutQuotes(text).split("\n");
+  const unseen: { kind: "up" | "down"; line: number }[] = [];
   const directives = lines.flatMap((content, i) => {
     const found = /^--\s*migrate:(up|down)(?:\s*$|\s+\S+)/.exec(content);
     if (found) return [{ kind: found[1] as "up" | "down", line: i + 1, content }];
-    const meant = /^\ufeff?\s*-{2,}\s*migrat(?:e|ion)\s*(?::\s*(up|down)\b|\s(up|down)\s*$)/i
-      .exec(outside[i]!);
-    if (meant) {
-      const kind = (meant[1] ?? meant[2])!.toLowerCase();
-      report(
-        i + 1,
-        "directive",
-        "dbmate does not see this directive",
-        `write it in lower case at the start of the line: -- migrate:${kind}`,
-      );
-    }
+    const meant = meantDirective.exec(outside[i]!);
+    if (meant) unseen.push({ kind: meant[1]!.toLowerCase() as "up" | "down", line: i + 1 });
     return [];
   });
   const [up, second, third] = directives;
   const down = directives.find(({ kind }, i) => kind === "down" && i > 0);
-  if (up?.kind !== "up") {
-    report(up?.line ?? 0, "missing-up", "has no up block", "begin it with -- migrate:up");
-  } else if (!second) {
+  for (const { kind, line } of unseen) {
     report(
-      0,
-      "missing-down",
-      "has no down block",
-      "end it with -- migrate:down and its statements",
+      line,
+      kind === "up" && up?.kind !== "up" ? "missing-up" : "directive",
+      "dbmate does not see this directive",
+      `write it in lower case at the start of the line: -- migrate:${kind}`,
     );
+  }
+  // What is meant for one has been told.
+  const isMeant = (kind: "up" | "down") => unseen.some((directive) => directive.kind === kind);
+  if (up?.kind !== "up") {
+    if (!isMeant("up")) {
+      report(up?.line ?? 0, "missing-up", "has no up block", "begin it with -- migrate:up");
+    }
+  } else if (!second) {
+    const remedy = "end it with -- migrate:down and its statements";
+    if (!isMeant("down")) report(0, "missing-down", "has no down block", remedy);
   } else if (second.kind !== "down") {
     const remedy = "put all statements into one, or write two migrations";
     report(second.line, "second-block", "a second up block", remedy);
@@ -156,8 +157,9 @@ export function parse(
     const remedy = "keep one up block and one down block";
     report(third.line, "second-block", `another ${third.kind} block`, remedy);
   }
-  const before = lines.slice(0, (up?.line ?? 1) - 1).findIndex((l) => !/^\s*(--|$)/.test(l));
-  if (before !== -1 && up && !text.startsWith("\ufeff")) {
+  const head = up?.kind === "up" ? lines.slice(0, up.line - 1) : [];
+  const before = head.findIndex((line) => !/^\s*(--|$)/.test(line));
+  if (before !== -1 && !text.startsWith("\ufeff")) {
     const message = "a statement before the up block, or a comment that does not begin with --";
     report(before + 1, "directive", message, "move it below -- migrate:up");
   }
@@ -196,13 +198,11 @@ export function parse(
   return { migration, findings };
 }
 
-type Report = (line: number, message: string, remedy: string) => void;
+/** What an author takes for a directive and dbmate does not; a word behind it makes it prose. */
+const meantDirective =
+  /^\ufeff?\s*-{2,}\s*migrat(?:e|ion)\s*[:\s]\s*(up|down)\b(?!\s+[a-z]+(?![\w:=]))/i;
 
-/** The text with the insides of block comments blanked; lines keep their numbers. */
-function withoutBlockComments(text: string): string {
-  const parts = /'(?:[^']|'')*'|\$(\w*)\$[^]*?\$\1\$|--[^\n]*|\/\*[^]*?\*\//g;
-  return text.replace(parts, (part) => part.startsWith("/*") ? part.replace(/[^\n]/g, " ") : part);
-}
+type Report = (line: number, message: string, remedy: string) => void;
 
 /** The text with line feeds only; undefined where it is none, which is reported with its line. */
 export function decode(bytes: Uint8Array, report: Report): string | undefined {

@@ -49,3 +49,30 @@ export function broken(clause: string, words: RegExp, indent: string): string {
   if (indent.length + clause.length <= 98 || clause.includes("\n")) return clause;
   return clause.replace(words, (found) => `\n${indent}  ${found.trimStart()}`);
 }
+
+/** The text with what stands in quotes and in block comments blanked; lines keep their numbers. */
+export function withoutQuotes(text: string): string {
+  const token =
+    /--[^\n]*|\be'(?:[^'\\]|\\[^]|'')*'|(['"])(?:(?!\1)[^]|\1\1)*\1|\$(\w*)\$[^]*?\$\2\$|\/\*/gi;
+  let result = "", rest = 0;
+  for (let found = token.exec(text); found; found = token.exec(text)) {
+    if (found[0].startsWith("--")) continue;
+    const end = found[0] === "/*" ? endOfComment(text, found.index) : token.lastIndex;
+    result += text.slice(rest, found.index);
+    result += text.slice(found.index, end).replace(/[^\n]/g, " ");
+    token.lastIndex = rest = end;
+  }
+  return result + text.slice(rest);
+}
+
+/** Where a block comment ends, which may hold others. */
+function endOfComment(text: string, start: number): number {
+  const marks = /\/\*|\*\//g;
+  marks.lastIndex = start;
+  let depth = 0;
+  for (let mark = marks.exec(text); mark; mark = marks.exec(text)) {
+    depth += mark[0] === "/*" ? 1 : -1;
+    if (depth === 0) return marks.lastIndex;
+  }
+  return text.length;
+}

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { foreignOwner } from "../../embedded/account.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
 import { compareSettled, needsSettling } from "../catalog/settle.ts";
@@ -91,6 +92,8 @@ async function digest(migrations: Migration[], searchPath = ""): Promise<string>
 
 /** Only the newest is kept. Where nothing can be written the next question takes longer. */
 async function keep(folder: string, path: string, catalog: Catalog) {
+  // It may be a link to a folder of root's, which would be emptied.
+  if (foreignOwner(folder)) return;
   try {
     await Deno.mkdir(folder, { recursive: true });
     for await (const entry of Deno.readDir(folder)) await Deno.remove(join(folder, entry.name));

@@ -6,9 +6,10 @@ import { replay } from "./replay.ts";
 /** What one statement did to a table that was there before its migration began. */
 export interface Effect {
   line: number;
-  /** What the statement does: its kind, such as IndexStmt, or the step that an `alter table` takes. */
-  kind: string;
+  /** What the statement does: its kind, such as IndexStmt; of an `alter table`, what its steps do. */
+  steps: string[];
   table: string;
+  isPartition: boolean;
   /** The strongest lock that the transaction holds on it, in words: `access exclusive`. */
   lock: string;
   /** Whether this statement is the first with that lock on it. */
@@ -22,6 +23,7 @@ export interface Effect {
 interface Observation {
   oid: number;
   name: string;
+  isPartition: boolean;
   lock: string | null;
   filenode: number;
   scans: number;
@@ -70,8 +72,9 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
       if (!existing.has(seen.oid) || !was || seen.lock === null) continue;
       const effect = {
         line,
-        kind: stepOf(parsed),
+        steps: stepsOf(parsed),
         table: existing.get(seen.oid)!.name,
+        isPartition: seen.isPartition,
         lock: seen.lock,
         taken: seen.lock !== was.lock,
         rewritten: seen.filenode !== was.filenode,
@@ -85,17 +88,25 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
   return effects;
 }
 
-/** Of an `alter table` with several steps, the first that adds a constraint or a duty. */
-function stepOf({ kind, fields }: ParsedStatement): string {
-  const steps: Step[] = kind === "AlterTableStmt" ? fields.cmds : [];
-  const duties = steps.map(({ AlterTableCmd: { subtype, def } }) =>
-    def?.Constraint?.contype ?? (subtype === "AT_SetNotNull" ? subtype : undefined)
-  );
-  return duties.find((duty) => duty !== undefined) ?? kind;
+/** Of an `alter table`, its steps and the constraints that they add, be it with a column. */
+function stepsOf({ kind, fields }: ParsedStatement): string[] {
+  if (kind !== "AlterTableStmt") return [kind];
+  return (fields.cmds as Step[]).flatMap(({ AlterTableCmd: { subtype, def } }) => [
+    ...[def, ...def?.ColumnDef?.constraints ?? []]
+      .map((node) => node?.Constraint?.contype).filter((type) => type !== undefined),
+    subtype,
+  ]);
 }
 
 interface Step {
-  AlterTableCmd: { subtype: string; def?: { Constraint?: { contype: string } } };
+  AlterTableCmd: {
+    subtype: string;
+    def?: Constrained & { ColumnDef?: { constraints?: Constrained[] } };
+  };
+}
+
+interface Constrained {
+  Constraint?: { contype: string };
 }
 
 /** The statements; undefined where PostgreSQL itself has to say what is wrong. */
@@ -111,6 +122,7 @@ async function observe(db: Database): Promise<Observation[]> {
   const order = JSON.stringify(locks);
   const rows = await db.query<Observation>(sql`
     select c.oid::int, c.oid::regclass::text as name, c.relfilenode::int as filenode,
+      c.relispartition as "isPartition",
       pg_stat_get_xact_numscans(c.oid)::int as scans,
       (select words from pg_locks l
         cross join lateral (select trim(lower(regexp_replace(

@@ -61,7 +61,9 @@ function serverHint({ message }: DatabaseError): string {
   if (/^schema ".*" does not exist/.test(message)) {
     return "; what a script makes before dbmate runs can be named as `prepare` in the configuration, and a search_path belongs into DATABASE_URL";
   }
-  const lacks = /^extension ".*" is not available|^role ".*" does not exist/.test(message) ||
+  const lacks =
+    /^extension ".*" is not available|^could not (load library|access file) /.test(message) ||
+    /^(role|language|tablespace|access method) ".*" does not exist/.test(message) ||
     unknownOption(message);
   if (!lacks) return "";
   return environment().SCRATCH_DATABASE_URL
@@ -69,8 +71,11 @@ function serverHint({ message }: DatabaseError): string {
     : "; SCRATCH_DATABASE_URL names a server that has it, whose role may create databases";
 }
 
-/** The line of the statement that fails: most errors carry no position. */
-async function failingLine(db: Database, block: Block): Promise<number> {
+/** The line of the statement that fails, run anew: most errors carry no position. */
+export async function failingLine(
+  db: Database,
+  block: Pick<Block, "text" | "line">,
+): Promise<number> {
   const { GrammarError, parseBlock } = await import("../files/grammar.ts");
   await db.script("begin");
   try {

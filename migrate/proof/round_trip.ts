@@ -114,7 +114,7 @@ export async function roundTrip(
         line,
         "up-again-fails",
         `works once and not again after its own down: ${message}`,
-        left ? "let down undo what is named above" : "let down undo all that up does",
+        "let down undo all that up does",
       );
       await rebuild();
       before = built;

@@ -4,7 +4,9 @@ import { temporaryFolder } from "../../embedded/leash.ts";
 import { exit, Failure } from "../command.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
+import { onOwnTables } from "./own_tables.ts";
 import { notAsked } from "../rules.ts";
+import { searchPathOfUrl } from "../scratch.ts";
 
 const version = "2.61.0";
 
@@ -14,7 +16,10 @@ const version = "2.61.0";
  */
 export async function lint(migrations: Migration[]): Promise<Finding[]> {
   const findings = await lintAll(migrations);
-  const own = await Promise.all(migrations.map(onOwnTables));
+  const [home] = (searchPathOfUrl() ?? "public").split(",");
+  const own = await Promise.all(
+    migrations.map((migration) => onOwnTables(migration, home!.trim())),
+  );
   const mine = new Map(migrations.map(({ path }, i) => [path, own[i]!]));
   return findings.filter(({ path, line }) =>
     !mine.get(path)!.some((s) => s.from <= line && line <= s.to)
@@ -34,42 +39,6 @@ async function lintAll(migrations: Migration[]): Promise<Finding[]> {
     return await run(path, some, transaction);
   });
   return (await Promise.all(runs)).flat();
-}
-
-/**
- * The lines of the statements on tables that the same file makes: nobody uses them yet. With an
- * index on such a table the index is as new.
- */
-async function onOwnTables({ up }: Migration): Promise<{ from: number; to: number }[]> {
-  const made = new Set<string>();
-  const places: { from: number; to: number }[] = [];
-  const { GrammarError, parseBlock } = await import("../files/grammar.ts");
-  try {
-    for (const { kind, fields, text, line } of await parseBlock(up)) {
-      const relation = fields.relation ?? fields.into?.rel;
-      const name = relation && `${relation.schemaname ?? ""}.${relation.relname}`;
-      if (kind === "CreateStmt" || kind === "CreateTableAsStmt") made.add(name);
-      else if (name && made.has(name) || dropped(fields).some((table) => made.has(table))) {
-        places.push({ from: line, to: line + text.split("\n").length - 1 });
-      }
-    }
-  } catch (error) {
-    // What PostgreSQL does not parse is told elsewhere.
-    if (!(error instanceof GrammarError)) throw error;
-  }
-  return places;
-}
-
-/** The relations that a `drop` names. */
-function dropped(fields: { objects?: { List?: { items: Name[] } }[] }): string[] {
-  return (fields.objects ?? []).map(({ List }) => {
-    const parts = (List?.items ?? []).map(({ String: part }) => part?.sval ?? "");
-    return `${parts.length > 1 ? parts.at(-2) : ""}.${parts.at(-1)}`;
-  });
-}
-
-interface Name {
-  String?: { sval: string };
 }
 
 /** Our own comments decide, so that squawk must not act on one of its own. */

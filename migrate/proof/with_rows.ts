@@ -3,8 +3,9 @@ import { type ColumnData, emptyTables, lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
-import { type Effect, locks, probe } from "./probe.ts";
+import { probe } from "./probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
+import { risks } from "./risks.ts";
 import { failed, isEmpty, refuses } from "./round_trip.ts";
 import { failingSequences } from "./sequences.ts";
 import { fillTables, type Unfilled } from "./rows.ts";
@@ -106,7 +107,7 @@ async function proveOne(
   try {
     await fill();
     held = await readData(db);
-    result.findings.push(...judge(migration, await passing("up", () => probe(db, migration))));
+    result.findings.push(...risks(migration, await passing("up", () => probe(db, migration))));
     const lost = lostData(held, await readData(db));
     result.findings.push(...await behind(db, migration, "up"));
     if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
@@ -209,63 +210,4 @@ function says({ text }: Migration, part: "up" | "down"): boolean {
 async function writes(migration: Migration, part: "up" | "down"): Promise<boolean> {
   const statements = await parseBlock(migration[part]);
   return statements.some(({ kind }) => /^(Update|Delete|Truncate|Merge|Do)Stmt$/.test(kind));
-}
-
-const asIndex = "build a unique index concurrently, in a migration under transaction:false, and " +
-  "add the constraint `using index` in the next one";
-/** What helps against reading every row under a lock, by what the statement does. */
-const remedies: Record<string, string> = {
-  IndexStmt: "build it concurrently, in a migration under transaction:false",
-  CONSTR_UNIQUE: asIndex,
-  CONSTR_PRIMARY: asIndex,
-  CONSTR_EXCLUSION: "it cannot be built beside running work: choose a quiet hour",
-  CONSTR_CHECK: "add it `not valid` and validate it in the next migration",
-  CONSTR_FOREIGN: "add it `not valid` and validate it in the next migration",
-  AT_SetNotNull: "add a check that it is not null, `not valid`, validate that in the next " +
-    "migration, and set it then",
-};
-
-function judge(migration: Migration, effects: Effect[]): Finding[] {
-  const { path } = migration;
-  const risks: Finding[] = [];
-  for (const { line, kind, table, lock, rewritten, scanned } of effects) {
-    if (rewritten) {
-      risks.push({
-        path,
-        line,
-        rule: "rewrite",
-        message: `writes all of ${table} anew under ${lock}: nobody reads or writes it meanwhile`,
-        remedy: "add a new column, fill it in slices, switch over",
-      });
-    } else if (scanned && locks.indexOf(lock) >= locks.indexOf("share")) {
-      risks.push({
-        path,
-        line,
-        rule: "scan-under-lock",
-        message: `reads every row of ${table} while it holds ${lock}: ${
-          lock === "access exclusive" ? "readers and writers wait" : "writers wait"
-        }`,
-        remedy: remedies[kind] ?? "do it in a migration of its own, in slices",
-      });
-    }
-  }
-  const undeclared = undeclaredLock(migration, effects);
-  return undeclared ? [...risks, undeclared] : risks;
-}
-
-/** The strongest lock on a table in use, if the header's `-- lock:` does not name it. */
-function undeclaredLock({ path, text }: Migration, effects: Effect[]): Finding | undefined {
-  const strength = ({ lock }: Effect) => locks.indexOf(lock);
-  const strongest = effects.filter((effect) => strength(effect) > locks.indexOf("row exclusive"))
-    .sort((a, b) => strength(b) - strength(a))[0];
-  const header = /^-- lock:[^]*?(?=^-- (?:up|down) |^(?!--))/m.exec(text)?.[0] ?? "";
-  if (!strongest || header.replaceAll(/\n--/g, "").includes(strongest.lock)) return;
-  return {
-    path,
-    line: strongest.line,
-    rule: "undeclared-lock",
-    message:
-      `takes ${strongest.lock} on ${strongest.table}, and the header's lock line does not say so`,
-    remedy: `write \`-- lock: ${strongest.lock} on ${strongest.table}, for how long\` above`,
-  };
 }

@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { writeProjectFile } from "../../embedded/account.ts";
 import { connect } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/settle.ts";
@@ -68,7 +69,7 @@ export async function writeGenerated(files: Generated[]): Promise<string[]> {
   const written: string[] = [];
   for (const { path, text } of files) {
     if (await readIfThere(path) === text) continue;
-    await Deno.writeTextFile(path, text);
+    await writeProjectFile(path, text);
     written.push(shownPath(path));
   }
   return written;

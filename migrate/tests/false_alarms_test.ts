@@ -145,8 +145,11 @@ Deno.test("drift: another search_path, Windows line ends and an order of columns
   const body =
     "create function f() returns int language plpgsql as $$\nbegin\n  return 1;\nend $$;";
   await using project = await createForeign({
-    "1_create.sql": migration(`create table a (b int, c int);\n${body}`, "drop table a;")
-      .replaceAll("\n", "\r\n"),
+    "1_create.sql": migration(
+      `create table a (b int, c int default length('one\ntwo'));\n${body}\n` +
+        "comment on table a is 'one\ntwo';\ncreate view v as select 'one\ntwo' as w;",
+      "drop table a;",
+    ).replaceAll("\n", "\r\n"),
   });
   await db.script(`create schema app; alter database ${settings.database} set search_path = app`);
   const applied = await project.dbmate(["migrate"], settings);
@@ -198,6 +201,28 @@ Deno.test("check: a type that widens is no finding, one that rewrites is one; a 
     ["6_required_again.sql:2", "up-fails-with-rows"],
   ]);
   assertMatch(found[1]!, /add the constraint `using index`/);
+});
+
+Deno.test("check: a schema of the search_path that schema.sql makes is loaded; a table without rows is noted once", async () => {
+  await using project = await createForeign({
+    "1_create.sql": migration(
+      'create table hard (id int not null check (id * 2 = 7));\ncreate schema "b-c";',
+      'drop schema "b-c";\ndrop table hard;',
+    ),
+    "2_more.sql": migration("alter table hard add b text;", "drop table nowhere;"),
+    "3_more.sql": migration("alter table hard add c text;", "alter table hard drop column c;"),
+  });
+  await project.write(
+    "db/schema.sql",
+    'CREATE SCHEMA app;\nCREATE SCHEMA IF NOT EXISTS app;\nCREATE SCHEMA "b-c";\n' +
+      "CREATE TABLE app.schema_migrations (version character varying(128) primary key);\n" +
+      "CREATE TABLE app.hard (id integer not null, b text, c text,\n" +
+      "  CONSTRAINT hard_id_check CHECK (id * 2 = 7));\n",
+  );
+  const url = "postgres://nobody@localhost/none?search_path=app,%22b-c%22";
+  const { stderr } = await project.run(["check"], { DATABASE_URL: url });
+  assertMatch(stderr, /2_more\.sql:5: down fails: .*nowhere.*\none finding in 3 migrations/);
+  assertEquals(stderr.match(/^note: no row could be made for .*hard /gm)?.length, 1, stderr);
 });
 
 Deno.test("diff: roles that a migration makes or names stand in both sides, whichever comes first", async () => {

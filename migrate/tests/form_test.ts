@@ -79,6 +79,8 @@ Deno.test("H13: set role, reset, set_config and temporary tables leak as well; t
       "select pg_catalog.set_config('search_path', '', false);",
       "create temporary table t ();",
       "create temp table t as select 1;",
+      "select 1 as one into temporary t;",
+      "create temporary sequence t;",
     ]
   ) {
     assertEquals((await findings(migration(statement))).map(({ line }) => line), [2], statement);
@@ -89,6 +91,12 @@ Deno.test("H13: set role, reset, set_config and temporary tables leak as well; t
       set local search_path = public;
       select set_config('search_path', 'public', true);
       create temp table t () on commit drop;
+      select set_config('search_path', 'pg_catalog', false);
+      reset search_path;
+      select 1 as one into temporary u;
+      drop table pg_temp.u;
+      create temporary sequence v;
+      discard temp;
     `),
   });
   const { code, stderr } = await project.run("up");

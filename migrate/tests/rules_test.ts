@@ -195,10 +195,18 @@ Deno.test("check: an extension, a schema or a role that a scratch server lacks h
   assertMatch(lacking.stderr, /accepted by `.* adopt`/);
   await using other = await createDatabase({ empty: true });
   const { DATABASE_URL: url } = named(other.settings);
+  assertMatch(
+    (await project.run(["up"], { DATABASE_URL: url! })).stderr,
+    /is not available \(0A000\); install the extension on that server and run this again/,
+  );
+  await project.write(
+    "db/migrations/1_extend.sql",
+    migration("create table a (b int);\ncreate index on a using guard_nowhere (b);"),
+  );
   const there = await project.run(["check"], { SCRATCH_DATABASE_URL: url! });
   assertMatch(
     there.stderr,
-    /"guard_nowhere" is not available.*; the server of SCRATCH_DATABASE_URL lacks it: install it/,
+    /access method "guard_nowhere" does not exist; the server of SCRATCH_DATABASE_URL lacks it: install it/,
   );
   await Deno.remove(`${project.path}/db/migrations/1_extend.sql`);
   await project.write(
@@ -222,24 +230,7 @@ Deno.test("check: a draft or a new file whose reason nobody has written does not
   assertMatch(found[0]!, /1_create\.sql:1: nobody has written down why \[unwritten\]/);
 });
 
-Deno.test("check: reading every row under a lock is advised about by the kind of statement", async () => {
-  await using project = await createForeign({
-    "1_create.sql": create,
-    "2_fill.sql": migration(
-      "alter table people add column age int;\nupdate people set age = 1;\n" +
-        "alter table people add constraint people_age_check check (age > 0);",
-      "alter table people drop column age;",
-    ),
-  });
-  const found = findings(await project.run(["check"])).join("\n");
-  assertMatch(
-    found,
-    /2_fill\.sql:3: .*\[scan-under-lock\]; do it in a migration of its own, in slices/,
-  );
-  assertMatch(found, /2_fill\.sql:4: .*\[scan-under-lock\]; add it `not valid`/);
-});
-
-Deno.test("an indented directive is told to be written as what it is; a missing one is named (H9)", async () => {
+Deno.test("an indented directive is told once, to be written as what it is (H9)", async () => {
   await using project = await createForeign({
     "1_create.sql": create.replace("-- migrate:down", "  -- migrate:down"),
   });
@@ -248,7 +239,7 @@ Deno.test("an indented directive is told to be written as what it is; a missing 
     stderr,
     /1_create\.sql:4: dbmate does not see this directive \[directive\]; .*: -- migrate:down/,
   );
-  assertMatch(stderr, /1_create\.sql: has no down block \[missing-down\]/);
+  assertEquals(stderr.match(/directive|down block/g)?.length, 2, stderr);
 });
 
 Deno.test("check: from a file on of which dbmate applies nothing, nothing is proven, and that is said", async () => {

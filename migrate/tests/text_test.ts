@@ -1,3 +1,4 @@
+import { parse } from "../files/migrations.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { readApplied } from "../apply/ledger.ts";
@@ -157,4 +158,26 @@ Deno.test("a migration of 10 MB is refused with a better way, before anything ru
   const rows = `insert into a values (1);\n`.repeat(10 * 1024 * 1024 / 26);
   await using project = await createProject({ ...first, "002_b.sql": migration(rows) });
   await refuses(project, "002_b.sql", "MiB, and a migration may have 8");
+});
+
+Deno.test("what stands in a string, a comment in a comment or a sentence is no directive; an indented up is told once", () => {
+  const rules = (text: string) =>
+    parse("1_a.sql", new TextEncoder().encode(text)).findings.map(({ rule, line }) => [rule, line]);
+  const quiet = `-- migrate:up
+/* -- /* nested */
+ -- Migrate:down
+*/
+ -- migration: up to three of them, migrate down the tree
+select ' it''s
+ -- MIGRATE:DOWN', E'\\'
+ -- migrate: down', $x$
+ -- migrate:down
+$x$, "
+ -- migrate:up";
+`;
+  assertEquals(rules(`${quiet}-- migrate:down\nselect 1;\n`), []);
+  assertEquals(rules(`${quiet} -- migrate:down transaction:false\nselect 1;\n`), [
+    ["directive", 12],
+  ]);
+  assertEquals(rules(" -- migrate:up\nselect 1;\n-- migrate:down\n"), [["missing-up", 1]]);
 });

@@ -16,6 +16,32 @@ async function todos(api: TestApi): Promise<Json[]> {
 
 const pointers = ({ json }: Json) => json.errors.map(({ pointer, code }: Json) => [pointer, code]);
 
+Deno.test("a precondition where none has a meaning is refused, and nothing is done [21][50]", async () => {
+  await using api = await createApi();
+  const { json: row } = await api.call("POST /api/todos", { body: { description: "old" } });
+  const key = await api.key("ada@example.com", "admin");
+  const [, , , id] = key.split("_");
+  for (
+    const [request, body] of [
+      ["PATCH /api/todos/batch", { items: [{ id: row.id, description: "new" }] }],
+      ["DELETE /api/todos/batch", { items: [{ id: row.id }] }],
+      ["POST /api/todos/batch", { items: described("another") }],
+      ["POST /api/todos", { description: "another" }],
+      [`POST /api/keys/${id}/rotate`, {}],
+    ] as [string, Json][]
+  ) {
+    for (const [name, value] of [["if-match", '"7"'], ["if-none-match", "*"]]) {
+      const refused = await api.call(request, {
+        body,
+        headers: { [name!]: value! },
+        ...request.includes("rotate") && { key },
+      });
+      assertEquals([request, refused.status, refused.json.errors?.length], [request, 400, 1]);
+    }
+  }
+  assertEquals(await todos(api), [row]);
+});
+
 Deno.test("a batch of 100 new rows is answered in the order of its items, and each is there [50]", async () => {
   await using api = await createApi();
   const { json: student } = await api.call("POST /api/students", {

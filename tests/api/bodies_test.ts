@@ -104,13 +104,27 @@ Deno.test("a media type is the same in capitals, with parameters and with spaces
     " application/json",
     "application/json ; charset=utf-8",
     "application/json\t;x=y",
+    'application/json; profile="a;charset=latin1"',
+    String.raw`application/json; profile="\";charset=latin1"; charset="utf\-8"`,
+    "application/json;; charset=utf-8;",
   ];
   const post = async (type: string) => {
     const options = { headers: { "content-type": type }, raw: good };
     return [type, (await api.call("POST /api/keys", options)).status];
   };
   for (const name of names) assertEquals(await post(name), [name, 201]);
-  for (const name of ["application/ json", "application/json charset=utf-8"]) {
+  const malformed = [
+    "application/ json",
+    "application/json charset=utf-8",
+    "application/json; charset =latin1",
+    "application/json; charset= latin1",
+    "application/json; charset",
+    "application/json; charset=utf-8; Charset=latin1",
+    'application/json; x="open',
+    "application/json; x=a b",
+    `application/json${"; ".repeat(3000)}x`,
+  ];
+  for (const name of malformed) {
     assertEquals(await post(name), [name, 415]);
   }
 });

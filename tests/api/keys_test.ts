@@ -172,6 +172,7 @@ Deno.test("in dev a page of another origin is refused without a key, and let in 
       { origin: "null" },
       { "sec-fetch-site": "cross-site" },
       { "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "cross-site", origin: "http://localhost" },
       { "sec-fetch-site": "same-origin", origin: "https://evil.example" },
     ] as Record<string, string>[]
   ) {

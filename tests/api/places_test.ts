@@ -1,7 +1,11 @@
 /** When a caller's place among the requests in flight is free again. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
+import { Hono } from "hono";
 import { type Database, Unreachable } from "../../postgres/mod.ts";
+import { jsonBytes } from "../../routes/_download.ts";
+import { Problem } from "../../routes/_problem.ts";
 import { createApi, type TestApi } from "../support/api.ts";
+import { stopClock } from "../support/socket.ts";
 
 /** The same API, whose database can be taken away. */
 async function startApi(api: TestApi) {
@@ -88,4 +92,35 @@ Deno.test("who has 8 MB of long answers yet to read is refused until they are re
   await unread[0]!.text();
   assertEquals((await api.call("GET /api/me", { key })).status, 200);
   for (const answer of unread.slice(1)) await answer.body!.cancel();
+});
+
+Deno.test("64 MB of long answers are unread at most, whoever asked: the one that nobody reads makes room [44]", async () => {
+  using clock = stopClock();
+  const sent: Promise<void>[] = [];
+  // A caller's share is 8 MB, so that many accounts would have any number of them.
+  const page = "x".repeat(4 * 1024 * 1024);
+  const app = new Hono<{ Variables: { callerId: string; sent: Promise<void> } }>()
+    .get("/:caller", (c) => {
+      c.set("callerId", c.req.param("caller"));
+      const body = jsonBytes(c, page);
+      sent.push(c.get("sent"));
+      return new Response(body);
+    })
+    .onError((error) => new Response(null, { status: error instanceof Problem ? 429 : 500 }));
+  let n = 0;
+  const ask = async () => await app.request(`/${n++}`);
+  const unread = await Promise.all(Array.from({ length: 16 }, ask));
+  assertEquals(unread.map(({ status }) => status), Array(16).fill(200));
+  assertEquals((await ask()).status, 429);
+  clock.by(1100);
+  const last = await ask();
+  assertEquals(last.status, 200);
+  // The first of all was ended, and has given its place back.
+  await sent[0];
+  await assertRejects(() => unread[0]!.text(), Error, "nobody reads it");
+  for (const answer of [...unread.slice(1), last]) await answer.body!.cancel();
+  await Promise.all(sent);
+  const again = await Promise.all(Array.from({ length: 16 }, ask));
+  assertEquals(again.map(({ status }) => status), Array(16).fill(200));
+  for (const answer of again) await answer.body!.cancel();
 });

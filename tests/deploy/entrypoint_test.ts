@@ -81,6 +81,8 @@ Deno.test("container: each base image is pinned, and no file contains a password
   for (const [, image] of images) assertMatch(image!, /^(docker\.io|ghcr\.io)\/\S+:\d+\.\d+\S*$/);
   assertMatch(dockerfile, /^USER deno$/m);
   assertNotMatch(compose, /PASSWORD: |:\/\/\w+:\w+@/);
+  // The superuser's would be in the volume that the API's container reads.
+  assertNotMatch(compose, /POSTGRES_PASSWORD_FILE/);
   // What serves may change rows only; what migrates does so before it.
   assertMatch(compose, /PGUSER: slate_app\n/);
   assertMatch(compose, /MIGRATION_DATABASE_URL="postgres:\/\/slate_migrator:/);

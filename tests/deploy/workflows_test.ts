@@ -28,7 +28,7 @@ for (const name of names) {
       assertMatch(line, /uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
     }
     // What is installed beside a secret comes by a lock, and runs nothing of its own.
-    if (/secrets\./.test(text)) {
+    if (/secrets\.|github\.token|: write\b/.test(text)) {
       for (const [line] of text.matchAll(/^.*\b(npm (ci|i|install|exec)|npx)\b.*$/gm)) {
         assertMatch(line, /npm ci --ignore-scripts --prefix \.github\/tools$/);
       }

@@ -134,6 +134,16 @@ for (const survivor of ["nothing", "the server"]) {
   });
 }
 
+Deno.test("embedded: a stop ends the server also where its shell was killed", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  const dataDir = `${folder.path}/data`;
+  const owner = await startOwner(dataDir);
+  const pid = await postmaster(dataDir);
+  for (const shell of owner.pids.slice(1)) Deno.kill(shell, "SIGKILL");
+  await owner.stop();
+  await until(async () => !await runs(pid));
+});
+
 /** The folder of a server that was given none. */
 async function folderOf(settings: DatabaseSettings): Promise<string> {
   const db = connect(settings, { size: 1 });
