@@ -270,7 +270,7 @@ export interface paths {
         };
         /**
          * List what has changed
-         * @description Your todos and students that were made or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all. No commit is ever missed, and a row may come again: what comes last counts. A change shows when every transaction that began before it has ended. Deletions are known for 30 days: a cursor that is older is 410, and its copy begins anew.
+         * @description Your todos and students that were created or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all of them. No change is ever missed. A row may come more than once: the last one counts. A change is shown once every transaction that began before it has ended. Deletions are kept for 30 days: an older cursor is 410. Then drop your copy, and begin again without a cursor.
          */
         get: operations["listChanges"];
         put?: never;
@@ -312,7 +312,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a user
-         * @description With it go all its todos, students and keys. That takes a key of the scope admin, also for one's own account.
+         * @description Deletes all its todos, students and keys as well. It takes the scope admin, also for your own account.
          */
         delete: operations["deleteUser"];
         options?: never;
@@ -504,7 +504,7 @@ export interface components {
         };
         TodoChangeById: {
             id: number;
-            /** @description Does it only if the row still has this version; else 412, and nothing is done. */
+            /** @description Changes or deletes the row only if it still has this version; else 412, and nothing is done. */
             version?: number;
             /** @example Buy chalk */
             description?: string;
@@ -522,7 +522,7 @@ export interface components {
         };
         RowReference: {
             id: number;
-            /** @description Does it only if the row still has this version; else 412, and nothing is done. */
+            /** @description Changes or deletes the row only if it still has this version; else 412, and nothing is done. */
             version?: number;
         };
         ListedTodoPage: {
@@ -632,7 +632,7 @@ export interface components {
         };
         StudentChangeById: {
             id: number;
-            /** @description Does it only if the row still has this version; else 412, and nothing is done. */
+            /** @description Changes or deletes the row only if it still has this version; else 412, and nothing is done. */
             version?: number;
             /** @example Ada */
             first_name?: string;
@@ -1593,11 +1593,11 @@ export interface operations {
     listTodos: {
         parameters: {
             query?: {
-                /** @description The most rows of a page. */
+                /** @description How many rows a page has at most. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description `-` in front sorts descending. Empty values come last. */
+                /** @description A `-` in front sorts in descending order. Empty values come last. */
                 sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
                 /** @description Only todos that are completed, or only those that are not. */
                 completed?: boolean;
@@ -1977,9 +1977,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {
@@ -2095,9 +2095,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {
@@ -2257,11 +2257,11 @@ export interface operations {
     listStudentTodos: {
         parameters: {
             query?: {
-                /** @description The most rows of a page. */
+                /** @description How many rows a page has at most. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description `-` in front sorts descending. Empty values come last. */
+                /** @description A `-` in front sorts in descending order. Empty values come last. */
                 sort?: "id" | "-id" | "due_date" | "-due_date" | "updated_at" | "-updated_at";
                 /** @description Only todos that are completed, or only those that are not. */
                 completed?: boolean;
@@ -2808,11 +2808,11 @@ export interface operations {
     listStudents: {
         parameters: {
             query?: {
-                /** @description The most rows of a page. */
+                /** @description How many rows a page has at most. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description `-` in front sorts descending. Empty values come last. */
+                /** @description A `-` in front sorts in descending order. Empty values come last. */
                 sort?: "id" | "-id" | "last_name" | "-last_name";
                 /** @description Words of the names. Case and accents do not matter, and the last word may be the beginning of one. `"a phrase"`, `-without`, `this or that`. */
                 q?: string;
@@ -3178,9 +3178,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {
@@ -3296,9 +3296,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {
@@ -3458,7 +3458,7 @@ export interface operations {
     listChanges: {
         parameters: {
             query?: {
-                /** @description The most rows of a page. */
+                /** @description How many rows a page has at most. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string;
@@ -3564,11 +3564,11 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /** @description The most rows of a page. */
+                /** @description How many rows a page has at most. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description `-` in front sorts descending. Empty values come last. */
+                /** @description A `-` in front sorts in descending order. Empty values come last. */
                 sort?: "id" | "-id";
             };
             header?: {
@@ -3941,9 +3941,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {
@@ -4059,9 +4059,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {
@@ -4338,11 +4338,11 @@ export interface operations {
     listKeys: {
         parameters: {
             query?: {
-                /** @description The most rows of a page. */
+                /** @description How many rows a page has at most. */
                 limit?: number;
                 /** @description `next_cursor` of the previous page, sent with the same sort and filters. */
                 cursor?: string;
-                /** @description `-` in front sorts descending. Empty values come last. */
+                /** @description A `-` in front sorts in descending order. Empty values come last. */
                 sort?: "id" | "-id";
             };
             header?: {
@@ -4741,9 +4741,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Does it only if the row still has this ETag, such as `"1"`; else 412. */
+                /** @description Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412. */
                 "if-match"?: string;
-                /** @description Does it only if the row is not there: 412 if it is. */
+                /** @description Only `*`: acts only if the row is not there, and is 412 if it is. */
                 "if-none-match"?: string;
             };
             path: {

@@ -71,8 +71,8 @@ export const outcome = sql`
       ${written}
     from caller`;
 
-/** Runs it once more where a row that it refers to went meanwhile: then it finds which. */
-export async function placed<Row>(run: () => Promise<Row[]>): Promise<Row[]> {
+/** Runs it again where a row that it refers to was deleted meanwhile: then it finds which. */
+export async function retriedOnReference<Row>(run: () => Promise<Row[]>): Promise<Row[]> {
   try {
     return await run();
   } catch (error) {

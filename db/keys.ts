@@ -30,8 +30,8 @@ export const keyColumns = sql`t.id, t.name, t.scope,
 /** The ways to sort a list of keys, the default first. */
 export const keySorts = { id: byId };
 
-/** A key, and nobody else's, may be changed by one that is as mighty: else it made itself mightier. */
-const mightyEnough = sql`(t.scope <> 'admin' or (select admin from caller))`;
+/** A key changes only those whose scope is no wider than its own: else it could widen itself. */
+const noWider = sql`(t.scope <> 'admin' or (select admin from caller))`;
 
 /**
  * The CTE `maker`: when the key that asks ends; null where it never does, and for who signs in by an
@@ -128,7 +128,7 @@ export function rotateKey(
     old as (
       update keys t
       set replaced_at = now() + make_interval(secs => ${overlap})
-      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
+      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${noWider}
         and t.replaced_at is null and not exists (select from remembered)
       returning t.*
     ),
@@ -144,7 +144,7 @@ export function rotateKey(
     ${answer}`);
 }
 
-/** Whoever shows the key is refused from now on. */
+/** Revokes the key immediately. */
 export function deleteKey(
   db: Database,
   credential: Credential,
@@ -156,7 +156,7 @@ export function deleteKey(
     with ${caller(credential, "write")},
     deleted as (
       delete from keys t
-      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
+      where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${noWider}
         and ${matches(versions)}
       returning t.version
     )
@@ -164,7 +164,7 @@ export function deleteKey(
       caller.id as caller_id, caller.allowed,
       deleted.version is not null or exists (
         select from keys t
-        where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${mightyEnough}
+        where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${noWider}
       ) as present,
       null as body, deleted.version, ${written}
     from caller left join deleted on true`);

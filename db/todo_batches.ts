@@ -6,7 +6,7 @@ import {
   type Item,
   itemsOf,
   outcome,
-  placed,
+  retriedOnReference,
 } from "./_batch.ts";
 import { allowed, caller, type Credential } from "./_caller.ts";
 import { type Idempotency, once } from "./_idempotency.ts";
@@ -21,7 +21,7 @@ export function createTodos(
   idempotency?: Idempotency,
 ): Promise<BatchCreated[]> {
   const { ownerId } = credential;
-  return placed(() =>
+  return retriedOnReference(() =>
     once<BatchCreated>(db, credential, idempotency, ({ remembered, answer }) =>
       sql`
     with ${caller(credential, "write")},
@@ -63,7 +63,7 @@ export function updateTodos(
   items: (Item & Partial<TodoFields>)[],
 ): Promise<BatchChanged[]> {
   const { ownerId } = credential;
-  return placed(() =>
+  return retriedOnReference(() =>
     db.query(sql`
     with ${caller(credential, "write")},
     ${itemsOf(items, sql`, (sent ->> 'due_date')::timestamptz as due_date`)},

@@ -6,7 +6,13 @@ import { proveCaller } from "../db/keys.ts";
 import { type Database, DatabaseError } from "../postgres/mod.ts";
 import { openKey } from "./_dev_key.ts";
 import type { Limits } from "./_limits.ts";
-import { errorResponse, Problem, problemResponse, unauthorized } from "./_problem.ts";
+import {
+  errorResponse,
+  insufficientScope,
+  type Problem,
+  problemResponse,
+  unauthorized,
+} from "./_problem.ts";
 import type { Handler, Step, Variables } from "./_step.ts";
 import type { Tokens } from "./_token.ts";
 
@@ -28,14 +34,21 @@ export function authentication(
   },
   scope: Scope,
 ): Step {
-  async function prove(credential: Credential, tries = firstTries): Promise<Authorization[]> {
+  const prove = async (credential: Credential): Promise<Authorization | undefined> =>
+    (await retried(() => proveCaller(db, credential, scope)))[0];
+  /** The handler of a person whom this instance does not know: its statement makes their account. */
+  const makingAccount = (credential: Credential, next: Handler): Handler => async (c) => {
     try {
-      return await proveCaller(db, credential, scope);
+      return await retried(() => next(c));
     } catch (error) {
-      if (tries > 1 && bothMadeIt(error, credential)) return prove(credential, tries - 1);
-      throw error;
+      if (!(error instanceof DatabaseError && error.code === "0A000")) throw error;
+      // Citus has to know whose rows a statement touches before it runs: then who they are is a
+      // statement of its own.
+      const caller = await prove(credential);
+      if (caller) c.set("credential", { ...credential, ownerId: caller.caller_id } as Credential);
+      return next(c);
     }
-  }
+  };
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined
@@ -50,31 +63,20 @@ export function authentication(
     const admitted = limits.admit(
       c,
       credential,
-      async () => (await prove(credential!))[0]?.caller_id,
+      async () => (await prove(credential!))?.caller_id,
     );
     // Nearly always there is nothing to wait for, and no promise.
     const finish = admitted instanceof Promise ? await admitted : admitted;
     let answer;
     if (credential) {
       c.set("credential", credential);
-      answer = await handle(c, next);
-      for (let tries = 1; tries < firstTries && bothMadeIt(c.error, credential); tries++) {
-        c.error = undefined;
-        answer = await handle(c, next);
-      }
-      if (needsOwner(c.error, credential)) {
-        c.error = undefined;
-        answer = await handle(c, async (c) => {
-          const [caller] = await prove(credential!);
-          if (caller) c.set("credential", { ...credential!, ownerId: caller.caller_id });
-          return next(c);
-        });
-      }
+      const isNew = typeof credential.ownerId !== "string";
+      answer = await handle(c, isNew ? makingAccount(credential, next) : next);
       if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
         const failed = answer;
         // As an answer too, or the caller's place would never be given back.
         answer = await handle(c, async () => {
-          const caller = (await prove(credential))[0];
+          const caller = await prove(credential);
           const refused = refusal(caller);
           if (caller) c.set("callerId", caller.caller_id);
           return refused ? problemResponse(c, refused) : failed;
@@ -100,26 +102,21 @@ async function handle(c: Context, next: Handler): Promise<Response> {
   }
 }
 
-/** One request may lose to another of its own person, and before that to somebody with its address. */
-const firstTries = 3;
+const accountNames = ["identities_subject_key", "users_email_key"];
 
 /**
- * Two first requests of a person, both of which made the account: this one was undone. Which of the
- * two names is found taken first depends on who has come how far.
+ * Runs it again where another request of the same new person made the account as well, and this one
+ * was undone. Which of the two names is found taken depends on who has come how far; the one may be
+ * lost to that request, and before that the other to somebody with the same address.
  */
-function bothMadeIt(error: unknown, credential: Credential): boolean {
-  return "issuer" in credential && typeof credential.ownerId !== "string" &&
-    error instanceof DatabaseError &&
-    ["identities_subject_key", "users_email_key"].includes(error.constraint ?? "");
-}
-
-/**
- * Citus has to know whose rows a statement touches before it runs, and an instance that sees a person
- * for the first time does not: then who they are is a statement of its own.
- */
-function needsOwner(error: unknown, credential: Credential): boolean {
-  return typeof credential.ownerId !== "string" &&
-    error instanceof DatabaseError && error.code === "0A000";
+async function retried<Result>(run: () => Result | Promise<Result>, tries = 3): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    const lost = error instanceof DatabaseError && accountNames.includes(error.constraint ?? "");
+    if (!lost || tries === 1) throw error;
+    return retried(run, tries - 1);
+  }
 }
 
 /** The one row of a statement, if its caller is proven and allowed. Throws 401 or 403. */
@@ -136,9 +133,5 @@ export function permit<Row extends Authorization>(
 
 function refusal(row: Authorization | undefined): Problem | undefined {
   if (!row) return unauthorized();
-  if (!row.allowed) {
-    return new Problem("insufficient_scope", "Use a credential with a wider scope.", {
-      headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
-    });
-  }
+  if (!row.allowed) return insufficientScope("Use a credential with a wider scope.");
 }

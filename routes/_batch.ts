@@ -1,20 +1,20 @@
 import { z } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import type { BatchChanged, BatchCreated } from "../db/_batch.ts";
+import type { BatchChanged, BatchCreated, Item } from "../db/_batch.ts";
+import type { Credential } from "../db/_caller.ts";
+import type { Idempotency } from "../db/_idempotency.ts";
+import type { Database } from "../postgres/mod.ts";
 import { permit } from "./_auth.ts";
 import { creation } from "./_crud.ts";
 import { id } from "./_fields.ts";
-import { type Deps, jsonReply, NoQuery, secured } from "./_operation.ts";
+import { type Deps, jsonReply, NoQuery, router, secured } from "./_operation.ts";
 import { type Fault, Problem, type ProblemCode, problemResponse } from "./_problem.ts";
-import { absent, passThrough, refuseReused, writtenHeader } from "./_reply.ts";
-import type { Handler, Variables } from "./_step.ts";
+import { absent, idempotency, passThrough, refuseReused, writtenHeader } from "./_reply.ts";
+import type { Handler } from "./_step.ts";
 
 /*
  * Many rows in one request: `POST`, `PATCH` and `DELETE` of `/api/<resource>/batch`. All of them or
  * none; a problem points at the item that stops them.
  */
-
-type Ctx = Context<{ Variables: Variables }>;
 
 const most = 100;
 const size = `must have 1 to ${most} items`;
@@ -26,27 +26,12 @@ function itemsOf<Item extends z.ZodType>(name: string, item: Item) {
 const reference = {
   id,
   version: id.optional().openapi({
-    description: "Does it only if the row still has this version; else 412, and nothing is done.",
+    description:
+      "Changes or deletes the row only if it still has this version; else 412, and nothing is done.",
   }),
 };
 
 const Deletion = itemsOf("RowReferences", z.strictObject(reference).openapi("RowReference"));
-
-/** The schemas of a resource's batches: new rows, changes of rows, and the rows as answered. */
-export function batchSchemas<
-  New extends z.ZodType,
-  Fields extends z.ZodRawShape,
-  Row extends z.ZodType,
->(noun: string, schemas: { new: New; change: z.ZodObject<Fields>; row: Row }) {
-  // Not by extend(), which the document shows as an allOf that nothing can satisfy.
-  const change = z.strictObject({ ...reference, ...schemas.change.shape })
-    .openapi(`${noun}ChangeById`);
-  return {
-    new: itemsOf(`New${noun}s`, schemas.new),
-    change: itemsOf(`${noun}Changes`, change),
-    rows: z.strictObject({ data: z.array(schemas.row) }).openapi(`${noun}s`),
-  };
-}
 
 const whole =
   `All of them or none, 1 to ${most} in at most 64 KiB. Problems point at the item, as \`/items/2/id\`.`;
@@ -57,95 +42,117 @@ const written = {
   },
 };
 
-/** Many new rows, once for each idempotency key; answered by batchCreatedReply(). */
-export function batchCreation<Body extends z.ZodType, Row extends z.ZodType>(
+/** What the batches of a resource are made of. */
+interface Resource<New extends z.ZodType, Change extends z.ZodRawShape> {
+  /** `Todo`: the rest is named after it. */
+  noun: string;
+  schemas: { new: New; change: z.ZodObject<Change>; row: z.ZodType };
+  /** Those that its own fields bring. */
+  problems?: ProblemCode[];
+  create(
+    db: Database,
+    credential: Credential,
+    items: z.output<New>[],
+    once?: Idempotency,
+  ): Promise<BatchCreated[]>;
+  update(
+    db: Database,
+    credential: Credential,
+    items: (Item & z.output<z.ZodObject<Change>>)[],
+  ): Promise<BatchChanged[]>;
+  remove(db: Database, credential: Credential, items: Item[]): Promise<BatchChanged[]>;
+}
+
+/** The three operations, to be mounted before those of one row. */
+export function batchRoutes<New extends z.ZodType, Change extends z.ZodRawShape>(
   deps: Deps,
-  schemas: { body: Body; row: Row },
-  problems: ProblemCode[] = [],
+  { noun, schemas, problems = [], create, update, remove }: Resource<New, Change>,
 ) {
-  const one = creation(deps, schemas, { problems });
-  const { ETag: _, Location: __, ...headers } = one.responses[201].headers;
-  return {
-    ...one,
-    description: whole,
-    responses: { 201: { ...one.responses[201], headers } },
-  };
-}
-
-/** Changes of many rows; answered by batchChangedReply(). */
-export function batchChange<Body extends z.ZodType, Row extends z.ZodType>(
-  deps: Deps,
-  schemas: { body: Body; row: Row },
-  problems: ProblemCode[] = [],
-) {
-  return {
-    ...secured(deps, "write", {
-      body: {},
-      problems: ["item_not_found", "item_repeated", "precondition_failed", ...problems],
-    }),
-    method: "patch" as const,
-    description: `${whole} What is left out of an item stays, null clears.`,
-    request: {
-      query: NoQuery,
-      body: { required: true, content: { "application/json": { schema: schemas.body } } },
-    },
-    responses: { 200: { ...jsonReply("The rows.", schemas.row), headers: written } },
-  };
-}
-
-/** The deletion of many rows; answered by batchDeletedReply(). */
-export function batchDeletion(deps: Deps) {
-  return {
-    ...secured(deps, "write", {
-      body: {},
-      problems: ["item_not_found", "item_repeated", "precondition_failed"],
-    }),
-    method: "delete" as const,
-    description: whole,
-    request: {
-      query: NoQuery,
-      body: { required: true, content: { "application/json": { schema: Deletion } } },
-    },
-    responses: { 204: { description: "Gone.", headers: written } },
-  };
-}
-
-/** POST: 201 with the rows, or the remembered answer of the same request. */
-export function batchCreatedReply(c: Ctx, rows: BatchCreated[]) {
-  const row = permit(c, rows);
-  refuseReused(row);
-  if (row.body === null) throw stopped(row.faults);
-  return passThrough(c, row.body, 201, {
-    ...(row.replayed && { "idempotent-replayed": "true" }),
-    ...writtenHeader(row),
+  const { db } = deps;
+  const name = `${noun}s`;
+  const many = name.toLowerCase();
+  const path = `/api/${many}/batch`;
+  const rows = z.strictObject({ data: z.array(schemas.row) }).openapi(name);
+  // Not by extend(), which the document shows as an allOf that nothing can satisfy.
+  const change = z.strictObject({ ...reference, ...schemas.change.shape })
+    .openapi(`${noun}ChangeById`);
+  const creating = creation(deps, { body: itemsOf(`New${name}`, schemas.new), row: rows }, {
+    problems,
   });
-}
-
-/** PATCH: 200 with the rows. */
-export function batchChangedReply(c: Ctx, rows: BatchChanged[]) {
-  const row = permit(c, rows);
-  if (row.body === null) throw stopped(row.faults);
-  return passThrough(c, row.body, 200, writtenHeader(row));
-}
-
-/** DELETE: 204. */
-export function batchDeletedReply(c: Ctx, rows: BatchChanged[]) {
-  const row = permit(c, rows);
-  if (row.faults !== "[]") throw stopped(row.faults);
-  return c.body(null, 204, writtenHeader(row));
+  const { ETag: _, Location: __, ...headers } = creating.responses[201].headers;
+  const stopping: ProblemCode[] = ["item_not_found", "item_repeated", "precondition_failed"];
+  const changing = (schema: z.ZodType, problems: ProblemCode[] = []) => ({
+    ...secured(deps, "write", { body: {}, problems: [...stopping, ...problems] }),
+    request: {
+      query: NoQuery,
+      body: { required: true, content: { "application/json": { schema } } },
+    },
+    tags: [name],
+    path,
+  });
+  return router()
+    .openapi({
+      ...creating,
+      responses: { 201: { ...creating.responses[201], headers } },
+      tags: [name],
+      path,
+      operationId: `create${name}`,
+      summary: `Create many ${many}`,
+      description: whole,
+    }, async (c) => {
+      const { items } = c.req.valid("json") as { items: z.output<New>[] };
+      const once = idempotency(c, `create${name}`);
+      const row = permit(c, await create(db, c.get("credential"), items, once));
+      refuseReused(row);
+      if (row.body === null) throw stopped(row.faults);
+      return passThrough(c, row.body, 201, {
+        ...(row.replayed && { "idempotent-replayed": "true" }),
+        ...writtenHeader(row),
+      });
+    })
+    .openapi({
+      ...changing(itemsOf(`${noun}Changes`, change), problems),
+      method: "patch",
+      operationId: `update${name}`,
+      summary: `Change many ${many}`,
+      description: `${whole} What is left out of an item stays, null clears.`,
+      responses: { 200: { ...jsonReply("The rows.", rows), headers: written } },
+    }, async (c) => {
+      const { items } = c.req.valid("json") as {
+        items: (Item & z.output<typeof schemas.change>)[];
+      };
+      const row = permit(c, await update(db, c.get("credential"), distinct(items)));
+      if (row.body === null) throw stopped(row.faults);
+      return passThrough(c, row.body, 200, writtenHeader(row));
+    })
+    .openapi({
+      ...changing(Deletion),
+      method: "delete",
+      operationId: `delete${name}`,
+      summary: `Delete many ${many}`,
+      description: whole,
+      responses: { 204: { description: "Gone.", headers: written } },
+    }, async (c) => {
+      const { items } = c.req.valid("json") as { items: Item[] };
+      const row = permit(c, await remove(db, c.get("credential"), distinct(items)));
+      if (row.faults !== "[]") throw stopped(row.faults);
+      return c.body(null, 204, writtenHeader(row));
+    })
+    // Else `/api/todos/{id}` would take the address for a row's.
+    .all(path, refuseMethod);
 }
 
 /** The fields that can stop a batch, the gravest first. */
 const stops: Record<string, [code: ProblemCode, detail: string, fault: Omit<Fault, "pointer">]> = {
-  id: ["item_not_found", "Not each of these rows is among yours.", {
+  id: ["item_not_found", "At least one of these rows is not yours.", {
     code: "not_found",
-    detail: "is no row of yours",
+    detail: "is not a row of yours",
   }],
-  student_id: ["student_not_found", "Not each of these students is yours.", {
+  student_id: ["student_not_found", "At least one of these students is not yours.", {
     code: "not_found",
     detail: "is not a student of yours",
   }],
-  version: ["precondition_failed", "Get these rows again and decide anew.", {
+  version: ["precondition_failed", "Get these rows again, and decide again.", {
     code: "stale",
     detail: "is not the row's version",
   }],
@@ -162,21 +169,20 @@ function stopped(faults: string): Problem {
 }
 
 /** The items of a change. Throws 422 where a row is there twice, which no JSON Schema can say. */
-export function distinct<Item extends { id: number }>(items: Item[]): Item[] {
+function distinct<Item extends { id: number }>(items: Item[]): Item[] {
   const seen = new Set<number>();
   const repeated = items.flatMap(({ id }, n) => seen.size === seen.add(id).size ? [n] : []);
   if (repeated.length === 0) return items;
-  throw new Problem("item_repeated", "Say in one item what is to become of a row.", {
+  throw new Problem("item_repeated", "A batch names each row once.", {
     errors: repeated.map((n) => ({
       pointer: `/items/${n}/id`,
       code: "repeated",
-      detail: "is the row of an item before",
+      detail: "is named by an item before it",
     })),
   });
 }
 
-/** Of all methods that a batch has not: `/api/todos/{id}` would take its address for a row's. */
-export const otherMethods: Handler = (c) => {
+const refuseMethod: Handler = (c) => {
   const allow = "POST, PATCH, DELETE, OPTIONS";
   if (c.req.method === "OPTIONS") return c.body(null, 204, { allow });
   return problemResponse(

@@ -1,9 +1,10 @@
+import { Buffer } from "node:buffer";
 import type { Context } from "hono";
 import { Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
 
 /** In bytes. A todo's description of 10,000 characters has at most 40,000 in UTF-8. */
-export const bodyLimit = 64 * 1024;
+const bodyLimit = 64 * 1024;
 
 /** How long a body may bring nothing, and take in all: a byte now and then is no progress. */
 const stallMs = 10_000;
@@ -126,17 +127,7 @@ async function readAll(c: Context): Promise<Uint8Array> {
   } finally {
     unwatch(body);
   }
-  return chunks.length === 1 ? chunks[0]! : concat(chunks, length);
-}
-
-function concat(chunks: Uint8Array[], length: number): Uint8Array {
-  const all = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return all;
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
 }
 
 function tooLarge(): Problem {

@@ -45,11 +45,12 @@ const IfNoneMatch = SlateWritten.extend({
 const Preconditions = z.object({
   "if-match": z.string().optional().openapi({
     pattern: tags,
-    description: 'Does it only if the row still has this ETag, such as `"1"`; else 412.',
+    description:
+      'Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412.',
   }),
   "if-none-match": z.string().optional().openapi({
     pattern: "^\\*$",
-    description: "Does it only if the row is not there: 412 if it is.",
+    description: "Only `*`: acts only if the row is not there, and is 412 if it is.",
   }),
 });
 

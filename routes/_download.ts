@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { tooMany } from "./_problem.ts";
+import { retryLater } from "./_problem.ts";
 
 /** The bytes of a piece. */
 const piece = 64 * 1024;
@@ -23,7 +23,7 @@ class Downloads extends Set<Download> {
     for (const { since, stop } of this) {
       if (!isFull()) return;
       if (performance.now() - since < stalledMs) {
-        throw tooMany("Too many downloads are running.", 1);
+        throw retryLater("rate_limited", "Too many downloads are running.", 1);
       }
       stop();
     }
@@ -64,7 +64,7 @@ const answers = new Downloads();
 /** Throws 429 for a caller who does not read what was asked for: it is kept in memory. */
 export function refuseUnread(caller: string) {
   if ((unread.get(caller) ?? 0) < mostUnread) return;
-  throw tooMany("Read the long answers first that you have asked for.", 1);
+  throw retryLater("rate_limited", "Read the long answers that you have asked for first.", 1);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Windowed } from "./_counters.ts";
-import { tooMany } from "./_problem.ts";
+import { retryLater } from "./_problem.ts";
 
 /** Failed authentications a minute and address. */
 const failureLimit = 20;
@@ -61,6 +61,6 @@ export class Guesses {
 
   #refusal() {
     const seconds = this.#addresses.secondsLeft();
-    return tooMany("Too many requests without a valid key.", seconds);
+    return retryLater("rate_limited", "Too many requests without a valid key.", seconds);
   }
 }

@@ -4,7 +4,7 @@ import { addressOf } from "./_address.ts";
 import { Bounded, Counters, windowMs } from "./_counters.ts";
 import { refuseUnread } from "./_download.ts";
 import { Guesses } from "./_guesses.ts";
-import { tooMany, unauthorized } from "./_problem.ts";
+import { retryLater, unauthorized } from "./_problem.ts";
 import { type Leave, Shares } from "./_share.ts";
 
 /*
@@ -29,27 +29,7 @@ export interface LimitOptions {
   warn?: (message: string) => void;
 }
 
-export interface Limits {
-  /**
-   * Counts a request before its statement, so that of many at once none passes uncounted. All keys of
-   * a user are counted together, from the first proof of each on. Returns what to call with the
-   * answer. Throws 429, and 401 where `prove` was needed and found no caller.
-   */
-  admit(
-    c: Context,
-    credential: Credential | undefined,
-    prove: () => Promise<string | undefined>,
-  ): Finish | Promise<Finish>;
-  /**
-   * Checks what may be a guess, and counts it before it is checked. Undefined is a wrong one. Throws
-   * what the check throws, and 429.
-   */
-  attempt<Found>(
-    c: Context,
-    name: string,
-    check: () => Promise<Found | undefined>,
-  ): Promise<Found | undefined>;
-}
+export type Limits = ReturnType<typeof createLimits>;
 
 /**
  * Called with the answer, with the caller if one was proven, and with what resolves when a long
@@ -57,7 +37,7 @@ export interface Limits {
  */
 type Finish = (answer: Response, callerId: string | undefined, sent?: Promise<void>) => void;
 
-export function createLimits(options: LimitOptions): Limits {
+export function createLimits(options: LimitOptions) {
   const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader, warn } = options;
   const counts = new Counters();
   const shares = new Shares(concurrencyLimit, Math.max(1, Math.floor(poolSize / 2)));
@@ -102,7 +82,12 @@ export function createLimits(options: LimitOptions): Limits {
       // The request that proves the user's first key is counted when it is answered.
       const used = counts.increment(owner) + (trying.has(owner) ? 1 : 0);
       if (used > rateLimit) {
-        throw tooMany(`${rateLimit} a minute are allowed.`, counts.secondsLeft(), headers(used));
+        throw retryLater(
+          "rate_limited",
+          `${rateLimit} a minute are allowed.`,
+          counts.secondsLeft(),
+          headers(used),
+        );
       }
     }
     const finish = (leave?: Leave): Finish => (answer, _, sent) => {
@@ -139,15 +124,7 @@ export function createLimits(options: LimitOptions): Limits {
     if (trying.has(ownerId)) {
       let proof = proofs.get(name);
       if (!proof) proofs.set(name, proof = prove().finally(() => proofs.delete(name)));
-      let owner;
-      let failed = false;
-      try {
-        owner = await proof;
-        failed = owner === undefined;
-      } finally {
-        // Without a database nothing is known: that was no guess.
-        end?.(failed);
-      }
+      const owner = await counted(end, proof);
       if (owner === undefined) throw unauthorized();
       owners.set(name, owner);
       return admitKnown(c, name, owner);
@@ -163,7 +140,16 @@ export function createLimits(options: LimitOptions): Limits {
   }
 
   return {
-    admit(c, credential, prove) {
+    /**
+     * Counts a request before its statement, so that of many at once none passes uncounted. All keys
+     * of a user are counted together, from the first proof of each on. Returns what to call with the
+     * answer. Throws 429, and 401 where `prove` was needed and found no caller.
+     */
+    admit(
+      c: Context,
+      credential: Credential | undefined,
+      prove: () => Promise<string | undefined>,
+    ): Finish | Promise<Finish> {
       if (!credential) {
         // A missing key is no guess: otherwise those without one could lock out those with one.
         const address = c.req.header("authorization") && addressOf(c, trustedProxyHeader);
@@ -176,20 +162,31 @@ export function createLimits(options: LimitOptions): Limits {
         ? admitUnknown(c, name, credential, prove)
         : admitKnown(c, name, owner);
     },
-    async attempt(c, name, check) {
+    /**
+     * Checks what may be a guess, and counts it before it is checked. Undefined is a wrong one.
+     * Throws what the check throws, and 429.
+     */
+    async attempt<Found>(c: Context, name: string, check: () => Promise<Found | undefined>) {
       noticeProxy(c);
       const address = addressOf(c, trustedProxyHeader);
-      const end = address === undefined ? undefined : await guesses.enter(address, name);
-      let failed = false;
-      try {
-        const found = await check();
-        failed = found === undefined;
-        return found;
-      } finally {
-        end?.(failed);
-      }
+      return await counted(address ? await guesses.enter(address, name) : undefined, check());
     },
   };
+}
+
+/** What was found; `end` is told whether that is nothing. Without an answer it was no guess. */
+async function counted<Found>(
+  end: ((failed: boolean) => void) | undefined,
+  checking: Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  let failed = false;
+  try {
+    const found = await checking;
+    failed = found === undefined;
+    return found;
+  } finally {
+    end?.(failed);
+  }
 }
 
 /** Never the ids alone: they are no secret, so anybody could use up another's requests. */

@@ -1,4 +1,4 @@
-import { type createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../postgres/mod.ts";
@@ -6,9 +6,9 @@ import type { Replica } from "../postgres/replica.ts";
 import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
 import type { Limits } from "./_limits.ts";
-import { mostFaults, Problem, type ProblemCode, problems } from "./_problem.ts";
+import { malformedHeader, mostFaults, type ProblemCode, problems } from "./_problem.ts";
+import { cancellable } from "./_disconnect.ts";
 import { hasPrecondition, refusePreconditions } from "./_precondition.ts";
-import { leavable } from "./_leave.ts";
 import type { Tokens } from "./_token.ts";
 import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
@@ -43,19 +43,19 @@ interface Secured {
  */
 export function router() {
   const app = new OpenAPIHono<{ Variables: Variables }>();
-  app.openapi = ((route: ReturnType<typeof createRoute> & Secured, handler: Handler) => {
+  app.openapi = ((route: RouteConfig & Secured, handler: Handler) => {
     const { steps = [], problems = [], middleware = [], ...documented } = route;
     const responses = { ...route.responses, ...problemResponses(...problems) };
     app.openAPIRegistry.registerPath({ ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
     if (!hasPrecondition(route)) all.push(refusePreconditions);
-    const path = [route.getRoutingPath()];
-    return app.on(route.method, path, ...[middleware].flat(), fuse(all, leavable(handler)));
+    const path = [route.path.replaceAll(/\{(\w+)\}/g, ":$1")];
+    return app.on(route.method, path, ...[middleware].flat(), fuse(all, cancellable(handler)));
   }) as typeof app.openapi;
   return app;
 }
 
-export const ProblemSchema = z.strictObject({
+const ProblemSchema = z.strictObject({
   type: z.string(),
   title: z.string(),
   status: z.int(),
@@ -139,11 +139,5 @@ export function chooseDatabase(c: Context, { db, replica }: Deps): Database {
   // A person who is new here gets their account by this statement, which a replica cannot make.
   if (written === undefined || typeof c.get("credential")?.ownerId === "object") return db;
   if (/^\d{1,19}$/.test(written)) return replica?.after(written) ?? db;
-  throw new Problem("invalid_parameter", "Slate-Written is not valid.", {
-    errors: [{
-      parameter: "Slate-Written",
-      code: "invalid_format",
-      detail: "must be the Slate-Written of a write, or 0",
-    }],
-  });
+  throw malformedHeader("Slate-Written", "must be the Slate-Written of a write, or 0");
 }

@@ -21,7 +21,7 @@ export function pageQuery(sorts: Record<string, SortKey>) {
         minimum: 1,
         maximum: 100,
         default: 20,
-        description: "The most rows of a page.",
+        description: "How many rows a page has at most.",
       }),
     cursor: z.string().optional()
       .openapi({
@@ -30,7 +30,7 @@ export function pageQuery(sorts: Record<string, SortKey>) {
       }),
     sort: z.enum(names as [string, ...string[]]).optional()
       .openapi({
-        description: "`-` in front sorts descending. Empty values come last.",
+        description: "A `-` in front sorts in descending order. Empty values come last.",
         default: names[0],
       } as object),
   };

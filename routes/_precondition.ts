@@ -1,9 +1,9 @@
-import { type createRoute, z } from "@hono/zod-openapi";
+import { type RouteConfig, z } from "@hono/zod-openapi";
 import { Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
 
 /** Whether an operation only reads, or heeds the If-Match that it declares. */
-export function hasPrecondition({ method, request }: ReturnType<typeof createRoute>): boolean {
+export function hasPrecondition({ method, request }: RouteConfig): boolean {
   const headers = request?.headers;
   return method === "get" || headers instanceof z.ZodObject && "if-match" in headers.shape;
 }

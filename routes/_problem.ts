@@ -90,28 +90,36 @@ export function unauthorized(): Problem {
   });
 }
 
-/** 429: try again in so many seconds. */
-export function tooMany(
+/** 400 for a header; `must` is its rule, as "must be `*`". */
+export function malformedHeader(name: string, must: string): Problem {
+  return new Problem("invalid_parameter", `${name} ${must}.`, {
+    errors: [{ parameter: name, code: "invalid_format", detail: must }],
+  });
+}
+
+/** 403 for a credential that is good and says too little. */
+export function insufficientScope(detail: string): Problem {
+  return new Problem("insufficient_scope", detail, {
+    headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
+  });
+}
+
+/** A problem that may be over in so many seconds. */
+export function retryLater(
+  code: ProblemCode,
   detail: string,
-  seconds: number,
+  seconds = 1,
   headers: Record<string, string> = {},
 ): Problem {
-  return new Problem("rate_limited", detail, {
-    headers: { "retry-after": String(seconds), ...headers },
-  });
+  return new Problem(code, detail, { headers: { "retry-after": String(seconds), ...headers } });
 }
 
 /** The problem that an error stands for. One that is not foreseen here is a bug: 500. */
 function toProblem(error: unknown, method: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DeadlinePassed) {
-    return new Problem(
-      "deadline_exceeded",
-      "The request was stopped. A write may have been done or not.",
-      {
-        headers: { "retry-after": "1" },
-      },
-    );
+    const detail = "The request was stopped. A write may have been done or not.";
+    return retryLater("deadline_exceeded", detail);
   }
   if (error instanceof Unreachable) return unavailable();
   if (error instanceof DatabaseError) {
@@ -127,18 +135,12 @@ function toProblem(error: unknown, method: string): Problem {
     }
     // Data exceptions: a value that passed the schema and that PostgreSQL cannot hold.
     if (error.code.startsWith("22")) {
-      if (method === "GET") {
-        return new Problem(
-          "invalid_parameter",
-          "A value is out of the range that can be compared.",
-        );
-      }
-      return new Problem("invalid_body", "A value is out of the range that can be stored.");
+      return method === "GET"
+        ? new Problem("invalid_parameter", "A value is out of the range that can be compared.")
+        : new Problem("invalid_body", "A value is out of the range that can be stored.");
     }
     if (error.code === "57014") {
-      return new Problem("deadline_exceeded", "The statement was stopped.", {
-        headers: { "retry-after": "1" },
-      });
+      return retryLater("deadline_exceeded", "The statement was stopped.");
     }
     // A conflict that lasted, no room, no connection, a server that only reads: try again later.
     if (/^(40(001|P01)|53|57P|55P03|08|25006)/.test(error.code)) return unavailable();
@@ -147,7 +149,7 @@ function toProblem(error: unknown, method: string): Problem {
 }
 
 function unavailable(): Problem {
-  return new Problem("unavailable", "Try again in a moment.", { headers: { "retry-after": "1" } });
+  return retryLater("unavailable", "Try again in a moment.");
 }
 
 /** The response to what was thrown, which stays in the context for the log. */

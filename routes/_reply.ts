@@ -5,7 +5,7 @@ import type { Changed, Found, Versions, Written } from "../db/_row.ts";
 import { permit } from "./_auth.ts";
 import { jsonBytes } from "./_download.ts";
 import type { Variables } from "./_step.ts";
-import { Problem } from "./_problem.ts";
+import { malformedHeader, Problem } from "./_problem.ts";
 
 type Ctx = Context<{ Variables: Variables }>;
 
@@ -130,9 +130,7 @@ export function precondition(c: Ctx): Versions | undefined {
   const unwanted = c.req.header("if-none-match");
   if (unwanted === undefined) return wanted;
   if (unwanted === "*") return [];
-  throw new Problem("invalid_parameter", "If-None-Match on a change may only be `*`.", {
-    errors: [{ parameter: "If-None-Match", code: "invalid_format", detail: "must be `*`" }],
-  });
+  throw malformedHeader("If-None-Match", "must be `*` on a change");
 }
 
 /**
@@ -150,13 +148,7 @@ function ifMatch(c: Ctx): Versions | undefined {
 function tagsOf(header: string, name: string): string[] {
   if (header === "*") return ["*"];
   if (tagList.test(header)) return header.match(eachTag)!;
-  throw new Problem("invalid_parameter", `${name} is not a list of entity tags.`, {
-    errors: [{
-      parameter: name,
-      code: "invalid_format",
-      detail: 'must be `*` or tags such as "7"',
-    }],
-  });
+  throw malformedHeader(name, 'must be `*` or ETags such as "7"');
 }
 
 /** The request's idempotency key, with the digest of its body. Throws 400 for a malformed key. */
@@ -166,11 +158,5 @@ export function idempotency(c: Ctx, operation: string): Idempotency | undefined 
   if (/^[\x21-\x7e]{1,255}$/.test(key)) {
     return { operation, key, hash: digest(c.get("body") ?? "") };
   }
-  throw new Problem("invalid_parameter", "Idempotency-Key is not valid.", {
-    errors: [{
-      parameter: "Idempotency-Key",
-      code: "invalid_format",
-      detail: "must have 1 to 255 visible ASCII characters",
-    }],
-  });
+  throw malformedHeader("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
 }

@@ -1,4 +1,4 @@
-import { tooMany } from "./_problem.ts";
+import { retryLater } from "./_problem.ts";
 
 /** A quick request lets its caller run so many more at a time; a slow one halves that number. */
 const more = 8;
@@ -39,7 +39,7 @@ export class Shares {
       this.#callers.set(name, caller);
     }
     if (caller.running + caller.sending + caller.waiting.size >= this.most) {
-      throw tooMany(`${this.most} at once are allowed.`, 1);
+      throw retryLater("rate_limited", `${this.most} at once are allowed.`, 1);
     }
     if (caller.running >= Math.floor(caller.window)) return this.#wait(name, caller);
     caller.running++;
@@ -51,7 +51,7 @@ export class Shares {
     caller.waiting.add(resolve);
     const timer = setTimeout(() => {
       caller.waiting.delete(resolve);
-      reject(tooMany("Your other requests take too long.", 1));
+      reject(retryLater("rate_limited", "Your other requests take too long.", 1));
     }, maxWaitMs);
     try {
       await promise;

@@ -3,7 +3,7 @@ import type { Scope } from "../db/_caller.ts";
 import { callersId, type Identity } from "../db/_identity.ts";
 import { digest } from "../db/_secret.ts";
 import { Bounded } from "./_counters.ts";
-import { Problem } from "./_problem.ts";
+import { insufficientScope, retryLater } from "./_problem.ts";
 
 /*
  * Access tokens of an OpenID Connect issuer, beside API keys. jose checks signature and claims
@@ -87,11 +87,7 @@ export class Tokens {
       this.#verified.set(name, verified);
     }
     const { claims, scope } = verified;
-    if (!scope) {
-      throw new Problem("insufficient_scope", "The token has none of the scopes of this API.", {
-        headers: { "www-authenticate": 'Bearer realm="slate", error="insufficient_scope"' },
-      });
-    }
+    if (!scope) throw insufficientScope("The token has none of the scopes of this API.");
     const ownerId = this.#owners.get(claims.subject) ?? callersId;
     return { ...claims, scope, ownerId } satisfies Identity;
   }
@@ -120,9 +116,7 @@ export class Tokens {
       // It has no key set for us, and that is not the token's fault.
       const away = [errors.JWKSTimeout, errors.JWKSInvalid].some((kind) => error instanceof kind);
       if (away || !(error instanceof errors.JOSEError)) {
-        throw new Problem("unavailable", "The issuer of the token does not answer.", {
-          headers: { "retry-after": "5" },
-        });
+        throw retryLater("unavailable", "The issuer of the token does not answer.", 5);
       }
       return undefined;
     }

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { digest } from "../db/_secret.ts";
 import { kinds, listChanges, type Place } from "../db/changes.ts";
 import { permit } from "./_auth.ts";
@@ -53,46 +53,43 @@ function positionOf(cursor: string): Position & { of: unknown } {
 }
 
 export function changeRoutes(deps: Deps) {
-  return router().openapi(
-    createRoute({
-      ...secured(deps, "read", { problems: ["invalid_cursor", "cursor_expired"] }),
-      method: "get",
-      tags: ["Changes"],
-      path: "/api/changes",
-      operationId: "listChanges",
-      summary: "List what has changed",
-      description:
-        "Your todos and students that were made or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all. No commit is ever missed, and a row may come again: what comes last counts. A change shows when every transaction that began before it has ended. Deletions are known for 30 days: a cursor that is older is 410, and its copy begins anew.",
-      request: {
-        query: z.strictObject({
-          limit,
-          cursor: cursor.openapi({ description: "`next_cursor` of the page before." }),
-        }),
-      },
-      responses: { 200: jsonReply("What has changed, the oldest first.", Changes) },
-    }),
-    async (c) => {
-      const { limit = "20", cursor } = c.req.valid("query");
-      const credential = c.get("credential");
-      const from = cursor === undefined ? undefined : positionOf(cursor);
-      const { place, history, since } = from ?? beginning;
-      const page = permit(c, await listChanges(deps.db, credential, place, since, Number(limit)));
-      const context = digest(JSON.stringify([c.req.path, page.caller_id])).slice(0, 32);
-      if (from && from.of !== context) throw invalidCursor(foreign);
-      if (page.expired || history !== undefined && history !== page.history) {
-        throw new Problem("cursor_expired", "Drop your copy, and begin without a cursor.");
-      }
-      const { data, more, read_at, last_transaction, last_kind, last_id } = page;
-      const next = encodeCursor([
-        context,
-        page.history,
-        last_transaction ?? place.transaction,
-        last_kind ?? place.kind,
-        last_id ?? place.id,
-        // Who is behind has seen everything only when they had before.
-        more ? since ?? read_at : read_at,
-      ]);
-      return passThrough(c, `{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
+  return router().openapi({
+    ...secured(deps, "read", { problems: ["invalid_cursor", "cursor_expired"] }),
+    method: "get",
+    tags: ["Changes"],
+    path: "/api/changes",
+    operationId: "listChanges",
+    summary: "List what has changed",
+    description:
+      "Your todos and students that were created or changed after a cursor, as they are now, and the ids of those that were deleted. Without a cursor: all of them. No change is ever missed. A row may come more than once: the last one counts. A change is shown once every transaction that began before it has ended. Deletions are kept for 30 days: an older cursor is 410. Then drop your copy, and begin again without a cursor.",
+    request: {
+      query: z.strictObject({
+        limit,
+        cursor: cursor.openapi({ description: "`next_cursor` of the page before." }),
+      }),
     },
-  );
+    responses: { 200: jsonReply("What has changed, the oldest first.", Changes) },
+  }, async (c) => {
+    const { limit = "20", cursor } = c.req.valid("query");
+    const credential = c.get("credential");
+    const from = cursor === undefined ? undefined : positionOf(cursor);
+    const { place, history, since } = from ?? beginning;
+    const page = permit(c, await listChanges(deps.db, credential, place, since, Number(limit)));
+    const context = digest(JSON.stringify([c.req.path, page.caller_id])).slice(0, 32);
+    if (from && from.of !== context) throw invalidCursor(foreign);
+    if (page.expired || history !== undefined && history !== page.history) {
+      throw new Problem("cursor_expired", "Drop your copy, and begin without a cursor.");
+    }
+    const { data, more, read_at, last_transaction, last_kind, last_id } = page;
+    const next = encodeCursor([
+      context,
+      page.history,
+      last_transaction ?? place.transaction,
+      last_kind ?? place.kind,
+      last_id ?? place.id,
+      // With more after this page the reader has not seen everything yet.
+      more ? since ?? read_at : read_at,
+    ]);
+    return passThrough(c, `{"data":${data},"next_cursor":"${next}","more":${more}}`, 200);
+  });
 }

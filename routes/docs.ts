@@ -1,4 +1,4 @@
-import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { download } from "./_download.ts";
 import { introduction } from "./_introduction.ts";
 import type { Variables } from "./_step.ts";
@@ -53,94 +53,82 @@ export function openapiDocument(app: App) {
 export function docsPageRoutes() {
   const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
   return router()
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/",
-        operationId: "getRoot",
-        summary: "Redirect to the docs page",
-        responses: {
-          302: {
-            description: "To /api/docs.",
-            headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
-          },
-          ...openProblems,
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/",
+      operationId: "getRoot",
+      summary: "Redirect to the docs page",
+      responses: {
+        302: {
+          description: "To /api/docs.",
+          headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
         },
-      }),
-      (c) => c.redirect("/api/docs", 302),
-    )
-    .openapi(
-      createRoute({
-        ...common,
-        steps: [negotiate(["text/html"])],
-        method: "get",
-        path: "/api/docs",
-        operationId: "getDocs",
-        summary: "Read and try the API in a browser",
-        responses: {
-          200: {
-            description: "A page for people.",
-            content: { "text/html; charset=utf-8": { schema: z.string() } },
-          },
-          ...openProblems,
-        },
-      }),
-      (c) =>
-        c.body(viewerPage, 200, {
-          "content-type": "text/html; charset=utf-8",
-          "content-security-policy": viewerPolicy,
-          "referrer-policy": "no-referrer",
-        }) as never,
-    )
-    .openapi(
-      createRoute({
-        ...common,
-        steps: [negotiate(["text/javascript"])],
-        method: "get",
-        path: "/api/docs/scalar.js",
-        operationId: "getDocsScript",
-        summary: "Get the script of the docs page",
-        responses: {
-          200: {
-            description: "The viewer, Scalar.",
-            content: { "text/javascript; charset=utf-8": { schema: z.string() } },
-          },
-          ...openProblems,
-        },
-      }),
-      async (c) => {
-        const { script, gzipped } = await loadViewer();
-        const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
-        return download(c, small ? gzipped : script, {
-          "content-type": "text/javascript; charset=utf-8",
-          "cache-control": "public, max-age=86400",
-          "vary": "accept-encoding",
-          ...(small && { "content-encoding": "gzip" }),
-        }) as never;
+        ...openProblems,
       },
-    );
+    }, (c) => c.redirect("/api/docs", 302))
+    .openapi({
+      ...common,
+      steps: [negotiate(["text/html"])],
+      method: "get",
+      path: "/api/docs",
+      operationId: "getDocs",
+      summary: "Read and try the API in a browser",
+      responses: {
+        200: {
+          description: "A page for people.",
+          content: { "text/html; charset=utf-8": { schema: z.string() } },
+        },
+        ...openProblems,
+      },
+    }, (c) =>
+      c.body(viewerPage, 200, {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": viewerPolicy,
+        "referrer-policy": "no-referrer",
+      }) as never)
+    .openapi({
+      ...common,
+      steps: [negotiate(["text/javascript"])],
+      method: "get",
+      path: "/api/docs/scalar.js",
+      operationId: "getDocsScript",
+      summary: "Get the script of the docs page",
+      responses: {
+        200: {
+          description: "The viewer, Scalar.",
+          content: { "text/javascript; charset=utf-8": { schema: z.string() } },
+        },
+        ...openProblems,
+      },
+    }, async (c) => {
+      const { script, gzipped } = await loadViewer();
+      const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+      return download(c, small ? gzipped : script, {
+        "content-type": "text/javascript; charset=utf-8",
+        "cache-control": "public, max-age=86400",
+        "vary": "accept-encoding",
+        ...(small && { "content-encoding": "gzip" }),
+      }) as never;
+    });
 }
 
 export function docsRoutes(app: App) {
   let bytes: Uint8Array<ArrayBuffer> | undefined;
-  return router().openapi(
-    createRoute({
-      tags: ["Health"],
-      security: [],
-      request: { query: NoQuery },
-      method: "get",
-      path: "/api/openapi.json",
-      operationId: "getDocument",
-      summary: "Get this document",
-      responses: {
-        200: jsonReply("OpenAPI 3.1.", z.looseObject({ openapi: z.string() }).openapi("Document")),
-        ...openProblems,
-      },
-    }),
-    (c) => {
-      bytes ??= new TextEncoder().encode(JSON.stringify(openapiDocument(app)));
-      return download(c, bytes, { "content-type": "application/json" }) as never;
+  return router().openapi({
+    tags: ["Health"],
+    security: [],
+    request: { query: NoQuery },
+    method: "get",
+    path: "/api/openapi.json",
+    operationId: "getDocument",
+    summary: "Get this document",
+    responses: {
+      200: jsonReply("OpenAPI 3.1.", z.looseObject({ openapi: z.string() }).openapi("Document")),
+      ...openProblems,
     },
-  );
+  }, (c) => {
+    bytes ??= new TextEncoder().encode(JSON.stringify(openapiDocument(app)));
+    return download(c, bytes, { "content-type": "application/json" }) as never;
+  });
 }

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
 import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
 import {
@@ -10,7 +10,7 @@ import {
   router,
 } from "./_operation.ts";
 import { pendingMigrations } from "./_metrics.ts";
-import { Problem } from "./_problem.ts";
+import { retryLater } from "./_problem.ts";
 
 const Welcome = z.strictObject({
   msg: z.literal("todos api is up"),
@@ -41,7 +41,7 @@ function notReady(error: unknown): unknown {
   if (error instanceof DatabaseError && error.code === "42501") {
     detail = "The database's role may not read schema_migrations: run db/grants.sql.";
   }
-  return detail ? new Problem("unavailable", detail, { headers: { "retry-after": "1" } }) : error;
+  return detail ? retryLater("unavailable", detail) : error;
 }
 
 /** How long a result is used again: this needs no key, and may be called at any rate. */
@@ -64,7 +64,7 @@ export function healthRoutes({ db, telemetry }: Deps) {
       if (missing.size === 0) return undefined;
       const first = [...missing].sort()[0];
       const detail = `The database lacks ${missing.size} migrations, the first is ${first}.`;
-      return new Problem("unavailable", detail, { headers: { "retry-after": "5" } });
+      return retryLater("unavailable", detail, 5);
     } catch (error) {
       return error;
     }
@@ -83,47 +83,38 @@ export function healthRoutes({ db, telemetry }: Deps) {
   }
 
   return router()
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/api",
-        operationId: "getWelcome",
-        summary: "Check that the API is up",
-        responses: { 200: jsonReply("The API is up.", Welcome), ...openProblems },
-      }),
-      (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200),
-    )
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/api/health/live",
-        operationId: "getLiveness",
-        summary: "Check that the process is alive",
-        description: "Never touches the database: its outage is no reason to restart the API.",
-        responses: { 200: jsonReply("The process is alive.", Health), ...openProblems },
-      }),
-      (c) => c.json({ status: "ok" as const }, 200),
-    )
-    .openapi(
-      createRoute({
-        ...common,
-        method: "get",
-        path: "/api/health/ready",
-        operationId: "getReadiness",
-        summary: "Check that requests can be served",
-        description: "The database answers and has every migration that this build expects.",
-        responses: {
-          200: jsonReply("Requests can be served.", Health),
-          ...openProblems,
-          ...problemResponses("unavailable", "deadline_exceeded"),
-        },
-      }),
-      async (c) => {
-        const problem = await ready();
-        if (problem) throw problem;
-        return c.json({ status: "ok" as const }, 200);
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/api",
+      operationId: "getWelcome",
+      summary: "Check that the API is up",
+      responses: { 200: jsonReply("The API is up.", Welcome), ...openProblems },
+    }, (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200))
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/api/health/live",
+      operationId: "getLiveness",
+      summary: "Check that the process is alive",
+      description: "Never touches the database: its outage is no reason to restart the API.",
+      responses: { 200: jsonReply("The process is alive.", Health), ...openProblems },
+    }, (c) => c.json({ status: "ok" as const }, 200))
+    .openapi({
+      ...common,
+      method: "get",
+      path: "/api/health/ready",
+      operationId: "getReadiness",
+      summary: "Check that requests can be served",
+      description: "The database answers and has every migration that this build expects.",
+      responses: {
+        200: jsonReply("Requests can be served.", Health),
+        ...openProblems,
+        ...problemResponses("unavailable", "deadline_exceeded"),
       },
-    );
+    }, async (c) => {
+      const problem = await ready();
+      if (problem) throw problem;
+      return c.json({ status: "ok" as const }, 200);
+    });
 }

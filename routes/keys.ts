@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { scopes } from "../db/_caller.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
@@ -65,73 +65,61 @@ export function keyRoutes(deps: Deps) {
     problems: ["not_found"],
   });
   return router()
-    .openapi(
-      createRoute({
-        ...listing(deps, { query: pageQuery(keySorts), page: pageOf("Key", Key) }),
-        tags,
-        path: "/api/keys",
-        operationId: "listKeys",
-        summary: "List your keys",
-      }),
-      async (c) => {
-        const { request, list } = pageRequest(c.req.path, c.req.valid("query"), keySorts);
-        const from = chooseDatabase(c, deps);
-        return pageReply(c, await listKeys(from, c.get("credential"), request), list);
-      },
-    )
-    .openapi(
-      createRoute({
-        ...creation(deps, { body: NewKey, row: CreatedKey }),
-        tags,
-        path: "/api/keys",
-        operationId: "createKey",
-        summary: "Create a key",
-        description:
-          "The key is yours. Only an admin key creates an admin key, and no key one that ends later than itself: `expires_at` says when.",
-      }),
-      async (c) => {
-        const credential = c.get("credential");
-        const { secret, hash } = newSecret();
-        const once = idempotency(c, "createKey");
-        const rows = await createKey(db, credential, c.req.valid("json"), hash, once);
-        return createdReply(c, rows, "/api/keys", withKey(deps, c, secret));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...rotation,
-        request: { ...rotation.request, params: ItemParams },
-        tags,
-        path: "/api/keys/{id}/rotate",
-        operationId: "rotateKey",
-        summary: "Replace a key",
-        description:
-          "The new key has the same name, scope and lifetime, and ends no later than the key that asks. The old one works until the overlap ends; it is replaced once.",
-      }),
-      async (c) => {
-        const credential = c.get("credential");
-        const { secret, hash } = newSecret();
-        const { id } = c.req.valid("param");
-        keepDevKey(deps, "keyId", id);
-        const { overlap_seconds } = c.req.valid("json");
-        const once = idempotency(c, `rotateKey/${id}`);
-        const rows = await rotateKey(db, credential, id, overlap_seconds, hash, once);
-        return createdReply(c, rows, "/api/keys", withKey(deps, c, secret));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...deletion(deps),
-        tags,
-        path: "/api/keys/{id}",
-        operationId: "deleteKey",
-        summary: "Revoke a key",
-        description: "Revocation is immediate.",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        keepDevKey(deps, "keyId", id);
-        return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
-      },
-    );
+    .openapi({
+      ...listing(deps, { query: pageQuery(keySorts), page: pageOf("Key", Key) }),
+      tags,
+      path: "/api/keys",
+      operationId: "listKeys",
+      summary: "List your keys",
+    }, async (c) => {
+      const { request, list } = pageRequest(c.req.path, c.req.valid("query"), keySorts);
+      const from = chooseDatabase(c, deps);
+      return pageReply(c, await listKeys(from, c.get("credential"), request), list);
+    })
+    .openapi({
+      ...creation(deps, { body: NewKey, row: CreatedKey }),
+      tags,
+      path: "/api/keys",
+      operationId: "createKey",
+      summary: "Create a key",
+      description:
+        "The key is yours. Only an admin key creates an admin key, and no key one that ends later than itself: `expires_at` says when.",
+    }, async (c) => {
+      const credential = c.get("credential");
+      const { secret, hash } = newSecret();
+      const once = idempotency(c, "createKey");
+      const rows = await createKey(db, credential, c.req.valid("json"), hash, once);
+      return createdReply(c, rows, "/api/keys", withKey(deps, c, secret));
+    })
+    .openapi({
+      ...rotation,
+      request: { ...rotation.request, params: ItemParams },
+      tags,
+      path: "/api/keys/{id}/rotate",
+      operationId: "rotateKey",
+      summary: "Replace a key",
+      description:
+        "The new key has the same name, scope and lifetime, and ends no later than the key that asks. The old one works until the overlap ends; it is replaced once.",
+    }, async (c) => {
+      const credential = c.get("credential");
+      const { secret, hash } = newSecret();
+      const { id } = c.req.valid("param");
+      keepDevKey(deps, "keyId", id);
+      const { overlap_seconds } = c.req.valid("json");
+      const once = idempotency(c, `rotateKey/${id}`);
+      const rows = await rotateKey(db, credential, id, overlap_seconds, hash, once);
+      return createdReply(c, rows, "/api/keys", withKey(deps, c, secret));
+    })
+    .openapi({
+      ...deletion(deps),
+      tags,
+      path: "/api/keys/{id}",
+      operationId: "deleteKey",
+      summary: "Revoke a key",
+      description: "Revocation is immediate.",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      keepDevKey(deps, "keyId", id);
+      return deletedReply(c, await deleteKey(db, c.get("credential"), id, precondition(c)));
+    });
 }

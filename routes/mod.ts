@@ -1,6 +1,6 @@
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
-import { heedingCallers } from "./_leave.ts";
+import { cancelOnDisconnect } from "./_disconnect.ts";
 import { createLimits, type LimitOptions } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
 import { requestMetrics } from "./_metrics.ts";
@@ -30,7 +30,7 @@ export interface AppOptions extends Omit<Deps, "limits" | "tokens">, LimitOption
 export function createApp(options: AppOptions) {
   const deps: Deps = {
     ...options,
-    db: heedingCallers(options.db),
+    db: cancelOnDisconnect(options.db),
     limits: createLimits(options),
     tokens: options.auth && new Tokens(options.auth),
   };

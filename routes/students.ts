@@ -1,4 +1,3 @@
-import { createRoute } from "@hono/zod-openapi";
 import {
   createStudent,
   deleteStudent,
@@ -32,85 +31,70 @@ export function studentRoutes(deps: Deps) {
   const { db } = deps;
   const tags = ["Students"];
   return router()
-    .openapi(
-      createRoute({
-        ...listing(deps, {
-          query: {
-            ...pageQuery(studentSorts),
-            q: words(1000).optional().openapi({
-              description: `Words of the names. ${search}`,
-            }),
-          },
-          page: student.page,
-        }),
-        tags,
-        path: "/api/students",
-        operationId: "listStudents",
-        summary: "List students",
+    .openapi({
+      ...listing(deps, {
+        query: {
+          ...pageQuery(studentSorts),
+          q: words(1000).optional().openapi({
+            description: `Words of the names. ${search}`,
+          }),
+        },
+        page: student.page,
       }),
-      async (c) => {
-        const { request, filter, list } = pageRequest(
-          c.req.path,
-          c.req.valid("query"),
-          studentSorts,
-        );
-        const from = chooseDatabase(c, deps);
-        return pageReply(c, await listStudents(from, c.get("credential"), request, filter), list);
-      },
-    )
-    .openapi(
-      createRoute({
-        ...creation(deps, { body: student.new, row: student.row }),
-        tags,
-        path: "/api/students",
-        operationId: "createStudent",
-        summary: "Create a student",
-      }),
-      async (c) => {
-        const once = idempotency(c, "createStudent");
-        const rows = await createStudent(db, c.get("credential"), c.req.valid("json"), once);
-        return createdReply(c, rows, "/api/students");
-      },
-    )
-    .openapi(
-      createRoute({
-        ...reading(deps, { row: student.row }),
-        tags,
-        path: "/api/students/{id}",
-        operationId: "getStudent",
-        summary: "Get a student",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return itemReply(c, await getStudent(chooseDatabase(c, deps), c.get("credential"), id));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...changing(deps, { body: student.change, row: student.row }),
-        tags,
-        path: "/api/students/{id}",
-        operationId: "updateStudent",
-        summary: "Change a student",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        const change = c.req.valid("json");
-        const rows = await updateStudent(db, c.get("credential"), id, change, precondition(c));
-        return changedReply(c, rows);
-      },
-    )
-    .openapi(
-      createRoute({
-        ...deletion(deps),
-        tags,
-        path: "/api/students/{id}",
-        operationId: "deleteStudent",
-        summary: "Delete a student",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteStudent(db, c.get("credential"), id, precondition(c)));
-      },
-    );
+      tags,
+      path: "/api/students",
+      operationId: "listStudents",
+      summary: "List students",
+    }, async (c) => {
+      const { request, filter, list } = pageRequest(
+        c.req.path,
+        c.req.valid("query"),
+        studentSorts,
+      );
+      const from = chooseDatabase(c, deps);
+      return pageReply(c, await listStudents(from, c.get("credential"), request, filter), list);
+    })
+    .openapi({
+      ...creation(deps, { body: student.new, row: student.row }),
+      tags,
+      path: "/api/students",
+      operationId: "createStudent",
+      summary: "Create a student",
+    }, async (c) => {
+      const once = idempotency(c, "createStudent");
+      const rows = await createStudent(db, c.get("credential"), c.req.valid("json"), once);
+      return createdReply(c, rows, "/api/students");
+    })
+    .openapi({
+      ...reading(deps, { row: student.row }),
+      tags,
+      path: "/api/students/{id}",
+      operationId: "getStudent",
+      summary: "Get a student",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return itemReply(c, await getStudent(chooseDatabase(c, deps), c.get("credential"), id));
+    })
+    .openapi({
+      ...changing(deps, { body: student.change, row: student.row }),
+      tags,
+      path: "/api/students/{id}",
+      operationId: "updateStudent",
+      summary: "Change a student",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      const change = c.req.valid("json");
+      const rows = await updateStudent(db, c.get("credential"), id, change, precondition(c));
+      return changedReply(c, rows);
+    })
+    .openapi({
+      ...deletion(deps),
+      tags,
+      path: "/api/students/{id}",
+      operationId: "deleteStudent",
+      summary: "Delete a student",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return deletedReply(c, await deleteStudent(db, c.get("credential"), id, precondition(c)));
+    });
 }

@@ -1,4 +1,4 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { z } from "@hono/zod-openapi";
 import {
   createTodo,
   deleteTodo,
@@ -80,106 +80,88 @@ export function todoRoutes(deps: Deps) {
   const tags = ["Todos"];
   const ofStudent = listing(deps, { query, page: todo.page }, { problems: ["not_found"] });
   return router()
-    .openapi(
-      createRoute({
-        ...listing(deps, {
-          query: {
-            ...query,
-            include: z.enum(["student"]).optional().openapi({
-              description: "`student`: each todo shows its student as well, or null.",
-              param: offered("student"),
-            }),
-            student_id: idParameter.optional().openapi({
-              description: "Only todos of this student.",
-            }),
-          },
-          page: pageOf("ListedTodo", listed),
-        }),
-        tags,
-        path: "/api/todos",
-        operationId: "listTodos",
-        summary: "List todos",
+    .openapi({
+      ...listing(deps, {
+        query: {
+          ...query,
+          include: z.enum(["student"]).optional().openapi({
+            description: "`student`: each todo shows its student as well, or null.",
+            param: offered("student"),
+          }),
+          student_id: idParameter.optional().openapi({
+            description: "Only todos of this student.",
+          }),
+        },
+        page: pageOf("ListedTodo", listed),
       }),
-      async (c) => {
-        const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
-        const from = chooseDatabase(c, deps);
-        return pageReply(c, await listTodos(from, c.get("credential"), request, filter), list);
-      },
-    )
-    .openapi(
-      createRoute({
-        ...creation(deps, { body: todo.new, row: todo.row }, { problems: ["student_not_found"] }),
-        tags,
-        path: "/api/todos",
-        operationId: "createTodo",
-        summary: "Create a todo",
+      tags,
+      path: "/api/todos",
+      operationId: "listTodos",
+      summary: "List todos",
+    }, async (c) => {
+      const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
+      const from = chooseDatabase(c, deps);
+      return pageReply(c, await listTodos(from, c.get("credential"), request, filter), list);
+    })
+    .openapi({
+      ...creation(deps, { body: todo.new, row: todo.row }, { problems: ["student_not_found"] }),
+      tags,
+      path: "/api/todos",
+      operationId: "createTodo",
+      summary: "Create a todo",
+    }, async (c) => {
+      const once = idempotency(c, "createTodo");
+      const rows = await createTodo(db, c.get("credential"), c.req.valid("json"), once);
+      return createdReply(c, rows, "/api/todos");
+    })
+    .openapi({
+      ...reading(deps, { row: todo.row }),
+      tags,
+      path: "/api/todos/{id}",
+      operationId: "getTodo",
+      summary: "Get a todo",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return itemReply(c, await getTodo(chooseDatabase(c, deps), c.get("credential"), id));
+    })
+    .openapi({
+      ...changing(deps, { body: todo.change, row: todo.row }, {
+        problems: ["student_not_found"],
       }),
-      async (c) => {
-        const once = idempotency(c, "createTodo");
-        const rows = await createTodo(db, c.get("credential"), c.req.valid("json"), once);
-        return createdReply(c, rows, "/api/todos");
-      },
-    )
-    .openapi(
-      createRoute({
-        ...reading(deps, { row: todo.row }),
-        tags,
-        path: "/api/todos/{id}",
-        operationId: "getTodo",
-        summary: "Get a todo",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return itemReply(c, await getTodo(chooseDatabase(c, deps), c.get("credential"), id));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...changing(deps, { body: todo.change, row: todo.row }, {
-          problems: ["student_not_found"],
-        }),
-        tags,
-        path: "/api/todos/{id}",
-        operationId: "updateTodo",
-        summary: "Change a todo",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        const change = c.req.valid("json");
-        return changedReply(
-          c,
-          await updateTodo(db, c.get("credential"), id, change, precondition(c)),
-        );
-      },
-    )
-    .openapi(
-      createRoute({
-        ...deletion(deps),
-        tags,
-        path: "/api/todos/{id}",
-        operationId: "deleteTodo",
-        summary: "Delete a todo",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return deletedReply(c, await deleteTodo(db, c.get("credential"), id, precondition(c)));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...ofStudent,
-        request: { ...ofStudent.request, params: ItemParams },
-        tags: ["Students"],
-        path: "/api/students/{id}/todos",
-        operationId: "listStudentTodos",
-        summary: "List a student's todos",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
-        const from = chooseDatabase(c, deps);
-        const rows = await listStudentTodos(from, c.get("credential"), id, request, filter);
-        return pageReply(c, rows, list);
-      },
-    );
+      tags,
+      path: "/api/todos/{id}",
+      operationId: "updateTodo",
+      summary: "Change a todo",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      const change = c.req.valid("json");
+      return changedReply(
+        c,
+        await updateTodo(db, c.get("credential"), id, change, precondition(c)),
+      );
+    })
+    .openapi({
+      ...deletion(deps),
+      tags,
+      path: "/api/todos/{id}",
+      operationId: "deleteTodo",
+      summary: "Delete a todo",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return deletedReply(c, await deleteTodo(db, c.get("credential"), id, precondition(c)));
+    })
+    .openapi({
+      ...ofStudent,
+      request: { ...ofStudent.request, params: ItemParams },
+      tags: ["Students"],
+      path: "/api/students/{id}/todos",
+      operationId: "listStudentTodos",
+      summary: "List a student's todos",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), todoSorts);
+      const from = chooseDatabase(c, deps);
+      const rows = await listStudentTodos(from, c.get("credential"), id, request, filter);
+      return pageReply(c, rows, list);
+    });
 }

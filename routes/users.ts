@@ -1,4 +1,3 @@
-import { createRoute } from "@hono/zod-openapi";
 import {
   createUser,
   deleteUser,
@@ -35,93 +34,75 @@ export function userRoutes(deps: Deps) {
   const tags = ["Users"];
   const read = reading(deps, { row: user.row });
   return router()
-    .openapi(
-      createRoute({
-        ...listing(deps, { query: pageQuery(userSorts), page: user.page }, { scope: "admin" }),
-        tags,
-        path: "/api/users",
-        operationId: "listUsers",
-        summary: "List users",
+    .openapi({
+      ...listing(deps, { query: pageQuery(userSorts), page: user.page }, { scope: "admin" }),
+      tags,
+      path: "/api/users",
+      operationId: "listUsers",
+      summary: "List users",
+    }, async (c) => {
+      const { request, list } = pageRequest(c.req.path, c.req.valid("query"), userSorts);
+      const from = chooseDatabase(c, deps);
+      return pageReply(c, await listUsers(from, c.get("credential"), request), list);
+    })
+    .openapi({
+      ...creation(deps, { body: user.new, row: user.row }, {
+        scope: "admin",
+        problems: ["email_taken"],
       }),
-      async (c) => {
-        const { request, list } = pageRequest(c.req.path, c.req.valid("query"), userSorts);
-        const from = chooseDatabase(c, deps);
-        return pageReply(c, await listUsers(from, c.get("credential"), request), list);
-      },
-    )
-    .openapi(
-      createRoute({
-        ...creation(deps, { body: user.new, row: user.row }, {
-          scope: "admin",
-          problems: ["email_taken"],
-        }),
-        tags,
-        path: "/api/users",
-        operationId: "createUser",
-        summary: "Create a user",
-      }),
-      async (c) => {
-        const once = idempotency(c, "createUser");
-        const rows = await createUser(db, c.get("credential"), c.req.valid("json"), once);
-        return createdReply(c, rows, "/api/users");
-      },
-    )
-    .openapi(
-      createRoute({
-        ...read,
-        tags,
-        path: "/api/users/{id}",
-        operationId: "getUser",
-        summary: "Get a user",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return itemReply(c, await getUser(chooseDatabase(c, deps), c.get("credential"), id));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...changing(deps, { body: user.change, row: user.row }, { problems: ["email_taken"] }),
-        tags,
-        path: "/api/users/{id}",
-        operationId: "updateUser",
-        summary: "Change a user",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        const change = c.req.valid("json");
-        return changedReply(
-          c,
-          await updateUser(db, c.get("credential"), id, change, precondition(c)),
-        );
-      },
-    )
-    .openapi(
-      createRoute({
-        ...deletion(deps, { scope: "admin" }),
-        tags,
-        path: "/api/users/{id}",
-        operationId: "deleteUser",
-        summary: "Delete a user",
-        description: "With it go all its todos, students and keys. That takes a key of the scope " +
-          "admin, also for one's own account.",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        keepDevKey(deps, "ownerId", id);
-        return deletedReply(c, await deleteUser(db, c.get("credential"), id, precondition(c)));
-      },
-    )
-    .openapi(
-      createRoute({
-        ...read,
-        problems: read.problems.filter((problem) => problem !== "not_found"),
-        request: { ...read.request, params: undefined },
-        tags,
-        path: "/api/me",
-        operationId: "getMe",
-        summary: "Get the user whose key this is",
-      }),
-      async (c) => itemReply(c, await getMe(chooseDatabase(c, deps), c.get("credential"))),
-    );
+      tags,
+      path: "/api/users",
+      operationId: "createUser",
+      summary: "Create a user",
+    }, async (c) => {
+      const once = idempotency(c, "createUser");
+      const rows = await createUser(db, c.get("credential"), c.req.valid("json"), once);
+      return createdReply(c, rows, "/api/users");
+    })
+    .openapi({
+      ...read,
+      tags,
+      path: "/api/users/{id}",
+      operationId: "getUser",
+      summary: "Get a user",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return itemReply(c, await getUser(chooseDatabase(c, deps), c.get("credential"), id));
+    })
+    .openapi({
+      ...changing(deps, { body: user.change, row: user.row }, { problems: ["email_taken"] }),
+      tags,
+      path: "/api/users/{id}",
+      operationId: "updateUser",
+      summary: "Change a user",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      const change = c.req.valid("json");
+      return changedReply(
+        c,
+        await updateUser(db, c.get("credential"), id, change, precondition(c)),
+      );
+    })
+    .openapi({
+      ...deletion(deps, { scope: "admin" }),
+      tags,
+      path: "/api/users/{id}",
+      operationId: "deleteUser",
+      summary: "Delete a user",
+      description:
+        "Deletes all its todos, students and keys as well. It takes the scope admin, also for your own account.",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      keepDevKey(deps, "ownerId", id);
+      return deletedReply(c, await deleteUser(db, c.get("credential"), id, precondition(c)));
+    })
+    .openapi({
+      ...read,
+      problems: read.problems.filter((problem) => problem !== "not_found"),
+      request: { ...read.request, params: undefined },
+      tags,
+      path: "/api/me",
+      operationId: "getMe",
+      summary: "Get the user whose key this is",
+    }, async (c) => itemReply(c, await getMe(chooseDatabase(c, deps), c.get("credential"))));
 }

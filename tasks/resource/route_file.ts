@@ -47,8 +47,9 @@ export function routeFile(
     "itemReply",
     "precondition",
   ];
-  return `import { createRoute${zod ? ", z" : ""} } from "@hono/zod-openapi";
-import { ${queries.join(", ")} } from "../db/${names.table}.ts";
+  return `${zod ? 'import { z } from "@hono/zod-openapi";\n' : ""}import { ${
+    queries.join(", ")
+  } } from "../db/${names.table}.ts";
 import { ${
     table.changes ? "changing, " : ""
   }creation, deletion, listing, reading } from "./_crud.ts";
@@ -69,88 +70,73 @@ export function ${one}Routes(deps: Deps) {
   const { db } = deps;
   const tags = ["${Many}"];
   return router()
-    .openapi(
-      createRoute({
-        ...listing(deps, {
-          query: ${
+    .openapi({
+      ...listing(deps, {
+        query: ${
     filter ? `{ ...pageQuery(${one}Sorts), ${filters.join("\n")} }` : `pageQuery(${one}Sorts)`
   },
-          page: ${one}.page,
-        }),
-        tags,
-        path: "${path}",
-        operationId: "list${Many}",
-        summary: "List ${manyWords}",
+        page: ${one}.page,
       }),
-      async (c) => {
-        const { request, ${
+      tags,
+      path: "${path}",
+      operationId: "list${Many}",
+      summary: "List ${manyWords}",
+    }, async (c) => {
+      const { request, ${
     filter ? "filter, " : ""
   }list } = pageRequest(c.req.path, c.req.valid("query"), ${one}Sorts);
-        const from = chooseDatabase(c, deps);
-        return pageReply(c, await list${Many}(from, c.get("credential"), request${
+      const from = chooseDatabase(c, deps);
+      return pageReply(c, await list${Many}(from, c.get("credential"), request${
     filter ? ", filter" : ""
   }), list);
-      },
-    )
-    .openapi(
-      createRoute({
-        ...creation(deps, { body: ${one}.new, row: ${one}.row }${problems}),
-        tags,
-        path: "${path}",
-        operationId: "create${One}",
-        summary: "Create ${article(words)}",
-      }),
-      async (c) => {
-        const once = idempotency(c, "create${One}");
-        const rows = await create${One}(db, c.get("credential"), c.req.valid("json"), once);
-        return createdReply(c, rows, "${path}");
-      },
-    )
-    .openapi(
-      createRoute({
-        ...reading(deps, { row: ${one}.row }),
-        tags,
-        path: "${path}/{id}",
-        operationId: "get${One}",
-        summary: "Get ${article(words)}",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return itemReply(c, await get${One}(chooseDatabase(c, deps), c.get("credential"), id));
-      },
-    )
-${table.changes ? change(names, problems) : ""}    .openapi(
-      createRoute({
-        ...deletion(deps),
-        tags,
-        path: "${path}/{id}",
-        operationId: "delete${One}",
-        summary: "Delete ${article(words)}",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        return deletedReply(c, await delete${One}(db, c.get("credential"), id, precondition(c)));
-      },
-    );
+    })
+    .openapi({
+      ...creation(deps, { body: ${one}.new, row: ${one}.row }${problems}),
+      tags,
+      path: "${path}",
+      operationId: "create${One}",
+      summary: "Create ${article(words)}",
+    }, async (c) => {
+      const once = idempotency(c, "create${One}");
+      const rows = await create${One}(db, c.get("credential"), c.req.valid("json"), once);
+      return createdReply(c, rows, "${path}");
+    })
+    .openapi({
+      ...reading(deps, { row: ${one}.row }),
+      tags,
+      path: "${path}/{id}",
+      operationId: "get${One}",
+      summary: "Get ${article(words)}",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return itemReply(c, await get${One}(chooseDatabase(c, deps), c.get("credential"), id));
+    })
+${table.changes ? change(names, problems) : ""}    .openapi({
+      ...deletion(deps),
+      tags,
+      path: "${path}/{id}",
+      operationId: "delete${One}",
+      summary: "Delete ${article(words)}",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      return deletedReply(c, await delete${One}(db, c.get("credential"), id, precondition(c)));
+    });
 }
 `;
 }
 
 function change({ one, One, words, table }: Names, problems: string): string {
-  return `    .openapi(
-      createRoute({
-        ...changing(deps, { body: ${one}.change, row: ${one}.row }${problems}),
-        tags,
-        path: "/api/${table}/{id}",
-        operationId: "update${One}",
-        summary: "Change ${article(words)}",
-      }),
-      async (c) => {
-        const { id } = c.req.valid("param");
-        const change = c.req.valid("json");
-        return changedReply(c, await update${One}(db, c.get("credential"), id, change, precondition(c)));
-      },
-    )
+  return `    .openapi({
+      ...changing(deps, { body: ${one}.change, row: ${one}.row }${problems}),
+      tags,
+      path: "/api/${table}/{id}",
+      operationId: "update${One}",
+      summary: "Change ${article(words)}",
+    }, async (c) => {
+      const { id } = c.req.valid("param");
+      const change = c.req.valid("json");
+      return changedReply(c, await update${One}(db, c.get("credential"), id, change, precondition(c)));
+    })
 `;
 }
 

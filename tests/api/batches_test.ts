@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { createApi, type Json, type TestApi } from "../support/api.ts";
+import { holdLock, untilLocked } from "../support/locks.ts";
 
 /** A batch of `PATCH` or `DELETE` with these, or of `POST`. */
 const batch = (api: TestApi, method: string, items: Json[], more = {}) =>
@@ -211,26 +212,33 @@ Deno.test("a batch that waits for a row until it has changed does nothing and sa
   await using api = await createApi();
   const { json: { data: [a, b] } } = await batch(api, "POST", described("a", "b"));
   // Whoever waits has looked at its rows before, and found them as they were.
-  const slow = api.database.db.script(`
-    begin;
-    update todos set description = 'first' where id = ${b.id};
-    select pg_sleep(0.5);
-    commit;`);
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const { settings, db } = api.database;
+  // PostgreSQL tells no more than the beginning of a statement's text.
+  const sentItems = "jsonb_array_elements";
   const items = [{ id: a.id, version: 1, completed: true }, { id: b.id, version: 1 }];
-  const second = await batch(api, "PATCH", items);
-  await slow;
-  assertEquals([second.status, pointers(second)], [412, [["/items/1/version", "stale"]]]);
+  {
+    await using first = await holdLock(
+      settings,
+      `update todos set description = 'first' where id = ${b.id}`,
+    );
+    const waiting = batch(api, "PATCH", items);
+    await untilLocked(db, sentItems);
+    await first.commit();
+    const second = await waiting;
+    assertEquals([second.status, pointers(second)], [412, [["/items/1/version", "stale"]]]);
+  }
   assertEquals((await todos(api)).map(({ completed, version }) => [completed, version]), [[
     false,
     1,
   ], [false, 2]]);
-  const gone = api.database.db.script(`
-    begin; delete from todos where id = ${b.id}; select pg_sleep(0.5); commit;`);
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  const third = await batch(api, "DELETE", [{ id: a.id }, { id: b.id }]);
-  await gone;
-  assertEquals([third.status, pointers(third)], [422, [["/items/1/id", "not_found"]]]);
+  {
+    await using first = await holdLock(settings, `delete from todos where id = ${b.id}`);
+    const waiting = batch(api, "DELETE", [{ id: a.id }, { id: b.id }]);
+    await untilLocked(db, sentItems);
+    await first.commit();
+    const third = await waiting;
+    assertEquals([third.status, pointers(third)], [422, [["/items/1/id", "not_found"]]]);
+  }
   const [left] = await api.database.db.query<{ n: number }>(sql`
     select count(*)::int as n from todos`);
   assertEquals(left!.n, 1);

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect, sql } from "../../postgres/mod.ts";
 import { createApi, type Json, type TestApi } from "../support/api.ts";
+import { holdLock } from "../support/locks.ts";
 import { until } from "../support/pool.ts";
 
 /** A page after this cursor. */
@@ -115,19 +116,16 @@ Deno.test("changes: a change that a slow transaction made early is seen when it 
   const one = reader(api);
   await todo(api, { description: "before" });
   await settled(api, one);
-  const slow = connect(api.database.settings, { session: true });
-  try {
-    await slow.script("begin");
-    await slow.query(sql`insert into todos (owner_id, description) select id, 'slow' from users`);
-    await todo(api, { description: "after" });
-    await one.read();
-    assertEquals([...one.copy.values()].map(({ description }) => description), ["before"]);
-    await slow.script("commit");
-    await settled(api, one);
-    assertEquals(one.copy.size, 3);
-  } finally {
-    await slow.close();
-  }
+  await using slow = await holdLock(
+    api.database.settings,
+    "insert into todos (owner_id, description) select id, 'slow' from users",
+  );
+  await todo(api, { description: "after" });
+  await one.read();
+  assertEquals([...one.copy.values()].map(({ description }) => description), ["before"]);
+  await slow.commit();
+  await settled(api, one);
+  assertEquals(one.copy.size, 3);
 });
 
 Deno.test("changes: whatever writers do beside them, each reader's copy becomes the table [51]", async () => {

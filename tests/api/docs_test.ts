@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertNotMatch, assertRejects } from "@std/assert";
 import { createApi } from "../support/api.ts";
-import { clockAhead } from "../support/socket.ts";
+import { stopClock } from "../support/socket.ts";
 
 Deno.test("GET / redirects to the docs page, which needs no key [30]", async () => {
   await using api = await createApi();
@@ -45,7 +45,7 @@ Deno.test("the docs page: another Accept is 406, a query 400, a trailing slash 4
 
 Deno.test("downloads that nobody reads make room after a second for one that is read [43]", async () => {
   await using api = await createApi();
-  using clock = clockAhead({ stands: true });
+  using clock = stopClock();
   const ask = async () => await api.app.request("http://slate.test/api/docs/scalar.js");
   const unread = await Promise.all(Array.from({ length: 64 }, ask));
   assertEquals((await ask()).status, 429);

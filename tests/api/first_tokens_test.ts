@@ -1,10 +1,9 @@
 /** The account that a person's first token makes [49]. */
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { type Database, sql } from "../../postgres/mod.ts";
 import { createApi } from "../support/api.ts";
-import { testWorkers } from "../support/database.ts";
 import { audience } from "../support/issuer.ts";
-import { until } from "../support/pool.ts";
+import { holdLock, untilLocked } from "../support/locks.ts";
 import { signInApi } from "../support/sign_in.ts";
 
 Deno.test("the first token of a person makes the account, and every later one is the same [49]", async () => {
@@ -51,24 +50,17 @@ Deno.test("20 first requests of a person at once make one account [49]", async (
   await using test = await signInApi();
   const { api, issuer } = test;
   const key = await issuer.sign({ sub: "grace", email: "grace@x.example", email_verified: true });
-  // Some of them have begun, and wait for this row, before one of them goes on. On a cluster they wait
-  // on another node, which this one does not know.
-  const onOtherNodes = testWorkers().length > 0;
-  const other = connect(api.database.settings, { session: true });
-  await other.script("begin; insert into users (name, email) values ('G', 'grace@x.example')");
+  // Some of them have begun, and wait for this row, before one of them goes on.
+  const other = await holdLock(
+    api.database.settings,
+    "insert into users (name, email) values ('G', 'grace@x.example')",
+  );
   const sent = Array.from(
     { length: 20 },
     (_, n) => api.call("POST /api/todos", { key, body: { description: `${n}` } }),
   );
-  await until(async () => {
-    const waiting = await api.database.db.query(sql`
-      select from pg_stat_activity
-      where datname = current_database() and (wait_event = 'transactionid'
-        or ${onOtherNodes} and state = 'active' and query_start < now() - interval '200 ms')`);
-    return waiting.length > 1;
-  });
-  await other.script("rollback");
-  await other.close();
+  await untilLocked(api.database.db, "insert into users", 2);
+  await other[Symbol.asyncDispose]();
   const answers = await Promise.all(sent);
   assertEquals(answers.map(({ status }) => status), Array(20).fill(201));
   const { json } = await api.call("GET /api/todos?limit=100", { key });

@@ -5,7 +5,7 @@ import { type Database, Unreachable } from "../../postgres/mod.ts";
 import { jsonBytes } from "../../routes/_download.ts";
 import { Problem } from "../../routes/_problem.ts";
 import { createApi, type TestApi } from "../support/api.ts";
-import { clockAhead } from "../support/socket.ts";
+import { stopClock } from "../support/socket.ts";
 
 /** The same API, whose database can be taken away. */
 async function startApi(api: TestApi) {
@@ -95,7 +95,7 @@ Deno.test("who has 8 MB of long answers yet to read is refused until they are re
 });
 
 Deno.test("64 MB of long answers are unread at most, whoever asked: the one that nobody reads makes room [44]", async () => {
-  using clock = clockAhead({ stands: true });
+  using clock = stopClock();
   const sent: Promise<void>[] = [];
   // A caller's share is 8 MB, so that many accounts would have any number of them.
   const page = "x".repeat(4 * 1024 * 1024);

@@ -1,5 +1,5 @@
 /** What Deno Deploy does with deno.json's `deploy`, as far as its documents tell. */
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { sql } from "../../postgres/mod.ts";
 import { root } from "../support/root.ts";
@@ -83,14 +83,13 @@ Deno.test({
       where datname = current_database() and pid <> pg_backend_pid()`);
     assertEquals(row!.n, 2, "a small pool stays small");
 
-    // An instance that idles is stopped so, and killed 5 s later.
+    // An instance that idles is stopped so, and killed 5 s later; what has not ended by itself after 4
+    // ends with 1.
     using idle = await dial(listen);
     await idle.write("GET /api/health/live HTTP/1.1\r\nHost: x\r\n\r\n");
     await idle.until("}");
-    const started = performance.now();
     child.kill("SIGINT");
     assertEquals((await child.status).code, 0);
-    assertLess(performance.now() - started, 5000); // the platform's own limit
   },
 });
 

@@ -23,7 +23,7 @@ function spelled(metric: string, attributes: Record<string, string | number>) {
   return { name, labels };
 }
 
-/** The app with a collector, on a database of its own; one connection, and little patience. */
+/** The app with a collector, on a database of its own; one connection, and a short deadline. */
 async function observedApp() {
   const stack = new AsyncDisposableStack();
   const collector = stack.use(startCollector());
@@ -36,7 +36,8 @@ async function observedApp() {
       DATABASE_URL: databaseUrl(await asApplication(database)),
       PORT: String(port),
       POOL_SIZE: "1",
-      REQUEST_DEADLINE_MS: "2000",
+      // Less than the lock_timeout of its role.
+      REQUEST_DEADLINE_MS: "4000",
       RATE_LIMIT: "40",
     },
   ));

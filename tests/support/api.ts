@@ -46,17 +46,23 @@ export interface TestApi extends AsyncDisposable {
   key(email: string, scope?: Scope): Promise<string>;
 }
 
+interface TestOptions extends Partial<Parameters<typeof createApp>[0]> {
+  /** What a request waits for is what the test is about: nothing ends its statement for ten minutes. */
+  waits?: true;
+}
+
 /**
- * The API on a database of its own, which it uses as the application's role; `database.db` is the
- * owner's. Every answer is checked against the OpenAPI document.
+ * The API on a database of its own, which it uses as the application's role, or where it `waits` as
+ * the owner; `database.db` is the owner's. Every answer is checked against the OpenAPI document.
  */
-export async function createApi(options: Partial<Parameters<typeof createApp>[0]> = {}) {
+export async function createApi({ waits, ...options }: TestOptions = {}) {
   const database = await createDatabase();
   const log: string[] = [];
   /** What the log says of each request that failed, which its caller is never told. */
   const failures = new Map<string, string>();
-  const own = options.db
-    ? undefined
+  const own = options.db ? undefined : waits
+    // The role of the application gives up a lock after 5 s.
+    ? connect(database.settings, { size: 4, deadline: 600_000 })
     : connect(await asApplication(database), { size: 4, deadline: 60_000 });
   const db = options.db ?? own!;
   const app = createApp({

@@ -20,7 +20,7 @@ export interface Collector extends AsyncDisposable {
   names(): string[];
   /** The newest points of a metric whose attributes are these, among others. */
   points(metric: string, attributes?: Point["attributes"]): Point[];
-  /** Waits until they are as they should be; gives up after ten seconds. */
+  /** Waits until they are as they should be; gives up after a minute. */
   until(
     metric: string,
     attributes: Point["attributes"],

@@ -44,6 +44,14 @@ export async function until(condition: () => boolean | Promise<boolean>) {
   }
 }
 
+/** What has to come without waiting for anything. Gives up after a minute. */
+export async function soon<Value>(coming: Promise<Value>): Promise<Value> {
+  let come = false;
+  coming.then(() => come = true, () => come = true);
+  await until(() => come);
+  return await coming;
+}
+
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,5 +1,6 @@
 import { spawnLeashed } from "../../embedded/leash.ts";
 export { freePort } from "../../embedded/server.ts";
+import { until } from "./pool.ts";
 import { root } from "./root.ts";
 
 /** A program of ours that runs beside the test. Disposing ends its whole process group. */
@@ -84,4 +85,17 @@ export function startProcess(
       clearTimeout(timer);
     },
   };
+}
+
+/** Waits until nobody listens there any more. */
+export function untilRefused(url: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  return until(async () => {
+    try {
+      (await Deno.connect({ hostname, port: Number(port) })).close();
+      return false;
+    } catch (error) {
+      return error instanceof Deno.errors.ConnectionRefused;
+    }
+  });
 }

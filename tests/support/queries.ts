@@ -93,7 +93,7 @@ export interface Sent<Cause> {
   /** It was sent as one that changes nothing. */
   isRead: boolean;
   cause: Cause;
-  /** What came of it. */
+  /** Its result. */
   rows?: Json[];
   error?: unknown;
 }

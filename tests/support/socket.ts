@@ -1,12 +1,24 @@
 import type { TestApi } from "./api.ts";
+import { until } from "./pool.ts";
 
 /** The API behind a real listener on the loopback. */
 export function listen(app: TestApi["app"]) {
+  let begun = 0;
+  const { get } = Object.getOwnPropertyDescriptor(Request.prototype, "body")!;
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
-    (request, info) => app.fetch(request, info),
+    (request, info) => {
+      const body = () => {
+        begun++;
+        return get!.call(request);
+      };
+      Object.defineProperty(request, "body", { get: body });
+      return app.fetch(request, info);
+    },
   );
   return {
+    /** Waits until so many bodies have begun to be read. */
+    reads: (bodies: number) => until(() => begun === bodies),
     port: server.addr.port,
     origin: `http://127.0.0.1:${server.addr.port}`,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
@@ -44,16 +56,25 @@ export async function dial(port: number) {
 }
 
 /**
- * Sets the clock that performance.now() reads ahead, by what `by` adds, until disposed. One that stands
- * is for what has to happen in less than a time, however slow the machine is.
+ * Stops the clock that performance.now() reads, until disposed. It goes on only as far as a test says,
+ * however long the machine takes.
  */
-export function clockAhead({ stands = false } = {}) {
+export function stopClock() {
   const real = performance.now;
-  const start = real.call(performance);
-  let offset = 0;
-  performance.now = () => (stands ? start : real.call(performance)) + offset;
+  let time = real.call(performance);
+  performance.now = () => time;
   return {
-    by: (milliseconds: number) => void (offset += milliseconds),
+    by: (milliseconds: number) => void (time += milliseconds),
+    /** Moves it on, step by step, until that has come. Gives up after a minute. */
+    async until<Value>(coming: Promise<Value>, step: number): Promise<Value> {
+      let come = false;
+      coming.then(() => come = true, () => come = true);
+      await until(() => {
+        time += step;
+        return come;
+      });
+      return await coming;
+    },
     [Symbol.dispose]: () => void (performance.now = real),
   };
 }

@@ -14,7 +14,7 @@ interface Peer {
 let current: Peer | undefined;
 
 /** The handler, whose statement stops when its caller hangs up, and is not begun after that. */
-export function leavable(handler: Handler): Handler {
+export function cancellable(handler: Handler): Handler {
   return (c: Context) => {
     if (c.env?.gone) throw new DeadlinePassed("its caller hung up");
     current = c.env;
@@ -27,7 +27,7 @@ export function leavable(handler: Handler): Handler {
 }
 
 /** The database as such a handler asks it. */
-export function heedingCallers(db: Database): Database {
+export function cancelOnDisconnect(db: Database): Database {
   const heeding = (kind: "query" | "read") => <Row>(statement: Statement) => {
     const peer = current;
     return db[kind]<Row>(statement, peer && ((stop) => peer.leave = stop));
