@@ -12,6 +12,9 @@ const makes = new RegExp(
   "g",
 );
 
+/** How PostgreSQL's own names go on behind a table's. */
+const generated = "(?:_\\w+)?_(?:pkey|key|idx|fkey|check|excl|seq)\\b";
+
 /** How one example keeps apart from the others of its group. */
 export interface Apart {
   /** A text of it with names of its own: `t` is `t_k7` in all that is said of it. */
@@ -25,7 +28,7 @@ export function apart(examples: string[]): Apart[] {
   if (examples.length === 1) return [{ own: (text) => text, isOf: () => true }];
   const all = examples.map((example, i) => {
     const [names, fixed, mark] = [namesIn(example), fixedIn(example), `_k${i}`];
-    const name = new RegExp(`\\b(${names.join("|")})\\b`, "g");
+    const name = new RegExp(`\\b(${names.join("|")})(?=${generated}|\\b)`, "g");
     // `t_k7_id_key` is, `t_k70` is not.
     const known = new RegExp(`${mark}(?!\\d)`);
     return {
