@@ -1,5 +1,8 @@
 import { assertEquals } from "@std/assert";
+import { connect } from "../../postgres/mod.ts";
 import { createFolder, migration, runDb } from "../../tests/support/command.ts";
+import { createDatabase } from "../../tests/support/database.ts";
+import { readData } from "../proof/data.ts";
 
 const table =
   "create table todos (id bigint constraint todos_pkey primary key, owner_id bigint, n integer);\n";
@@ -66,4 +69,18 @@ Deno.test("check: a number has room in its column, and a table that waits for an
   const { code, stderr } = await runDb(["check"], { folder: folder.path });
   assertEquals(code, 0, stderr);
   assertEquals(stderr.match(/^note: .*/gm), null, stderr);
+});
+
+Deno.test("a table of 1,000 columns is read as any other, each column by its own values", async () => {
+  await using database = await createDatabase({ empty: true });
+  const columns = (write: (n: number) => string) =>
+    Array.from({ length: 1000 }, (_, n) => write(n)).join(", ");
+  await database.db.script(`
+    create table wide (${columns((n) => `c${n} int`)});
+    insert into wide select ${columns((n) => `n + ${n}`)} from generate_series(1, 3) n`);
+  const session = connect(database.settings, { session: true });
+  const data = await readData(session);
+  await session.close();
+  assertEquals(data.length, 1000);
+  assertEquals(new Set(data.map(({ digest }) => digest)).size, 1000);
 });
