@@ -46,7 +46,8 @@ Deno.test({
     const modules = [...collections, "idempotency", "protocol"];
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
-        ...["test", "--allow-all", "--no-check", "--parallel", testLock],
+        // One after the other: they run beside other modules as it is.
+        ...["test", "--allow-all", "--no-check", testLock],
         ...modules.map((name) => `tests/api/${name}_test.ts`),
       ],
       cwd: root,
