@@ -150,5 +150,5 @@ Deno.test("a test that is not run again on another server uses none", async () =
     if ((await usedBy(path)).has(server)) using.push(path);
   }
   assertEquals(using, []);
-  assert((await usedBy("tests/api/todos_test.ts")).has(server));
+  assert((await usedBy("tests/api/users_test.ts")).has(server));
 });
