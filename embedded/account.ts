@@ -35,12 +35,26 @@ function isRoot(): boolean {
   return state === "granted" && Deno.uid() === 0;
 }
 
+const known = new Map<number, boolean>();
+
+/**
+ * Whether there is such an account. A mounted checkout may belong to a number that is none here:
+ * nobody can act as it, and PostgreSQL refuses to run as it.
+ */
+function isKnown(uid: number): boolean {
+  if (!known.has(uid)) {
+    const { success } = new Deno.Command("id", { args: ["-nu", `${uid}`] }).outputSync();
+    known.set(uid, success);
+  }
+  return known.get(uid)!;
+}
+
 /** Whose the path is where that is not root; of a link first its own owner. */
 function ownerOf(path: string): Account | undefined {
   for (const look of [Deno.lstatSync, Deno.statSync]) {
     try {
       const { uid, gid } = look(path);
-      if (uid) return { uid, gid: gid! };
+      if (uid && isKnown(uid)) return { uid, gid: gid! };
     } catch {
       return undefined;
     }
@@ -131,7 +145,7 @@ function ownerOnTheWay(folder: string): Account | undefined {
     } catch {
       return undefined;
     }
-    if (info.uid) return { uid: info.uid, gid: info.gid! };
+    if (info.uid && isKnown(info.uid)) return { uid: info.uid, gid: info.gid! };
     if (info.isSymlink) {
       const target = Deno.readLinkSync(next);
       if (isAbsolute(target)) at = "/";

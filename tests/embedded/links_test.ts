@@ -125,3 +125,15 @@ Deno.test({
 });
 
 const there = (path: string) => Deno.lstat(path).then(() => true, () => false);
+
+Deno.test({
+  name: name("a checkout of a number that is no account here is served by nobody"),
+  ignore,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "slate-mounted-" });
+    await Deno.chown(folder, 424_242, 424_242);
+    assertEquals(account.foreignOwner(folder), undefined);
+    assertEquals(await account.serverAccount(join(folder, ".data")), nobody);
+    await Deno.remove(folder);
+  },
+});
