@@ -3,6 +3,7 @@ import { connect, DatabaseError, sql } from "../../postgres/mod.ts";
 import { dbmateCommand } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { migration } from "../../tests/support/command.ts";
+import { holdLock } from "../../tests/support/locks.ts";
 import { createProject, type Project, until } from "../../tests/support/project.ts";
 
 const files = {
@@ -11,11 +12,7 @@ const files = {
 };
 
 /** Somebody who reads the table in a transaction and stays. */
-async function read(project: Project) {
-  const db = connect(project.settings, { session: true });
-  await db.script("begin; select from a");
-  return { leave: () => db.script("commit"), [Symbol.asyncDispose]: () => db.close() };
-}
+const read = (project: Project) => holdLock(project.settings, "select from a");
 
 function queued(project: Project) {
   return until(() =>
@@ -62,7 +59,7 @@ Deno.test("H19: up gives up its place after --lock-timeout, lets readers pass, a
     value!,
     "002_c.sql: no lock within 1 s, so that readers can go on; trying again (2 of 5)",
   );
-  await reader.leave();
+  await reader.commit();
   assertEquals((await up.status).code, 0);
   assertEquals(await readApplied(project.db), ["001", "002"]);
   await lines.cancel();
@@ -90,8 +87,7 @@ Deno.test("a concurrent build stops nobody while it waits, so it waits as long a
     ),
   });
   await project.run("up", "001");
-  const writer = connect(project.settings, { session: true });
-  await writer.script("begin; insert into a values (1)");
+  await using writer = await holdLock(project.settings, "insert into a values (1)");
   const up = project.start("up", "--lock-timeout", "1");
   await until(() =>
     project.db.query(sql`
@@ -99,8 +95,7 @@ Deno.test("a concurrent build stops nobody while it waits, so it waits as long a
         and query_start < now() - interval '1500 milliseconds' and datname = current_database()
     `)
   );
-  await writer.script("commit");
-  await writer.close();
+  await writer.commit();
   assertEquals((await up.output()).code, 0);
   assertEquals(await readApplied(project.db), ["001", "002"]);
 });

@@ -1,7 +1,8 @@
 /** Several statements under way on one connection: each is done or not, and answered, on its own. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { connect, type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
+import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
+import { holdLock } from "../support/locks.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
 
@@ -23,11 +24,7 @@ const written = ({ db }: TestDatabase) =>
     select n, count(*)::int as times from writes group by n order by n`);
 
 /** Holds the lock of the only row of `locked` until the end of its scope. */
-async function hold({ settings }: TestDatabase) {
-  const session = connect(settings, { session: true });
-  await session.script("begin; update locked set n = n + 1");
-  return { [Symbol.asyncDispose]: () => session.close() };
-}
+const hold = ({ settings }: TestDatabase) => holdLock(settings, "update locked set n = n + 1");
 
 Deno.test("what is asked in one turn leaves in one write and waits for one round trip", async () => {
   await using proxy = openProxy(testServer());
