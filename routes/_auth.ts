@@ -86,7 +86,7 @@ export function authentication(
       answer = problemResponse(c, unauthorized());
     }
     if (tokens && credential && "issuer" in credential && answer.status < 500) {
-      tokens.settle(credential, answer.status === 401 ? undefined : c.get("callerId"));
+      tokens.remember(credential, answer.status === 401 ? undefined : c.get("callerId"));
     }
     finish(answer, c.get("callerId"), c.get("sent"));
     return answer;

@@ -93,7 +93,7 @@ export class Tokens {
   }
 
   /** Remembers whose account it is, or that there is none any more. */
-  settle({ subject }: Identity, ownerId: string | undefined) {
+  remember({ subject }: Identity, ownerId: string | undefined) {
     if (ownerId === undefined) this.#owners.delete(subject);
     else this.#owners.set(subject, ownerId);
   }

@@ -1,7 +1,7 @@
 import { connect, DatabaseError } from "../../postgres/mod.ts";
 import { explained } from "../advice.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import { Failure } from "../command.ts";
 import { type Migration, shownPath } from "../files/migrations.ts";
 import type { Finding } from "../finding.ts";

@@ -1,5 +1,5 @@
 import { describeDifferences, type Difference } from "../catalog/catalog.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
 import { emptyTables, lostData, readData } from "../proof/data.ts";
@@ -129,11 +129,11 @@ async function succeeds(
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (error instanceof ReplayFailure && stopsAtRows(error.cause)) {
-      stops.push(told(error));
+      stops.push(messageOf(error));
       await emptied();
       return await runs(run, faults);
     }
-    faults.push(told(error));
+    faults.push(messageOf(error));
     return false;
   }
 }
@@ -144,7 +144,7 @@ async function runs(run: () => Promise<void>, faults: string[]): Promise<boolean
     return true;
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    faults.push(told(error));
+    faults.push(messageOf(error));
     return false;
   }
 }
@@ -153,7 +153,7 @@ function isRefusal(error: unknown): error is Error {
   return error instanceof ReplayFailure || error instanceof GrammarError;
 }
 
-const told = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
+const messageOf = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
 
 function left(differences: Difference[], part: string): string[] {
   const real = differences.filter(({ kind }) => kind !== "column order");
