@@ -6,13 +6,14 @@ import { sql, type Statement } from "../postgres/mod.ts";
  * that it costs the same at row 10 and at row 10,000,000.
  */
 
-/** One page. */
 export interface Page extends Authorization {
   /** A JSON array as text. */
   data: string;
   /** The row that the next page starts after; null on the last page. */
   last_id: string | null;
   last_value: string | null;
+  /** Of a list within a row: whether the caller has that row at all. */
+  present?: boolean;
 }
 
 /** Where a page starts: after the row with this id and, where the sort is another, this value. */
@@ -21,7 +22,6 @@ export interface After {
   value: string | null;
 }
 
-/** Which page to read. */
 export interface PageRequest<Sort extends string> {
   sort: Sort;
   descending: boolean;

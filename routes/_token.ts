@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
-import type { Scope } from "../db/_caller.ts";
+import { type Scope, scopes } from "../db/_caller.ts";
 import { callersId, type Identity } from "../db/_identity.ts";
 import { digest } from "../db/_secret.ts";
 import { Bounded } from "./_counters.ts";
@@ -37,13 +37,6 @@ const keptMs = 5 * 60_000;
 
 /** After a failure the issuer is left alone for so long. */
 const restMs = 1_000;
-
-/** The words of the claim `scope` that mean one here, the widest first. */
-const words: [string, Scope][] = [
-  ["slate:admin", "admin"],
-  ["slate:write", "write"],
-  ["slate:read", "read"],
-];
 
 /** What is kept of a token that was verified. */
 interface Verified {
@@ -195,7 +188,8 @@ function read(payload: JWTPayload, issuer: string): Verified | undefined {
       name: [...named || subject].slice(0, 100).join(""),
       email: address ? email : undefined,
     },
-    scope: words.find(([word]) => given.includes(word))?.[1],
+    // The widest.
+    scope: scopes.findLast((one) => given.includes(`slate:${one}`)),
     expires: exp!,
     verifiedAt: Date.now(),
   };

@@ -12,11 +12,11 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 /** The demo's page at `/`, and what it is made of: where it is, `/` no longer leads to the docs. */
 export function demoRoutes() {
   const app = new Hono();
-  const files = [["/", page, "text/html"], ["/demo.js", script, "text/javascript"], [
-    "/demo.css",
-    style,
-    "text/css",
-  ]] as const;
+  const files = [
+    ["/", page, "text/html"],
+    ["/demo.js", script, "text/javascript"],
+    ["/demo.css", style, "text/css"],
+  ] as const;
   for (const [path, text, type] of files) {
     const headers = {
       "content-type": `${type}; charset=utf-8`,
