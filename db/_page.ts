@@ -12,8 +12,6 @@ export interface Page extends Authorization {
   /** The row that the next page starts after; null on the last page. */
   last_id: string | null;
   last_value: string | null;
-  /** Of a list within a row: whether the caller has that row at all. */
-  present?: boolean;
 }
 
 /** Where a page starts: after the row with this id and, where the sort is another, this value. */

@@ -128,13 +128,18 @@ export function listTodos(
     from caller, page`);
 }
 
+export interface StudentTodos extends Page {
+  /** The student is the caller's at all. */
+  present: boolean;
+}
+
 export function listStudentTodos(
   db: Database,
   credential: Credential,
   studentId: string,
   request: TodoPage,
   filter: TodoFilter,
-): Promise<Page[]> {
+): Promise<StudentTodos[]> {
   const { ownerId } = credential;
   const { q } = filter;
   const order = todoSorts[request.sort].order(request);

@@ -66,7 +66,7 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
 /** Answers a page, with the Link to the next one. Throws 401, 403, and 404 where it is not `present`. */
 export function pageReply(
   c: Context<{ Variables: Variables }>,
-  rows: Page[],
+  rows: (Page & { present?: boolean })[],
   { query, context }: { query: PageQuery; context: string },
 ) {
   const page = permit(c, rows);

@@ -13,7 +13,7 @@ import { loadSchema, refusedLine, withoutPsql } from "../schema/load.ts";
 import type { Scratch } from "../scratch.ts";
 
 /** The schema file without psql's own commands, which pg_dump writes; undefined where there is none. */
-export async function readSchemaFile(): Promise<string | undefined> {
+async function readSchemaFile(): Promise<string | undefined> {
   const text = await readIfThere(schemaFile());
   return text === undefined ? undefined : withoutPsql(text);
 }

@@ -16,7 +16,7 @@ import { openScratch } from "../scratch.ts";
  * migrations and of the code that reads catalogs, so that a second question needs no scratch
  * server. Throws a ReplayFailure.
  */
-export async function expectedCatalog(
+async function expectedCatalog(
   migrations: Migration[],
   live: Database,
 ): Promise<Catalog> {
