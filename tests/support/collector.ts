@@ -1,4 +1,5 @@
 /** A collector of OpenTelemetry: what it is sent in OTLP's JSON, over HTTP on the loopback. */
+import { until } from "./pool.ts";
 
 // deno-lint-ignore no-explicit-any -- OTLP's JSON, whose parts are compared
 type Json = any;
@@ -16,11 +17,11 @@ export interface Collector extends AsyncDisposable {
   /** What a process has to have in its environment to tell this one. */
   env: Record<string, string>;
   spans: Json[];
-  /** The metrics that were told. */
+  /** The metrics that were sent. */
   names(): string[];
   /** The newest points of a metric whose attributes are these, among others. */
   points(metric: string, attributes?: Point["attributes"]): Point[];
-  /** Waits until they are as they should be; gives up after a minute. */
+  /** Waits until they are as they should be; gives up after three minutes. */
   until(
     metric: string,
     attributes: Point["attributes"],
@@ -40,8 +41,8 @@ export function startCollector(): Collector {
         for (const scope of scopeSpans) spans.push(...scope.spans);
       }
       for (const { scopeMetrics } of resourceMetrics) {
-        for (const { metrics: told } of scopeMetrics) {
-          for (const metric of told) {
+        for (const { metrics: sent } of scopeMetrics) {
+          for (const metric of sent) {
             metrics.set(
               metric.name,
               (metric.gauge ?? metric.histogram ?? metric.sum).dataPoints.map(pointOf),
@@ -66,15 +67,11 @@ export function startCollector(): Collector {
     spans,
     names: () => [...metrics.keys()],
     points,
-    async until(metric, attributes, holds) {
-      for (const end = Date.now() + 60_000; !holds(points(metric, attributes));) {
-        if (Date.now() > end) {
-          const told = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
-          throw new Error(`${metric} ${JSON.stringify(attributes)} never held: ${told}`);
-        }
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    },
+    until: (metric, attributes, holds) =>
+      until(() => holds(points(metric, attributes)), () => {
+        const came = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
+        return `${metric} ${JSON.stringify(attributes)}; what came is ${came}`;
+      }),
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }
