@@ -4,7 +4,7 @@ import type { Authorization } from "../db/_row.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveCaller } from "../db/keys.ts";
 import { DatabaseError, retriedOn } from "../postgres/mod.ts";
-import { openKey } from "./_dev_key.ts";
+import { devKeyFor } from "./_dev_key.ts";
 import {
   errorResponse,
   insufficientScope,
@@ -42,7 +42,7 @@ export function authentication(
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined
-      ? devKey && openKey(c, devKey, corsOrigins)
+      ? devKey && devKeyFor(c, devKey, corsOrigins)
       : /^bearer +(\S+) *$/i.exec(header)?.[1];
     let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
     // A JSON Web Token has three parts.

@@ -7,7 +7,7 @@ import { jsonBody } from "./_body.ts";
 import { malformedHeader, mostFaults, type ProblemCode, problems } from "./_problem.ts";
 import { cancellable } from "./_disconnect.ts";
 import { hasPrecondition, refusePreconditions } from "./_precondition.ts";
-import { type Deps, fuse, type Handler, type Step, type Variables } from "./_step.ts";
+import { compose, type Deps, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
 
 export type { Deps } from "./_step.ts";
@@ -32,7 +32,7 @@ export function router(tag = "") {
     const all = [...steps, validation((route.request ?? {}) as Validated)];
     if (!hasPrecondition(route)) all.push(refusePreconditions);
     const path = [route.path.replaceAll(/\{(\w+)\}/g, ":$1")];
-    return app.on(route.method, path, ...[middleware].flat(), fuse(all, cancellable(handler)));
+    return app.on(route.method, path, ...[middleware].flat(), compose(all, cancellable(handler)));
   }) as typeof app.openapi;
   return app;
 }

@@ -47,6 +47,6 @@ export type Step = (
 ) => Response | Promise<Response>;
 
 /** Makes one function of the steps and their handler. */
-export function fuse(steps: Step[], handler: Handler): Handler {
+export function compose(steps: Step[], handler: Handler): Handler {
   return steps.reduceRight<Handler>((next, step) => (c) => step(c, next), handler);
 }

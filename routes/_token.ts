@@ -36,7 +36,7 @@ const renewalMs = 60_000;
 const keptMs = 5 * 60_000;
 
 /** After a failure the issuer is left alone for so long. */
-const restMs = 1_000;
+const backOffMs = 1_000;
 
 /** What is kept of a token that was verified. */
 interface Verified {
@@ -60,7 +60,7 @@ export class Tokens {
   /** The users of the people that this instance has seen, by subject. */
   readonly #owners = new Bounded<string>();
   #keys: Promise<Keys> | undefined;
-  #restUntil = 0;
+  #backOffUntil = 0;
   /** When the key set is fetched anew. */
   #renewAt = 0;
 
@@ -141,14 +141,14 @@ export class Tokens {
 
   /** A document of the issuer, who is left alone for a while after a failure, whoever asks. */
   async #fetch(address: string, options: RequestInit) {
-    if (Date.now() < this.#restUntil) throw new Error("the issuer is left alone");
+    if (Date.now() < this.#backOffUntil) throw new Error("the issuer is left alone");
     try {
       const response = await fetch(address, { ...options, redirect: "error" });
       if (response.ok) return await response.json();
       await response.body?.cancel();
       throw new Error(`${address} answers ${response.status}`);
     } catch (error) {
-      this.#restUntil = Date.now() + restMs;
+      this.#backOffUntil = Date.now() + backOffMs;
       throw error;
     }
   }
@@ -160,7 +160,7 @@ export class Tokens {
     const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const document = await this.#fetch(address, { signal: AbortSignal.timeout(fetchLimitMs) });
     if (document.issuer === issuer) return new URL(document.jwks_uri);
-    this.#restUntil = Date.now() + restMs;
+    this.#backOffUntil = Date.now() + backOffMs;
     throw new Error(`${address} is of ${document.issuer}`);
   }
 }
