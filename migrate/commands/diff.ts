@@ -9,7 +9,7 @@ import { parse, shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
 import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
-import { openSources, readSource } from "../draft/sources.ts";
+import { openSources, readNamed, readSource } from "../draft/sources.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -191,13 +191,7 @@ function withPlaces(lost: string[]): string {
 
 /** The statements of a hint, which is a migration like any other. Throws a Failure. */
 async function readHint(path: string): Promise<Steps> {
-  let bytes;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(`--hint ${path} is not there`, exit.usage);
-  }
+  const bytes = await readNamed(path, `--hint ${path} is not there`);
   // A hint needs no number of its own.
   const { migration, findings } = parse(join(dirname(path), `0_${basename(path)}`), bytes);
   if (!migration) {

@@ -119,7 +119,7 @@ async function behind(db: Database, part: string): Promise<string[]> {
 /** Whether it runs, with the rows that are there or, where these stop it, without any. */
 async function succeeds(
   run: () => Promise<void>,
-  emptied: () => Promise<void>,
+  emptied: (() => Promise<void>) | undefined,
   faults: string[],
   stops: string[],
 ): Promise<boolean> {
@@ -128,22 +128,11 @@ async function succeeds(
     return true;
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    if (error instanceof ReplayFailure && stopsAtRows(error.cause)) {
+    if (emptied && error instanceof ReplayFailure && stopsAtRows(error.cause)) {
       stops.push(messageOf(error));
       await emptied();
-      return await runs(run, faults);
+      return await succeeds(run, undefined, faults, stops);
     }
-    faults.push(messageOf(error));
-    return false;
-  }
-}
-
-async function runs(run: () => Promise<void>, faults: string[]): Promise<boolean> {
-  try {
-    await run();
-    return true;
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
     faults.push(messageOf(error));
     return false;
   }

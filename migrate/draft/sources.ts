@@ -81,17 +81,21 @@ async function openSource(scratch: Scratch, { name, fill }: Source): Promise<Sch
   });
 }
 
-async function readFile(path: string): Promise<Source> {
-  let bytes;
+/** The bytes of a file that an option names. Throws a Failure that says `missing`. */
+export async function readNamed(path: string, missing: string): Promise<Uint8Array> {
   try {
-    bytes = await Deno.readFile(path);
+    return await Deno.readFile(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(
-      `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
-      exit.usage,
-    );
+    if (error instanceof Deno.errors.NotFound) throw new Failure(missing, exit.usage);
+    throw error;
   }
+}
+
+async function readFile(path: string): Promise<Source> {
+  const bytes = await readNamed(
+    path,
+    `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
+  );
   const refuse = (line: number, message: string, remedy: string) => {
     const place = line > 0 ? `${shownPath(path)}:${line}` : shownPath(path);
     throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);
