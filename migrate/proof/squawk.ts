@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { temporaryFolder } from "../../embedded/leash.ts";
+import { temporaryFolder } from "../../embedded/watchdog.ts";
 import { exit, Failure } from "../command.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
