@@ -1,5 +1,4 @@
 /** A collector of OpenTelemetry: what it is sent in OTLP's JSON, over HTTP on the loopback. */
-import { until } from "./pool.ts";
 
 // deno-lint-ignore no-explicit-any -- OTLP's JSON, whose parts are compared
 type Json = any;
@@ -17,11 +16,11 @@ export interface Collector extends AsyncDisposable {
   /** What a process has to have in its environment to tell this one. */
   env: Record<string, string>;
   spans: Json[];
-  /** The metrics that were sent. */
+  /** The metrics that were told. */
   names(): string[];
   /** The newest points of a metric whose attributes are these, among others. */
   points(metric: string, attributes?: Point["attributes"]): Point[];
-  /** Waits until they are as they should be; gives up after three minutes. */
+  /** Waits until they are as they should be; gives up after a minute. */
   until(
     metric: string,
     attributes: Point["attributes"],
@@ -41,8 +40,8 @@ export function startCollector(): Collector {
         for (const scope of scopeSpans) spans.push(...scope.spans);
       }
       for (const { scopeMetrics } of resourceMetrics) {
-        for (const { metrics: sent } of scopeMetrics) {
-          for (const metric of sent) {
+        for (const { metrics: told } of scopeMetrics) {
+          for (const metric of told) {
             metrics.set(
               metric.name,
               (metric.gauge ?? metric.histogram ?? metric.sum).dataPoints.map(pointOf),
@@ -67,11 +66,15 @@ export function startCollector(): Collector {
     spans,
     names: () => [...metrics.keys()],
     points,
-    until: (metric, attributes, holds) =>
-      until(() => holds(points(metric, attributes)), () => {
-        const came = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
-        return `${metric} ${JSON.stringify(attributes)}; what came is ${came}`;
-      }),
+    async until(metric, attributes, holds) {
+      for (const end = Date.now() + 60_000; !holds(points(metric, attributes));) {
+        if (Date.now() > end) {
+          const told = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
+          throw new Error(`${metric} ${JSON.stringify(attributes)} never held: ${told}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
 }

@@ -1,3 +1,4 @@
+import { assert } from "@std/assert";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { testServer } from "./database.ts";
@@ -35,20 +36,10 @@ async function countBackends(admin: Database, applicationName: string): Promise<
   return row!.n;
 }
 
-type Found = boolean | unknown[];
-
-/**
- * Waits for what happens in its own time, however slow the machine is: until it is true, or rows are
- * found. Gives up after three minutes and says `what` it waited for.
- */
-export async function until(
-  condition: () => Found | Promise<Found>,
-  what = () => `${condition} for three minutes`,
-) {
-  for (let attempt = 0;; attempt++) {
-    const found = await condition();
-    if (Array.isArray(found) ? found.length > 0 : found) return;
-    if (attempt === 3600) throw new Error(`waited for ${what()}`);
+/** Waits for what happens in its own time, however slow the machine is. */
+export async function until(condition: () => boolean | Promise<boolean>) {
+  for (let attempt = 0; !await condition(); attempt++) {
+    assert(attempt < 3600, "it did not come true within three minutes");
     await pause(50);
   }
 }

@@ -4,8 +4,6 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { createFolder, dbCommand, type Outcome, runDb, runDbmate } from "./command.ts";
 import { createDatabase } from "./database.ts";
 
-export { until } from "./pool.ts";
-
 /** A folder of migrations and an empty database of the test's own, with the two tools for them. */
 export interface Project extends AsyncDisposable {
   /** Where the migrations are. */
@@ -42,4 +40,12 @@ export async function createProject(
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Waits until a query finds something. Gives up after a minute, so that a test cannot hang. */
+export async function until(found: () => Promise<unknown[]>) {
+  for (const end = Date.now() + 60_000; (await found()).length === 0;) {
+    if (Date.now() > end) throw new Error(`waited a minute for ${found}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
 }
