@@ -1,7 +1,11 @@
 import { resolve } from "node:path";
 import { whenTaskIsGone } from "../embedded/leash.ts";
-import { connect, type Database, DatabaseError, sql } from "../postgres/mod.ts";
-import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
+import { connect, type Database, DatabaseError, sql, Unreachable } from "../postgres/mod.ts";
+import {
+  type DatabaseSettings,
+  describeDatabase,
+  readDatabaseSettings,
+} from "../postgres/settings.ts";
 import { versionsTable } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
@@ -35,8 +39,10 @@ export interface ScratchOptions {
  */
 export async function openScratch(options: ScratchOptions = {}): Promise<Scratch> {
   const { SCRATCH_DATABASE_URL } = environment();
+  lastOpened = undefined;
   const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
   const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
+  lastOpened = describeDatabase(server);
   const db = connect(server, { session: true, deadline: 300_000 });
   const created: string[] = [];
   let roles: Roles = { made: [], named: [] };
@@ -59,15 +65,27 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     if (searchPath) await db.script(`alter database ${database} set search_path = ${searchPath}`);
     return database;
   };
-  const drop = async (databases: string[], roles: string[]) => {
-    for (const name of databases) await dropDatabase(db, { ...server, database: name });
+  const drop = async (databases: string[], roles: string[], by: Database = db) => {
+    for (const name of databases) await dropDatabase(by, { ...server, database: name });
     // All at once: one may have granted the membership of another.
-    if (roles.length > 0) await db.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
+    if (roles.length > 0) await by.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
   };
   const dispose = async () => {
     try {
       // The embedded one goes away as a whole.
-      if (!own) await drop(created, [...roles.made, ...roles.named]);
+      if (own) return;
+      const left = [...roles.made, ...roles.named];
+      await drop(created, left).catch(async (error) => {
+        if (!(error instanceof Unreachable)) throw error;
+        // Its session was ended, not the server: another one clears away.
+        await once(server, async (another) => {
+          if (left.length > 0) await another.query(forRoles);
+          await drop(created, left, another);
+        });
+      });
+    } catch (error) {
+      // What cannot be reached cannot be cleared; the work has told it, and the next run will do it.
+      if (!(error instanceof Unreachable)) throw error;
     } finally {
       await db.close();
       await own?.stop();
@@ -94,6 +112,30 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     throw error;
   }
 }
+
+/** The scratch server, as messages about its connections begin. */
+let lastOpened: string | undefined;
+
+/** What to do about a connection to the scratch server that broke; undefined: it was another one. */
+export function scratchRemedy({ message }: Unreachable): string | undefined {
+  const isOurs = /^scratch_\d/.test(message) || lastOpened && message.startsWith(lastOpened);
+  if (!isOurs) return;
+  return environment().SCRATCH_DATABASE_URL
+    ? "the scratch server ended it, and nothing else was touched: run it again, or unset SCRATCH_DATABASE_URL for a server of its own"
+    : "the scratch server ended it, and nothing else was touched: run it again";
+}
+
+async function once(server: DatabaseSettings, work: (db: Database) => Promise<void>) {
+  const db = connect(server, { session: true, deadline: 300_000 });
+  try {
+    await work(db);
+  } finally {
+    await db.close();
+  }
+}
+
+/** Until its session ends, nobody else has a scratch server with roles here. */
+const forRoles = sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`;
 
 /** A session of the server, as long as that runs: numbers of processes come again. */
 const sessionName = sql`a.pid || '_' || (extract(epoch from a.backend_start) * 1000000)::bigint`;
@@ -184,7 +226,7 @@ async function makeRoles(
 ): Promise<Roles> {
   const { made, named } = await rolesOf(migrations, scripts);
   if (made.length + named.length === 0) return { made, named };
-  await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
+  await db.query(forRoles);
   const wanted = JSON.stringify([...made, ...named]);
   const there = await db.query<{ rolname: string }>(sql`
     select rolname from pg_roles

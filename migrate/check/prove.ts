@@ -40,7 +40,7 @@ export async function prove(
     return await checkQueries(await scratch.create(), whole);
   });
   queries.catch(built.reject);
-  const [trip, rows, squawk, schema, misfits] = await Promise.all([
+  const [trip, rows, squawk, schema, misfits] = await settled([
     servers.onStage(history, migrations, (stage) => roundTrip(stage, history, migrations, told)),
     built.promise.then((shapes) =>
       servers.onStage(history, migrations, async (stage) => {
@@ -58,6 +58,17 @@ export async function prove(
   ]);
   const unfit = misfits.map((misfit) => ({ ...misfit, rule: "queries" }));
   return [...withoutRepetition(trip, rows, squawk), ...schema, ...unfit];
+}
+
+/** All of them, or what failed first, once none is at work any more: each clears away behind it. */
+async function settled<Results extends unknown[]>(
+  works: { [Work in keyof Results]: Promise<Results[Work]> },
+): Promise<Results> {
+  try {
+    return await Promise.all(works) as Results;
+  } finally {
+    await Promise.allSettled(works);
+  }
 }
 
 /** What is found by several proofs is said once, by the one that knows most. */
