@@ -46,8 +46,13 @@ export async function prove(
       servers.onStage(history, migrations, async (stage) => {
         const { findings, unfilled } = await withRows(stage, history, migrations, shapes ?? []);
         const once = new Map(unfilled.map(({ table, reason }) => [table, reason]));
-        for (const [table, reason] of once) {
-          say(`note: no row could be made for ${table} (${reason}): proven with it empty only`);
+        // A table without rows leaves those without any that refer to it.
+        for (const [reason, tables] of Map.groupBy(once.keys(), (table) => once.get(table)!)) {
+          const empty = tables.length === 1 ? "it" : "them";
+          const names = tables.join(", ");
+          say(
+            `note: no row could be made for ${names} (${reason}): proven with ${empty} empty only`,
+          );
         }
         return findings;
       })
