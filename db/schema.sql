@@ -341,7 +341,13 @@ create function history_of(owner bigint)
   language sql
   stable
 as $$
-  select system_identifier::text from pg_control_system()
+  select concat_ws(
+    ' ', system_identifier,
+    -- From a promotion to the checkpoint after it only the second knows.
+    greatest(timeline_id, min_recovery_end_timeline),
+    to_regclass('public.todos')::oid
+  )
+  from pg_control_system(), pg_control_checkpoint(), pg_control_recovery()
 $$;
 
 comment on function history_of(bigint) is 'Whose count the transactions of this owner''s changes are numbered by.';
