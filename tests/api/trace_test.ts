@@ -14,7 +14,7 @@ Deno.test("with OTEL_DENO=true each request's trace holds a span for its stateme
   await using child = startProcess(
     ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
     {
-      DATABASE_URL: databaseUrl(await asApplication(database)),
+      DATABASE_URL: databaseUrl(asApplication(database)),
       PORT: String(port),
       ...collector.env,
       OTEL_BSP_SCHEDULE_DELAY: "200",

@@ -16,7 +16,7 @@ interface Instance {
 }
 
 async function startInstance(database: TestDatabase): Promise<Instance> {
-  return await startOn(await asApplication(database), freePort());
+  return await startOn(asApplication(database), freePort());
 }
 
 async function startOn(settings: DatabaseSettings, port: number): Promise<Instance> {
@@ -88,7 +88,7 @@ Deno.test("drain: a request that was answered before its body came does not dela
 Deno.test("drain: three instances are restarted one after the other behind a proxy, and no request fails", async () => {
   await using database = await createDatabase();
   const ports = [freePort(), freePort(), freePort()];
-  const settings = await asApplication(database);
+  const settings = asApplication(database);
   const instances = await Promise.all(ports.map((port) => startOn(settings, port)));
   let turn = 0;
   // As any proxy does: whom it cannot reach, it passes over. What was sent may be sent again, since

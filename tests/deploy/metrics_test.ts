@@ -33,7 +33,7 @@ async function observedApp() {
     ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
     {
       ...collector.env,
-      DATABASE_URL: databaseUrl(await asApplication(database)),
+      DATABASE_URL: databaseUrl(asApplication(database)),
       PORT: String(port),
       POOL_SIZE: "1",
       // Less than the lock_timeout of its role.

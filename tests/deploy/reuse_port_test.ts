@@ -17,7 +17,7 @@ Deno.test({
     await using database = await createDatabase();
     const port = freePort();
     const env = {
-      DATABASE_URL: databaseUrl(await asApplication(database)),
+      DATABASE_URL: databaseUrl(asApplication(database)),
       PORT: String(port),
       POOL_SIZE: "5",
       RATE_LIMIT: "0",

@@ -63,7 +63,7 @@ export async function createApi({ waits, ...options }: TestOptions = {}) {
   const own = options.db ? undefined : waits
     // The role of the application gives up a lock after 5 s.
     ? connect(database.settings, { size: 4, deadline: 600_000 })
-    : connect(await asApplication(database), { size: 4, deadline: 60_000 });
+    : connect(asApplication(database), { size: 4, deadline: 60_000 });
   const db = options.db ?? own!;
   const app = createApp({
     db,
