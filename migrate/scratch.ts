@@ -10,8 +10,9 @@ import { versionsTable } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
-import { type Roles, rolesOf, schemasOf } from "./files/surroundings.ts";
+import { type Roles, schemasOf } from "./files/surroundings.ts";
 import { environment, project } from "./project.ts";
+import { allowed, forRoles, makeRoles } from "./scratch_roles.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
 export interface Scratch extends AsyncDisposable {
@@ -134,9 +135,6 @@ async function once(server: DatabaseSettings, work: (db: Database) => Promise<vo
   }
 }
 
-/** Until its session ends, nobody else has a scratch server with roles here. */
-const forRoles = sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`;
-
 /** A session of the server, as long as that runs: numbers of processes come again. */
 const sessionName = sql`a.pid || '_' || (extract(epoch from a.backend_start) * 1000000)::bigint`;
 
@@ -164,12 +162,6 @@ async function dropAbandoned(db: Database) {
       if (!(error instanceof DatabaseError && error.code === "55006")) throw error;
     }
   }
-}
-
-/** Whether migrations touch what the databases of a server share: such need a server alone. */
-export async function needsServerAlone(migrations: Migration[]): Promise<boolean> {
-  const { made, named } = await rolesOf(migrations);
-  return made.length + named.length > 0;
 }
 
 /** dbmate makes its table, and the first schema of the search_path, before the first migration. */
@@ -214,31 +206,6 @@ async function runPreparation(db: Database) {
   }
 }
 
-/**
- * Makes the roles that migrations expect and the server lacks. Returns those that have to go again,
- * the ones that the migrations make themselves among them. Until then nobody else has a scratch server
- * with roles here: their names belong to the server as a whole.
- */
-async function makeRoles(
-  db: Database,
-  server: DatabaseSettings,
-  { migrations = [], scripts = [] }: ScratchOptions,
-): Promise<Roles> {
-  const { made, named } = await rolesOf(migrations, scripts);
-  if (made.length + named.length === 0) return { made, named };
-  await db.query(forRoles);
-  const wanted = JSON.stringify([...made, ...named]);
-  const there = await db.query<{ rolname: string }>(sql`
-    select rolname from pg_roles
-    where rolname in (select json_array_elements_text(${wanted}::text::json))`);
-  const known = new Set(there.map(({ rolname }) => rolname));
-  for (const name of named.filter((name) => !known.has(name))) {
-    await allowed(server, "createrole", () => db.script(`create role ${quoteName(name)}`));
-  }
-  const ours = (names: string[]) => names.filter((name) => !known.has(name));
-  return { made: ours(made), named: ours(named) };
-}
-
 /** A subscription keeps its database: it goes first, without a word to the publisher. */
 async function dropDatabase(db: Database, settings: DatabaseSettings) {
   const drop = `drop database if exists ${settings.database} with (force)`;
@@ -261,22 +228,6 @@ async function dropDatabase(db: Database, settings: DatabaseSettings) {
     await inside.close();
   }
   await db.script(drop);
-}
-
-async function allowed<Result>(
-  { user }: DatabaseSettings,
-  right: string,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== "42501") throw error;
-    throw new Failure(
-      `SCRATCH_DATABASE_URL: ${error.message}: \`alter role ${user} ${right}\`, or unset it for a server of its own`,
-      exit.unreachable,
-    );
-  }
 }
 
 /** Where nothing is synced to a disk, a checkpoint is cheaper than a copy through the log. */

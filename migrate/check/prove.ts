@@ -10,7 +10,8 @@ import { openStage, type Stage } from "../proof/stage.ts";
 import type { TableShape } from "../proof/rows_query.ts";
 import { withRows } from "../proof/with_rows.ts";
 import { measuredBy } from "../rules.ts";
-import { needsServerAlone, openScratch, type Scratch } from "../scratch.ts";
+import { openScratch, type Scratch } from "../scratch.ts";
+import { needsServerAlone } from "../scratch_roles.ts";
 import { checkSchemaFile } from "./schema_file.ts";
 import { buildWhole } from "./whole.ts";
 

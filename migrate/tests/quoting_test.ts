@@ -1,7 +1,7 @@
 /** Names that have to be quoted, or that read as something else than they are. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { asBaseline } from "../commands/squash.ts";
 import { quoteName } from "../databases.ts";
 import { draft, type State, withSession } from "../draft/draft.ts";
@@ -183,7 +183,7 @@ async function faultsOf(scratch: Scratch, { settings, catalog }: State): Promise
   const loaded = await scratch.create();
   const left = await withSession(loaded, async (db) => {
     await db.script(text);
-    return describeDifferences(await compareSettled(db, catalog, await readCatalog(db)));
+    return describeDifferences(await compareNormalized(db, catalog, await readCatalog(db)));
   });
   if (await dumps()) assertEquals(await dump(loaded), await dump(settings));
   const form = await checkForm(asBaseline([first, first], text, ""));
