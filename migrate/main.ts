@@ -113,7 +113,9 @@ export async function main(args: string[]): Promise<number> {
       return exit.done;
     }
     return await command.run({ ...parsed, ...output() });
-  } catch (error) {
+  } catch (caught) {
+    // What went wrong first; that something could not be closed after it says no more.
+    const error = caught instanceof SuppressedError ? caught.suppressed : caught;
     const code = exitCode(error);
     if (code === undefined) {
       if (Deno.env.get("MIGRATE_TRACE")) throw error;
@@ -123,7 +125,11 @@ export async function main(args: string[]): Promise<number> {
       );
       return exit.found;
     }
-    const remedy = error instanceof DatabaseError ? remedies[error.code] : undefined;
+    const remedy = error instanceof DatabaseError
+      ? remedies[error.code]
+      : error instanceof Unreachable
+      ? (await import("./scratch.ts")).scratchRemedy(error)
+      : undefined;
     console.error((error as Error).message + (remedy ? `: ${remedy}` : ""));
     return code;
   }

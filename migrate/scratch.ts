@@ -1,13 +1,18 @@
 import { resolve } from "node:path";
 import { whenTaskIsGone } from "../embedded/watchdog.ts";
-import { connect, type Database, DatabaseError, sql } from "../postgres/mod.ts";
-import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
+import { connect, type Database, DatabaseError, sql, Unreachable } from "../postgres/mod.ts";
+import {
+  type DatabaseSettings,
+  describeDatabase,
+  readDatabaseSettings,
+} from "../postgres/settings.ts";
 import { versionsTable } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
-import { type Roles, rolesOf, schemasOf } from "./files/surroundings.ts";
+import { type Roles, schemasOf } from "./files/surroundings.ts";
 import { environment, project } from "./project.ts";
+import { allowed, forRoles, makeRoles } from "./scratch_roles.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
 export interface Scratch extends AsyncDisposable {
@@ -35,8 +40,10 @@ export interface ScratchOptions {
  */
 export async function openScratch(options: ScratchOptions = {}): Promise<Scratch> {
   const { SCRATCH_DATABASE_URL } = environment();
+  lastOpened = undefined;
   const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
   const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
+  lastOpened = describeDatabase(server);
   const db = connect(server, { session: true, deadline: 300_000 });
   const created: string[] = [];
   let roles: Roles = { made: [], named: [] };
@@ -59,15 +66,27 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     if (searchPath) await db.script(`alter database ${database} set search_path = ${searchPath}`);
     return database;
   };
-  const drop = async (databases: string[], roles: string[]) => {
-    for (const name of databases) await dropDatabase(db, { ...server, database: name });
+  const drop = async (databases: string[], roles: string[], by: Database = db) => {
+    for (const name of databases) await dropDatabase(by, { ...server, database: name });
     // All at once: one may have granted the membership of another.
-    if (roles.length > 0) await db.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
+    if (roles.length > 0) await by.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
   };
   const dispose = async () => {
     try {
       // The embedded one goes away as a whole.
-      if (!own) await drop(created, [...roles.made, ...roles.named]);
+      if (own) return;
+      const left = [...roles.made, ...roles.named];
+      await drop(created, left).catch(async (error) => {
+        if (!(error instanceof Unreachable)) throw error;
+        // Its session was ended, not the server: another one clears away.
+        await once(server, async (another) => {
+          if (left.length > 0) await another.query(forRoles);
+          await drop(created, left, another);
+        });
+      });
+    } catch (error) {
+      // What cannot be reached cannot be cleared; the work has told it, and the next run will do it.
+      if (!(error instanceof Unreachable)) throw error;
     } finally {
       await db.close();
       await own?.stop();
@@ -92,6 +111,27 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** The scratch server, as messages about its connections begin. */
+let lastOpened: string | undefined;
+
+/** What to do about a connection to the scratch server that broke; undefined: it was another one. */
+export function scratchRemedy({ message }: Unreachable): string | undefined {
+  const isOurs = /^scratch_\d/.test(message) || lastOpened && message.startsWith(lastOpened);
+  if (!isOurs) return;
+  return environment().SCRATCH_DATABASE_URL
+    ? "the scratch server ended it, and nothing else was touched: run it again, or unset SCRATCH_DATABASE_URL for a server of its own"
+    : "the scratch server ended it, and nothing else was touched: run it again";
+}
+
+async function once(server: DatabaseSettings, work: (db: Database) => Promise<void>) {
+  const db = connect(server, { session: true, deadline: 300_000 });
+  try {
+    await work(db);
+  } finally {
+    await db.close();
   }
 }
 
@@ -122,12 +162,6 @@ async function dropAbandoned(db: Database) {
       if (!(error instanceof DatabaseError && error.code === "55006")) throw error;
     }
   }
-}
-
-/** Whether migrations touch what the databases of a server share: such need a server alone. */
-export async function needsServerAlone(migrations: Migration[]): Promise<boolean> {
-  const { made, named } = await rolesOf(migrations);
-  return made.length + named.length > 0;
 }
 
 /** dbmate makes its table, and the first schema of the search_path, before the first migration. */
@@ -172,31 +206,6 @@ async function runPreparation(db: Database) {
   }
 }
 
-/**
- * Makes the roles that migrations expect and the server lacks. Returns those that have to go again,
- * the ones that the migrations make themselves among them. Until then nobody else has a scratch server
- * with roles here: their names belong to the server as a whole.
- */
-async function makeRoles(
-  db: Database,
-  server: DatabaseSettings,
-  { migrations = [], scripts = [] }: ScratchOptions,
-): Promise<Roles> {
-  const { made, named } = await rolesOf(migrations, scripts);
-  if (made.length + named.length === 0) return { made, named };
-  await db.query(sql`select pg_advisory_lock(hashtextextended('scratch roles', 0))`);
-  const wanted = JSON.stringify([...made, ...named]);
-  const there = await db.query<{ rolname: string }>(sql`
-    select rolname from pg_roles
-    where rolname in (select json_array_elements_text(${wanted}::text::json))`);
-  const known = new Set(there.map(({ rolname }) => rolname));
-  for (const name of named.filter((name) => !known.has(name))) {
-    await allowed(server, "createrole", () => db.script(`create role ${quoteName(name)}`));
-  }
-  const ours = (names: string[]) => names.filter((name) => !known.has(name));
-  return { made: ours(made), named: ours(named) };
-}
-
 /** A subscription keeps its database: it goes first, without a word to the publisher. */
 async function dropDatabase(db: Database, settings: DatabaseSettings) {
   const drop = `drop database if exists ${settings.database} with (force)`;
@@ -219,22 +228,6 @@ async function dropDatabase(db: Database, settings: DatabaseSettings) {
     await inside.close();
   }
   await db.script(drop);
-}
-
-async function allowed<Result>(
-  { user }: DatabaseSettings,
-  right: string,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof DatabaseError) || error.code !== "42501") throw error;
-    throw new Failure(
-      `SCRATCH_DATABASE_URL: ${error.message}: \`alter role ${user} ${right}\`, or unset it for a server of its own`,
-      exit.unreachable,
-    );
-  }
 }
 
 /** Where nothing is synced to a disk, a checkpoint is cheaper than a copy through the log. */

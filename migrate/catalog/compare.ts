@@ -1,3 +1,4 @@
+import { listedNames } from "../files/sql_text.ts";
 import type { CatalogObject } from "./definitions.ts";
 import type { CatalogRow } from "./rows.ts";
 
@@ -63,7 +64,7 @@ const unixEnds = (text: string | null) => text?.replaceAll("\r\n", "\n");
 
 /** Whether columns that both have stand in another order; a new or lost one is a difference of its own. */
 function reordered(a: string, b: string): boolean {
-  const [left, right] = [a.split(", "), b.split(", ")];
+  const [left, right] = [listedNames(a), listedNames(b)];
   const common = left.filter((column) => right.includes(column));
   return common.join() !== right.filter((column) => left.includes(column)).join();
 }

@@ -46,9 +46,10 @@ export const printed: Record<string, string> = {
   "pg_constraint.conbin": "pg_get_expr(x.conbin, x.conrelid)",
   "pg_constraint.conname": `case when not (${madeForPartition("x")}) then x.conname end`,
   "pg_constraint.conparentid": "(x.conparentid <> 0)::text",
-  "pg_constraint.confdelsetcols": `(select string_agg(quote_ident(attname), ', ' order by n)
+  "pg_constraint.confdelsetcols": `case when x.confdelsetcols is not null then (
+    select string_agg(quote_ident(attname), ', ' order by n)
     from unnest(x.confdelsetcols) with ordinality u(e, n)
-    join pg_attribute on attrelid = x.conrelid and attnum = e)`,
+    join pg_attribute on attrelid = x.conrelid and attnum = e) end`,
   "pg_database.datacl": "null",
   "pg_default_acl.defaclacl": privileges(
     "x.defaclacl",
@@ -83,11 +84,12 @@ export const printed: Record<string, string> = {
     "case when x.rulename = '_RETURN' then pg_get_viewdef(x.ev_class) else pg_get_ruledef(x.oid) end",
   "pg_statistic_ext.stxexprs": "array_to_string(pg_get_statisticsobjdef_expressions(x.oid), ', ')",
   "pg_statistic_ext.stxstattarget": "nullif(x.stxstattarget, -1)::text",
-  "pg_trigger.tgconstraint": `(select ${
+  "pg_trigger.tgconstraint": `case when x.tgconstraint <> 0 then (select ${
     constraint("k")
-  } from pg_constraint k where oid = x.tgconstraint)`,
+  } from pg_constraint k where oid = x.tgconstraint) end`,
   "pg_trigger.tgname": "case when not x.tgisinternal then x.tgname end",
-  "pg_trigger.tgqual": "substring(pg_get_triggerdef(x.oid) from ' WHEN \\((.*)\\) EXECUTE ')",
+  "pg_trigger.tgqual":
+    "case when x.tgqual is not null then substring(pg_get_triggerdef(x.oid) from ' WHEN \\((.*)\\) EXECUTE ') end",
   "pg_type.typacl": privileges("x.typacl", "'T'", "x.typowner"),
   "pg_type.typowner":
     `case when x.typtype <> 'm' and x.typrelid = 0 or exists (select from pg_class c where c.oid = x.typrelid and c.relkind = 'c') then ${
@@ -243,8 +245,9 @@ export const kept: Record<string, Record<string, string>> = {
 };
 
 function extensions(catalog: string): string {
-  return `(select string_agg(extname, ', ' order by extname) from pg_depend d join pg_extension e on e.oid = d.refobjid
-    where d.classid = '${catalog}'::regclass and d.objid = x.oid and d.deptype = 'x')`;
+  return `case when x.oid in (select objid from extended) then (
+    select string_agg(extname, ', ' order by extname) from pg_depend d join pg_extension e on e.oid = d.refobjid
+    where d.classid = '${catalog}'::regclass and d.objid = x.oid and d.deptype = 'x') end`;
 }
 
 /** The column that a sequence belongs to. */

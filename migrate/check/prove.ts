@@ -10,7 +10,8 @@ import { openStage, type Stage } from "../proof/stage.ts";
 import type { TableShape } from "../proof/rows_query.ts";
 import { withRows } from "../proof/with_rows.ts";
 import { measuredBy } from "../rules.ts";
-import { needsServerAlone, openScratch, type Scratch } from "../scratch.ts";
+import { openScratch, type Scratch } from "../scratch.ts";
+import { needsServerAlone } from "../scratch_roles.ts";
 import { checkSchemaFile } from "./schema_file.ts";
 import { buildWhole } from "./whole.ts";
 
@@ -40,7 +41,7 @@ export async function prove(
     return await checkQueries(await scratch.create(), whole);
   });
   queries.catch(built.reject);
-  const [trip, rows, squawk, schema, misfits] = await Promise.all([
+  const [trip, rows, squawk, schema, misfits] = await settled([
     servers.onStage(
       history,
       migrations,
@@ -50,8 +51,13 @@ export async function prove(
       servers.onStage(history, migrations, async (stage) => {
         const { findings, unfilled } = await withRows(stage, history, migrations, shapes ?? []);
         const once = new Map(unfilled.map(({ table, reason }) => [table, reason]));
-        for (const [table, reason] of once) {
-          say(`note: no row could be made for ${table} (${reason}): proven with it empty only`);
+        // A table without rows leaves those without any that refer to it.
+        for (const [reason, tables] of Map.groupBy(once.keys(), (table) => once.get(table)!)) {
+          const empty = tables.length === 1 ? "it" : "them";
+          const names = tables.join(", ");
+          say(
+            `note: no row could be made for ${names} (${reason}): proven with ${empty} empty only`,
+          );
         }
         return findings;
       })
@@ -62,6 +68,17 @@ export async function prove(
   ]);
   const unfit = misfits.map((misfit) => ({ ...misfit, rule: "queries" }));
   return [...withoutRepetition(trip, rows, squawk), ...schema, ...unfit];
+}
+
+/** All of them, or what failed first, once none is at work any more: each clears away behind it. */
+async function settled<Results extends unknown[]>(
+  works: { [Work in keyof Results]: Promise<Results[Work]> },
+): Promise<Results> {
+  try {
+    return await Promise.all(works) as Results;
+  } finally {
+    await Promise.allSettled(works);
+  }
 }
 
 /** What is found by several proofs is said once, by the one that knows most. */

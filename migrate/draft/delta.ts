@@ -3,7 +3,7 @@ import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
 import { Failure } from "../command.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
-import { asWeWrite } from "../files/sql_text.ts";
+import { asWeWrite, withoutPublic } from "../files/sql_text.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -74,7 +74,7 @@ function isMasked(text: string): boolean {
     /^(?:CREATE|ALTER) ([^(]*?) (?:FOREIGN DATA WRAPPER .*)?OPTIONS /i.exec(text) ??
       [];
   throw new Failure(
-    `the option ${option} of the ${asWeWrite(object ?? "object")} is a secret, ` +
+    `the option ${option} of the ${asWeWrite(withoutPublic(object ?? "object"))} is a secret, ` +
       "and no draft holds one: make it by a migration of your own, which --hint <file> gives",
   );
 }

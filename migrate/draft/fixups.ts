@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
+import { listedNames } from "../files/sql_text.ts";
 import { together } from "./kept_rows.ts";
 import { asDefined } from "./made_tables.ts";
 
@@ -178,7 +179,7 @@ function ownColumns(objects: CatalogObject[], table: string): string[] {
 /** Those from its parents as well. */
 function allColumns(objects: CatalogObject[], table: string): string[] {
   const order = objects.find(({ kind, of }) => kind === "column order" && of === table);
-  return order?.ddl.split(", ") ?? [];
+  return listedNames(order?.ddl);
 }
 
 /** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */

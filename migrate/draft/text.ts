@@ -2,11 +2,11 @@ import { format } from "sql-formatter";
 import type { Difference } from "../catalog/catalog.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
-import { asWeWrite, unquoted } from "../files/sql_text.ts";
+import { asWeWrite, unquoted, withoutPublic } from "../files/sql_text.ts";
 
 /** One statement of a draft as our conventions ask, with its semicolon. */
 export function written(statement: string, keywords: Set<string>): string {
-  const text = withoutDoubleParentheses(unquoted(statement.trim(), keywords));
+  const text = withoutPublic(withoutDoubleParentheses(unquoted(statement.trim(), keywords)));
   const [, kind] =
     /^create (?:or replace )?(?:unique |constraint |materialized |unlogged |event )*(\w+)/i.exec(
       text,

@@ -22,9 +22,33 @@ export function unquoted(text: string, keywords: Set<string>): string {
   });
 }
 
+/** The names of a list as PostgreSQL writes it: `a, "b, c"` are two. */
+export function listedNames(list = ""): string[] {
+  return list.match(/"(?:[^"]|"")*"|[^", ]+/g) ?? [];
+}
+
+/** The last part of a name: of `a."b.c"` it is `"b.c"`. */
+export function lastName(name: string): string {
+  return /(?:"(?:[^"]|"")*"|[^."]+)$/.exec(name)![0];
+}
+
+/**
+ * Without the schema `public`, of a text that names everything with its schema. Where something else
+ * is called so, `public.id` may be its column, and the text stays.
+ */
+export function withoutPublic(text: string): string {
+  let other = false;
+  outsideQuotes(text, (part) => {
+    other ||= /(?<!\b(?:to|from|for) )\bpublic\b(?!\.)/i.test(part);
+    return part;
+  });
+  const schema = /(?<![."])\bpublic\.(?=[a-z_"]|$)/gi;
+  return other ? text : outsideQuotes(text, (part) => part.replace(schema, ""));
+}
+
 /**
  * PostgreSQL's own words for a definition as we write them: lower case (an unquoted name has no
- * capitals), the short names of types, no schema where it is `public`.
+ * capitals), the short names of types.
  */
 export function asWeWrite(ddl: string): string {
   const lower = outsideQuotes(ddl, (part) =>
@@ -34,7 +58,6 @@ export function asWeWrite(ddl: string): string {
       .replace(/\btime(\(\d\))? with time zone/g, "timetz$1")
       .replace(/\btime(\(\d\))? without time zone/g, "time$1")
       .replace(/\bcharacter varying\b/g, "varchar")
-      .replace(/(?<![."])\bpublic\.(?=[a-z_"]|$)/g, "")
       .replace(/ using btree (?=\()/g, " ")
       .replace(/\breferences ([\w.]+)\(/g, "references $1 ("));
   // x in ('a', 'b'), which PostgreSQL keeps as an array.
@@ -47,7 +70,10 @@ export function asWeWrite(ddl: string): string {
 /** `clause` broken before each of `words`, the rest indented, where it would be a long line. */
 export function broken(clause: string, words: RegExp, indent: string): string {
   if (indent.length + clause.length <= 98 || clause.includes("\n")) return clause;
-  return clause.replace(words, (found) => `\n${indent}  ${found.trimStart()}`);
+  return outsideQuotes(
+    clause,
+    (part) => part.replace(words, (found) => `\n${indent}  ${found.trimStart()}`),
+  );
 }
 
 /** The text with what stands in quotes and in block comments blanked; lines keep their numbers. */

@@ -17,21 +17,24 @@ export interface ColumnData {
 const few = 100;
 
 /**
- * What every column of every table holds, but for what PostgreSQL computes: one scan a table. `db`
- * must be a session.
+ * What every column of every table holds, but for what PostgreSQL computes: one scan a table, by a
+ * statement that stays prepared as long as the table is what it was, for to plan it is most of the
+ * work. `db` must be a session.
  */
 export async function readData(db: Database): Promise<ColumnData[]> {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
-    create temporary table if not exists held ("table" text, "column" text, "values" int, digest text, each text[], root text);
     do $held$
     declare
-      parts text;
+      scan text;
+      prepared text;
+      part json;
+      parts json[] = '{}';
     begin
-      truncate held;
-      for parts in
-        select format('insert into held select %L, v.*, %L from (select %s from (select %s from %s t) h) s '
-            'cross join lateral (values %s) v',
+      for scan in
+        select format('select json_agg(json_build_object(''table'', %L, ''column'', "column", ''values'', "values", '
+            '''digest'', digest, ''each'', "each", ''root'', %L::text)) from (select %s from (select %s from %s t) h) s '
+            'cross join lateral (values %s) v ("column", "values", digest, "each")',
           c.oid::regclass::text,
           case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
           -- A sum does not know an order, and is cheaper than to sort.
@@ -50,12 +53,24 @@ export async function readData(db: Database): Promise<ColumnData[]> {
         -- A select has at most 1,664 columns, and a column of the table takes three.
         group by c.oid, a.attnum / 500
       loop
-        execute parts;
+        prepared = 'held_' || md5(scan);
+        if not exists (select from pg_prepared_statements where name = prepared) then
+          execute format('prepare %I as %s', prepared, scan);
+        end if;
+        execute format('execute %I', prepared) into part;
+        parts = parts || part;
       end loop;
+      perform set_config('migrate.held', array_to_json(parts)::text, false);
     end $held$`);
-  return await db.query<ColumnData>(
-    sql`select "table", "column", "values", digest, to_json(each) as each, root from held order by "table", "column"`,
+  const [row] = await db.query<{ held: string }>(
+    sql`select current_setting('migrate.held') as held`,
   );
+  return (JSON.parse(row!.held) as ColumnData[][]).flat().sort(byName);
+}
+
+function byName(a: ColumnData, b: ColumnData): number {
+  const [x, y] = [`${a.table}.${a.column}`, `${b.table}.${b.column}`];
+  return x < y ? -1 : x > y ? 1 : 0;
 }
 
 /** Takes every row out of every table, and lets sequences begin anew. */

@@ -80,10 +80,11 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
         'type', format_type(atttypid, atttypmod),
         'base', format_type(b.oid, case when t.typtype = 'd' then t.typtypmod end),
         'category', b.typcategory,
-        'labels', (select json_agg(enumlabel order by enumsortorder) from pg_enum where enumtypid = b.oid),
+        'labels', case when b.typtype = 'e' then
+          (select json_agg(enumlabel order by enumsortorder) from pg_enum where enumtypid = b.oid) end,
         'required', attnotnull or t.typnotnull,
         'hasDefault', atthasdef or t.typdefault is not null,
-        'drawn', exists (select from pg_attrdef f join pg_depend d on d.classid = 'pg_attrdef'::regclass
+        'drawn', atthasdef and exists (select from pg_attrdef f join pg_depend d on d.classid = 'pg_attrdef'::regclass
           and d.objid = f.oid and d.refclassid = 'pg_class'::regclass join pg_class s on s.oid = d.refobjid
           where f.adrelid = attrelid and f.adnum = attnum and s.relkind = 'S')) as column
       from pg_attribute

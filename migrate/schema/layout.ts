@@ -1,4 +1,16 @@
-import { asWeWrite, broken } from "../files/sql_text.ts";
+import { asWeWrite, broken, outsideQuotes, withoutPublic } from "../files/sql_text.ts";
+
+/** What PostgreSQL writes with every schema, whatever the search_path is. */
+const qualified = /^(comment|owner|operator|conversion|aggregate|text search)\b/;
+
+/** The statements of these that begin with such a name; the rest of them is as the search_path says. */
+const qualifiedHead =
+  /^((?:create|alter) (?:or replace )?(?:function|procedure|statistics) )public\./i;
+
+/** A definition without the schema `public`, which a reader takes for granted. */
+export function shortened({ kind, ddl }: { kind: string; ddl: string }): string {
+  return qualified.test(kind) ? withoutPublic(ddl) : ddl.replace(qualifiedHead, "$1");
+}
 
 /**
  * A definition as PostgreSQL writes it, as a statement that people read: in our words, one clause a
@@ -7,17 +19,19 @@ import { asWeWrite, broken } from "../files/sql_text.ts";
 export function layOut(kind: string, ddl: string): string {
   if (kind === "function" || kind === "procedure") return functionText(ddl);
   const text = asWeWrite(ddl).trim();
+  const rewritten = (from: RegExp, to: string) =>
+    `${outsideQuotes(text, (part) => part.replace(from, to))};`;
   switch (kind) {
     case "index":
-      return broken(`${text.replace(" on only ", " on ")};`, / (on|where|include) /g, "");
+      return broken(rewritten(/ on only /, " on "), / (on|where|include) /g, "");
     case "trigger":
-      return `${text.replace(/ (for each|execute function) /g, "\n  $1 ")};`
+      return rewritten(/ (for each|execute function) /g, "\n  $1 ")
         .replace(/\n {2}(for each \S+)( when [^]*)?\n/, "\n  $1$2\n");
     case "policy":
-      return `${text.replace(/ (using|with check) \(/g, "\n  $1 (")};`;
+      return rewritten(/ (using|with check) \(/g, "\n  $1 (");
     case "view":
     case "materialized view":
-      return `${text.replace(/\n {1,3}/g, "\n")};`;
+      return rewritten(/\n {1,3}/g, "\n");
     default:
       return `${text};`;
   }
@@ -25,15 +39,19 @@ export function layOut(kind: string, ddl: string): string {
 
 /** A constraint's clause on as many lines as it needs. */
 export function brokenConstraint(clause: string, indent: string): string {
+  // A text of several lines in it has to stay as it is.
+  if (clause.includes("\n")) return clause;
   const text = broken(clause, / (references|check) |(?<=\)) on (delete|update) /g, indent);
   return text.split("\n").map((line) => broken(line, / and /g, `${indent}  `)).join("\n");
 }
 
 function functionText(ddl: string): string {
   const [, head, quote, body] = /^([^]*?)\n?AS (\$\w*\$)([^]*)\2\s*$/.exec(ddl) ?? [];
-  const text = asWeWrite(head ?? ddl).replace("create or replace", "create")
-    .replace(/\n +/g, "\n  ").trim();
+  const text = outsideQuotes(
+    asWeWrite(head ?? ddl),
+    (part) => part.replace("create or replace", "create").replace(/\n +/g, "\n  "),
+  ).trim();
   if (!quote) return `${text};`;
-  const short = body!.includes("$$") ? quote : "$$";
+  const short = /\$(?:\$|$)/.test(body!) ? quote : "$$";
   return `${text}\nas ${short}${body}${short};`;
 }

@@ -1,8 +1,8 @@
 import type { Database } from "../../postgres/mod.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
-import { brokenConstraint, layOut } from "./layout.ts";
-import { addedOptions, asWeWrite } from "../files/sql_text.ts";
+import { brokenConstraint, layOut, shortened } from "./layout.ts";
+import { addedOptions, asWeWrite, lastName, listedNames } from "../files/sql_text.ts";
 import { project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
@@ -49,6 +49,12 @@ const kinds = [
   "event trigger",
   "default privileges",
 ];
+/**
+ * What has parts. These share no names with each other, for a function's has its arguments; a schema
+ * or a publication may be called as a table is.
+ */
+const wholes = ["table", "view", "materialized view", "sequence", "type", "domain"]
+  .concat("function", "procedure", "aggregate");
 /** What is told beside the object that it is a part of, in this order. */
 const parts = ["constraint", "index", "partition", "statistics", "trigger", "rule", "policy"]
   .concat("setting", "owner", "grant", "comment");
@@ -61,7 +67,8 @@ interface Block {
 
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
 export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
-  const objects = await readDefinitions(db, { path: "public", ignored });
+  const objects = (await readDefinitions(db, { path: "public", ignored }))
+    .map((object) => ({ ...object, ddl: shortened(object) }));
   const needs = withCalls(await readDependencies(db), objects);
   const blocks = asBlocks(objects);
   const late = cyclicReferences(blocks, needs);
@@ -90,10 +97,10 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
  */
 function withCalls(needs: Map<string, Set<string>>, objects: CatalogObject[]) {
   const functions = objects.filter(({ kind }) => kind === "function");
-  const last = (name: string) => /([^."]+)"?\(/.exec(name)?.[1] ?? name;
+  const last = (name: string) => /("(?:[^"]|"")*"|[^."]+)\(/.exec(name)?.[1] ?? name;
   const byName = Map.groupBy(functions, ({ name }) => last(name));
   for (const { id, name, ddl } of functions) {
-    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(/[\w$]+/g));
+    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(/"(?:[^"]|"")*"|[\w$]+/g));
     for (const other of [...words].flatMap((word) => byName.get(word) ?? [])) {
       if (other.name === name || reaches(other.id, id, needs)) continue;
       needs.set(id, (needs.get(id) ?? new Set()).add(other.id));
@@ -107,8 +114,7 @@ function asBlocks(objects: CatalogObject[]): Block[] {
     .sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind))
     .map((head): Block => ({ head, inside: [], beside: [] }));
   const byName = new Map(
-    // Tables, types and functions share no names; a schema may be called as a table is.
-    blocks.filter(({ head }) => !["schema", "extension"].includes(head.kind))
+    blocks.filter(({ head }) => wholes.includes(head.kind))
       .map((block) => [block.head.name, block]),
   );
   for (const object of objects) {
@@ -124,13 +130,13 @@ function asBlocks(objects: CatalogObject[]): Block[] {
     blocks.push({ head: object, inside: [], beside: [] });
   }
   for (const { inside, beside } of blocks) {
-    const columns = inside.find((o) => o.kind === "column order")?.ddl.split(", ") ?? [];
+    const columns = listedNames(inside.find((o) => o.kind === "column order")?.ddl);
     const rank = (o: CatalogObject) => {
       if (o.kind !== "comment") return 0;
       if (!o.name.startsWith("column ")) {
         return /^(table|view|type|domain) /.test(o.name) ? -1 : 999;
       }
-      return columns.indexOf(o.name.slice(o.name.lastIndexOf(".") + 1));
+      return columns.indexOf(lastName(o.name));
     };
     beside.sort((a, b) => parts.indexOf(a.kind) - parts.indexOf(b.kind) || rank(a) - rank(b));
   }
@@ -142,7 +148,7 @@ function cyclicReferences(blocks: Block[], needs: Map<string, Set<string>>): Cat
   const late: CatalogObject[] = [];
   for (const block of blocks) {
     for (const object of block.inside.filter((o) => /^FOREIGN KEY/.test(o.ddl))) {
-      const target = /REFERENCES (.+?)\(/.exec(object.ddl)?.[1];
+      const target = /REFERENCES ((?:"(?:[^"]|"")*"|[^"(])+)\(/.exec(object.ddl)?.[1];
       const other = blocks.find((b) => b.head.name === target)?.head.id;
       if (!other || other === block.head.id || !reaches(other, block.head.id, needs)) continue;
       late.push(object);
@@ -205,7 +211,7 @@ function tableText({ head, inside, beside }: Block): string {
   const given = foreign ? ` options ${addedOptions(foreign.ddl)}` : "";
   const [, kind, options] = /^((?:unlogged |foreign )?)table ?([^]*)$/.exec(asWeWrite(head.ddl)) ??
     [];
-  const order = inside.find((o) => o.kind === "column order")?.ddl.split(", ") ?? [];
+  const order = listedNames(inside.find((o) => o.kind === "column order")?.ddl);
   const position = (o: CatalogObject) => order.indexOf(o.name.slice(head.name.length + 1));
   const rank = (o: CatalogObject) =>
     ["PRIMARY", "UNIQUE", "EXCLUDE", "FOREIGN", "CHECK"].findIndex((word) =>

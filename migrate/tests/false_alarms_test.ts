@@ -203,11 +203,12 @@ Deno.test("check: a type that widens is no finding, one that rewrites is one; a 
   assertMatch(found[1]!, /add the constraint `using index`/);
 });
 
-Deno.test("check: a schema of the search_path that schema.sql makes is loaded; a table without rows is noted once", async () => {
+Deno.test("check: a schema of the search_path that schema.sql makes is loaded; tables without rows are noted once", async () => {
   await using project = await createForeign({
     "1_create.sql": migration(
-      'create table hard (id int not null check (id * 2 = 7));\ncreate schema "b-c";',
-      'drop schema "b-c";\ndrop table hard;',
+      'create table hard (id int not null check (id * 2 = 7));\ncreate schema "b-c";\n' +
+        "create table harder (id int not null check (id * 2 = 7));",
+      'drop table harder;\ndrop schema "b-c";\ndrop table hard;',
     ),
     "2_more.sql": migration("alter table hard add b text;", "drop table nowhere;"),
     "3_more.sql": migration("alter table hard add c text;", "alter table hard drop column c;"),
@@ -217,12 +218,15 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; a
     'CREATE SCHEMA app;\nCREATE SCHEMA IF NOT EXISTS app;\nCREATE SCHEMA "b-c";\n' +
       "CREATE TABLE app.schema_migrations (version character varying(128) primary key);\n" +
       "CREATE TABLE app.hard (id integer not null, b text, c text,\n" +
-      "  CONSTRAINT hard_id_check CHECK (id * 2 = 7));\n",
+      "  CONSTRAINT hard_id_check CHECK (id * 2 = 7));\n" +
+      "CREATE TABLE app.harder (id integer not null,\n" +
+      "  CONSTRAINT harder_id_check CHECK (id * 2 = 7));\n",
   );
   const url = "postgres://nobody@localhost/none?search_path=app,%22b-c%22";
   const { stderr } = await project.run(["check"], { DATABASE_URL: url });
   assertMatch(stderr, /2_more\.sql:5: down fails: .*nowhere.*\none finding in 3 migrations/);
-  assertEquals(stderr.match(/^note: no row could be made for .*hard /gm)?.length, 1, stderr);
+  assertEquals(stderr.match(/^note: .*/gm)?.length, 1, stderr);
+  assertMatch(stderr, /^note: no row could be made for hard, harder \(.*\): proven with them /m);
 });
 
 Deno.test("diff: roles that a migration makes or names stand in both sides, whichever comes first", async () => {
