@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotMatch, assertRejects } from "@std/assert";
 import { connect, DatabaseError, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
+import { cancel } from "../../postgres/socket.ts";
 import { createDatabase, testServer } from "../support/database.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
@@ -166,6 +167,22 @@ Deno.test("the deadline stops a statement, and a script, on the server as well",
   await assertRejects(() => db.query(sql`select ${1}::int, pg_sleep(600)`), DeadlinePassed);
   await assertRejects(() => db.script("select 1; select pg_sleep(600)"), DeadlinePassed);
   await until(async () => await db.backends(database.db) === 0);
+});
+
+Deno.test("who asks a server to stop a statement stays until the server hangs up, as poolers want it", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const settings = { ...testServer(), port: listener.addr.port };
+  const asked = cancel(settings, { pid: 7, secret: 9 }, () => {});
+  {
+    using connection = await listener.accept();
+    const request = new Uint8Array(16);
+    for (let at = 0; at < 16;) at += (await connection.read(request.subarray(at)))!;
+    assertEquals(new DataView(request.buffer).getUint32(8), 7);
+    // The end would come at once.
+    const more = connection.read(new Uint8Array(1)).catch(() => {});
+    assertEquals(await Promise.race([more, pause(100)]), undefined);
+  }
+  await asked;
 });
 
 Deno.test("after a deadline the next call is never answered with the late one's error", async () => {
