@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { takeLock } from "../apply/lock.ts";
 import { createPooler } from "../../tests/support/pooler.ts";
-import { administer } from "../../tests/support/database.ts";
+import { administer, connectPatiently } from "../../tests/support/database.ts";
 import { migration, outcome } from "../../tests/support/command.ts";
 import { createProject, type Project, until } from "../../tests/support/project.ts";
 
@@ -147,7 +147,7 @@ Deno.test("H28: behind a pooler in transaction mode a session's lock protects no
 });
 
 function session(settings: Project["settings"]) {
-  const db = connect(settings, { size: 1 });
+  const db = connectPatiently(settings, { size: 1 });
   return { db, [Symbol.asyncDispose]: () => db.close() };
 }
 

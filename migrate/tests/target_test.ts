@@ -1,10 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
-import { administer, startAsking } from "../../tests/support/database.ts";
+import { administer, connectPatiently, startAsking } from "../../tests/support/database.ts";
 import { dbCommand, migration, outcome, runDbmate } from "../../tests/support/command.ts";
 import { temporaryFolder } from "../../tests/support/owner.ts";
 import { createProject, until } from "../../tests/support/project.ts";
@@ -41,7 +41,7 @@ Deno.test("H29: dbmate goes to a database elsewhere at once, and reverts and dro
   assertEquals(await readApplied(project.db), []);
   await project.db.close();
   assertEquals((await project.dbmate("drop")).code, 0);
-  const server = connect({ ...settings, database: "postgres" }, { size: 1 });
+  const server = connectPatiently({ ...settings, database: "postgres" }, { size: 1 });
   const find = sql`select from pg_database where datname = ${settings.database}`;
   assertEquals(await server.query(find), []);
   await server.close();

@@ -1,9 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary, dbmateCommand } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { dbCommand, migration, outcome } from "../../tests/support/command.ts";
 import { createProject, type Project, until } from "../../tests/support/project.ts";
+import { connectPatiently } from "../../tests/support/database.ts";
 
 const outside = " transaction:false";
 const table = migration("create table a (b int);", "drop table a;");
@@ -16,7 +17,7 @@ const index = migration(
 
 /** A session of its own, for a transaction that stays open. */
 function hold(project: Project) {
-  const db = connect(project.settings, { session: true });
+  const db = connectPatiently(project.settings, { session: true });
   return { script: db.script, [Symbol.asyncDispose]: () => db.close() };
 }
 

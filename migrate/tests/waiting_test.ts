@@ -1,10 +1,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, DatabaseError, sql } from "../../postgres/mod.ts";
+import { DatabaseError, sql } from "../../postgres/mod.ts";
 import { dbmateCommand } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { migration } from "../../tests/support/command.ts";
 import { holdLock } from "../../tests/support/locks.ts";
 import { createProject, type Project, until } from "../../tests/support/project.ts";
+import { connectPatiently } from "../../tests/support/database.ts";
 
 const files = {
   "001_a.sql": migration("create table a (b int);", "drop table a;"),
@@ -44,7 +45,7 @@ Deno.test("H19: a statement of dbmate's that waits for a table stops every reade
 });
 
 function session(project: Project) {
-  const db = connect(project.settings, { session: true });
+  const db = connectPatiently(project.settings, { session: true });
   return { db, [Symbol.asyncDispose]: () => db.close() };
 }
 

@@ -2,7 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { connectReplica } from "../../postgres/replica.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
@@ -11,6 +11,7 @@ import { createWriters } from "../support/writers.ts";
 import { until } from "../support/pool.ts";
 import { freePort, startProcess } from "../support/process.ts";
 import { openProxy } from "../support/proxy.ts";
+import { connectPatiently } from "../support/database.ts";
 
 const ignore = Deno.build.os === "windows";
 
@@ -67,13 +68,13 @@ Deno.test({
     // As an address that moves with the primary.
     const target = { ...pair.primary.settings };
     await using proxy = openProxy(target);
-    const db = connect(proxy.settings, { size: 4 });
+    const db = connectPatiently(proxy.settings, { size: 4 });
     const warnings: string[] = [];
     const warn = (text: string) => warnings.push(text);
     const replica = connectReplica(pair.replica.settings, db, { size: 4, warn });
     const options = { environment: "live", corsOrigins: [], rateLimit: 0, log() {} };
     const app = createApp({ ...options, db, replica });
-    const follower = connect(pair.replica.settings, { size: 1 });
+    const follower = connectPatiently(pair.replica.settings, { size: 1 });
     const [writer] = await createWriters(db, 1);
 
     async function call(method: string, path: string, body?: unknown, written?: string) {

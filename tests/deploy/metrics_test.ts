@@ -1,10 +1,14 @@
 /** What a collector is told, and that each alarm of docs/operations/alarms.yaml has what it watches. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { connect } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { startCollector } from "../support/collector.ts";
-import { administer, asApplication, createDatabase } from "../support/database.ts";
+import {
+  administer,
+  asApplication,
+  connectPatiently,
+  createDatabase,
+} from "../support/database.ts";
 import { freePort, startProcess } from "../support/process.ts";
 import { root } from "../support/root.ts";
 import { createWriters } from "../support/writers.ts";
@@ -121,7 +125,7 @@ Deno.test("each alarm fires for the failure that it watches", async () => {
   }
 
   // Somebody locks the table: the only connection is busy, others wait, and none gets its answer.
-  const other = connect(database.settings, { session: true });
+  const other = connectPatiently(database.settings, { session: true });
   await other.script("begin; lock table todos in access exclusive mode");
   const waiting = Array.from({ length: 5 }, () => call("GET", "/api/todos"));
   await fires("SlatePoolFull", "slate.pool.waiting");

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotMatch, assertRejects } from "@std/assert";
-import { connect, DatabaseError, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
+import { DatabaseError, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
 import { cancel } from "../../postgres/socket.ts";
-import { createDatabase, testServer } from "../support/database.ts";
+import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
 
@@ -69,8 +69,8 @@ Deno.test("a connection that nobody uses is closed, and a session's stays with w
   const open = async (applicationName: string) =>
     (await database.db.query(sql`
       select from pg_stat_activity where application_name = ${applicationName}`)).length;
-  const db = connect(database.settings, { size: 3, idleLimit: 20, applicationName: name });
-  const session = connect(database.settings, { session: true, idleLimit: 20 });
+  const db = connectPatiently(database.settings, { size: 3, idleLimit: 20, applicationName: name });
+  const session = connectPatiently(database.settings, { session: true, idleLimit: 20 });
   await session.script("create temporary table held (n integer)");
   await Promise.all([1, 2, 3].map(() => db.query(sql`select pg_sleep(0.01)`)));
   await until(async () => await open(name) === 0);

@@ -1,5 +1,5 @@
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { connect, type ConnectOptions, type Database, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../../postgres/settings.ts";
 import { settingsCopied } from "./citus.ts";
 
@@ -20,6 +20,11 @@ function settingsOf(url: string | undefined): DatabaseSettings {
   const { settings, faults } = readDatabaseSettings({ DATABASE_URL: url });
   if (!settings) throw new Error(`run the tests by \`deno task test\` (${faults.join("; ")})`);
   return settings;
+}
+
+/** As connect(), and with time enough on any machine: what a test asks for has to come. */
+export function connectPatiently(settings: DatabaseSettings, options: ConnectOptions = {}) {
+  return connect(settings, { deadline: 300_000, ...options });
 }
 
 export interface TestDatabase extends AsyncDisposable {
@@ -56,7 +61,7 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   }
   if (workers.length > 0) await administer(server, settingsCopied(template, name));
   const settings = { ...server, database: name };
-  const db = connect(settings, { size: 4, deadline: 60_000 });
+  const db = connectPatiently(settings, { size: 4 });
   return {
     settings,
     db,
@@ -77,7 +82,7 @@ export async function startAsking(): Promise<AsyncDisposable & { settings: Datab
 
 /** Runs DDL of the server itself, such as `create database`. */
 export async function administer(server: DatabaseSettings, text: string) {
-  const db = connect(server, { size: 1, deadline: 60_000 });
+  const db = connectPatiently(server, { size: 1 });
   try {
     // A template can be copied only while nobody is connected to it: wait for who copies now.
     for (let attempt = 1;; attempt++) {

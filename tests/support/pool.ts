@@ -1,7 +1,7 @@
 import { assert } from "@std/assert";
-import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { type Database, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
-import { testServer } from "./database.ts";
+import { connectPatiently, testServer } from "./database.ts";
 
 /** It runs until somebody stops it. */
 export const never = sql`select pg_sleep(600)`;
@@ -16,13 +16,13 @@ export function pool(
   admin?: Database,
 ) {
   const applicationName = `test ${crypto.randomUUID()}`;
-  const db = connect(settings, { deadline: 30_000, ...options, applicationName });
+  const db = connectPatiently(settings, { deadline: 30_000, ...options, applicationName });
   return {
     ...db,
     backends: (admin: Database) => countBackends(admin, applicationName),
     async [Symbol.asyncDispose]() {
       await db.close();
-      const asked = admin ?? connect(testServer(), { size: 1, deadline: 60_000 });
+      const asked = admin ?? connectPatiently(testServer(), { size: 1 });
       await until(async () => await countBackends(asked, applicationName) === 0);
       if (!admin) await asked.close();
     },
