@@ -7,6 +7,7 @@ import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { setVariables } from "../files/env_file.ts";
 import { migration, runDb } from "../../tests/support/command.ts";
 import { connectPatiently, createDatabase } from "../../tests/support/database.ts";
+import { untilLeft } from "../../tests/support/locks.ts";
 import { createProject } from "../../tests/support/project.ts";
 
 const files = { "001_a.sql": migration("create table a (b int);", "drop table a;") };
@@ -32,6 +33,7 @@ Deno.test("branch copies the database with its rows, names the copy in .env, and
   await project.db.script("insert into a values (7)");
   // Nobody may be connected while it copies.
   await project.db.close();
+  await untilLeft(settings);
 
   const made = await project.run("branch", "Add/e-mail", "--env-file", envFile);
   assertEquals(made.code, 0, made.stderr);

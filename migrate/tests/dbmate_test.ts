@@ -81,6 +81,7 @@ Deno.test(".env.example names each setting, with the default that it really has"
   assertEquals(text.get("SLATE_ENV"), environment);
   assertEquals(Number(text.get("POOL_SIZE")), read.poolSize);
   assertEquals(Number(text.get("REQUEST_DEADLINE_MS")), read.deadlineMs);
+  assertEquals(Number(text.get("DRAIN_MS")), read.drainMs);
   assertEquals(Number(text.get("RATE_LIMIT")), read.rateLimit);
   assertEquals(database.host, "127.0.0.1");
   // Every example is a value that would be taken.

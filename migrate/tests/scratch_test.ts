@@ -11,7 +11,7 @@ const program = `
   import { openScratch } from "${root}/migrate/scratch.ts";
   const scratch = await openScratch();
   console.log("made", (await scratch.create()).database);
-  setTimeout(() => {}, 60_000);`;
+  setTimeout(() => {}, 600_000);`;
 
 Deno.test("a run that was killed leaves its databases on the scratch server until the next run, one that lives keeps them", async () => {
   const start = async () => {

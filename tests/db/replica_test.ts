@@ -107,11 +107,13 @@ Deno.test({
     await replay("pause");
     const second = await call("PATCH", "/1", { description: "second" });
     assertEquals(await description(), "second", "without a word the primary answers");
-    assertEquals(await description(first.written), "first", "the replica answers");
-    assertEquals(await description("0"), "first");
+    // It is passed over for a while where it is not quick enough; the primary would say "second".
+    for (const written of [first.written, "0"]) {
+      await until(async () => await description(written) === "first");
+    }
     assertEquals(await description(second.written), "second", "the replica is behind this write");
-    const page = await call("GET", "?limit=1", undefined, "0");
-    assertEquals(page.json.data[0].description, "first", "so do pages");
+    const page = async () => (await call("GET", "?limit=1", undefined, "0")).json.data[0];
+    await until(async () => (await page()).description === "first");
     assertEquals((await call("GET", "/1", undefined, "x")).status, 400);
     await replay("resume");
     await caughtUp(second.written);
@@ -123,7 +125,10 @@ Deno.test({
     assertEquals((await call("GET", "/1")).status, 503);
     target.port = pair.replica.settings.port;
     await until(async () => (await call("PATCH", "/1", { description: "third" })).status === 200);
-    assertEquals(await description("0"), "third");
+    await until(async () => {
+      assertEquals(await description("0"), "third");
+      return warnings.length > 0;
+    });
     assertEquals(warnings, [
       "DATABASE_REPLICA_URL names a primary, not a replica: it is not read from",
     ]);

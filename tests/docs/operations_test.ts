@@ -11,7 +11,7 @@ import {
   createDatabase,
   testServer,
 } from "../support/database.ts";
-import { freePort, startProcess } from "../support/process.ts";
+import { freePort, patience, startProcess } from "../support/process.ts";
 import { Walkthrough } from "../support/walkthrough.ts";
 import { createWriters } from "../support/writers.ts";
 
@@ -97,7 +97,7 @@ async function todos(
   const port = freePort();
   await using app = startProcess(
     ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
-    { DATABASE_URL: databaseUrl(settings), PORT: String(port) },
+    { DATABASE_URL: databaseUrl(settings), PORT: String(port), ...patience },
   );
   await app.says(/"listening"/);
   const get = async (path: string) => {

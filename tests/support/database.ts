@@ -47,6 +47,21 @@ export async function asApplication({ settings, db }: TestDatabase): Promise<Dat
 }
 
 /**
+ * The same, whose statements and locks may take as long as they take: the bounds of db/roles.sql are
+ * for a server in trouble, not for a machine that is slow.
+ */
+export async function asPatientApplication(database: TestDatabase): Promise<DatabaseSettings> {
+  const settings = await asApplication(database);
+  const { database: name, user } = settings;
+  const bounds = ["statement_timeout", "lock_timeout"];
+  if (user === "slate_app") {
+    const lift = (bound: string) => `alter role slate_app in database ${name} set ${bound} = 0`;
+    await database.db.script(bounds.map(lift).join("; "));
+  }
+  return settings;
+}
+
+/**
  * A database of the test's own, dropped when it goes out of scope: `await using`. A copy of the
  * migrated template, or with `empty` one without a table.
  */

@@ -23,6 +23,16 @@ export function untilLocked(db: Database, text: string, least = 1): Promise<void
   return until(async () => await countLocked(db, text) >= least);
 }
 
+/** Waits until nobody is connected to the database any more, so that it can be copied. */
+export async function untilLeft({ database, ...server }: DatabaseSettings) {
+  const db = connectPatiently({ ...server, database: "postgres" }, { size: 1 });
+  await until(async () => {
+    const left = await db.query(sql`select from pg_stat_activity where datname = ${database}`);
+    return left.length === 0;
+  });
+  await db.close();
+}
+
 /** How many statements with this text wait for a lock. */
 export async function countLocked(db: Database, text: string): Promise<number> {
   const waiting = await db.query(sql`

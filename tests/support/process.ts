@@ -1,5 +1,6 @@
+import { tmpdir } from "node:os";
 import { spawnLeashed } from "../../embedded/leash.ts";
-export { freePort } from "../../embedded/server.ts";
+import { freePort as anyFreePort } from "../../embedded/server.ts";
 import { until } from "./pool.ts";
 import { root } from "./root.ts";
 
@@ -80,11 +81,27 @@ export function startProcess(
     async [Symbol.asyncDispose]() {
       // Asked first, so that `deno task dev` stops its database; killed, it could not.
       interrupt();
-      const timer = setTimeout(() => interrupt("SIGKILL"), 60_000);
+      const timer = setTimeout(() => interrupt("SIGKILL"), 180_000);
       await ended;
       clearTimeout(timer);
     },
   };
+}
+
+/** The settings of an API that gives nothing up on a slow machine. */
+export const patience = { REQUEST_DEADLINE_MS: "300000", DRAIN_MS: "300000" };
+
+/** One that nobody else of this run is told, for it takes a while until somebody listens there. */
+export function freePort(): number {
+  for (;;) {
+    const port = anyFreePort();
+    try {
+      Deno.openSync(`${tmpdir()}/port-${port}`, { createNew: true, write: true }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
 }
 
 /** Waits until nobody listens there any more. */
