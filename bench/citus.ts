@@ -162,3 +162,6 @@ the median of ${rounds} rounds of ${seconds} s. All nodes are on one machine (${
 so a second worker adds no processor. The milliseconds are processor time for one statement:
 of the coordinator + of all workers.`,
 );
+
+// The connections of administer() are still open.
+Deno.exit();

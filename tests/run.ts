@@ -6,10 +6,12 @@
  * there, unless they are named. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
+import { pathToFileURL } from "node:url";
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
 import { removeInTheEnd, spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
 import { startEmbedded } from "../embedded/mod.ts";
+import { connect } from "../postgres/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
 import { administer, template } from "./support/database.ts";
@@ -49,6 +51,7 @@ try {
   // Few shards are quick to copy.
   if (workers.length > 0) await spread(nodes, template, 4);
   await createRoles();
+  await grant();
   code = await run(server);
 } finally {
   await dropTemplate();
@@ -73,10 +76,36 @@ async function createRoles() {
   }
 }
 
+/** On a connection that does not stay: nobody may be connected to a template that is copied. */
+async function grant() {
+  const db = connect({ ...server, database: template }, { size: 1, deadline: 60_000 });
+  await db.script(await Deno.readTextFile(`${root}/db/grants.sql`));
+  await db.close();
+}
+
 async function dropTemplate() {
   for (const node of nodes) {
     await administer(node, `drop database if exists ${template} with (force)`);
   }
+}
+
+/**
+ * Modules of tests/api share isolates, four or more in each: an isolate compiles the API and warms it
+ * up anew, which was half of what they cost. Returns what `deno test` is to run instead of them.
+ */
+async function together(modules: string[]): Promise<string[]> {
+  const isShared = (path: string) => path.startsWith("tests/api/");
+  const shared = modules.filter(isShared);
+  const count = Math.min(2 * jobs, Math.floor(shared.length / 4));
+  if (count === 0) return modules;
+  const isolates = Array.from({ length: count }, async (_, n) => {
+    const path = `${folder}/tests_api_${n + 1}_test.ts`;
+    const imports = shared.filter((_, i) => i % count === n)
+      .map((module) => `import ${JSON.stringify(pathToFileURL(`${root}/${module}`))};\n`);
+    await Deno.writeTextFile(path, imports.join(""));
+    return path;
+  });
+  return [...modules.filter((path) => !isShared(path)), ...await Promise.all(isolates)];
 }
 
 /**
@@ -112,11 +141,14 @@ function modulesIn(folder: string): string[] {
 
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
-  const which = Deno.args.some((arg) => !arg.startsWith("-")) ? [] : modules();
+  const named = Deno.args.filter((arg) => arg.endsWith("_test.ts"));
+  const rest = Deno.args.filter((arg) => !named.includes(arg));
+  const isChoice = named.length > 0 || rest.some((arg) => !arg.startsWith("-"));
+  const which = await together(isChoice ? named : modules());
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);
-  const child = spawnLeashed(Deno.execPath(), ["test", ...options, ...Deno.args, ...which], {
+  const child = spawnLeashed(Deno.execPath(), ["test", ...options, ...rest, ...which], {
     cwd: root,
     clearEnv: true,
     env: {

@@ -56,7 +56,7 @@ Deno.test("roles: the migrator creates as the owner; the application can neither
 
 Deno.test("roles: the application's sessions begin with their timeouts", async () => {
   await using database = await createDatabase();
-  const db = connectPatiently(await asApplication(database), { size: 1 });
+  const db = connectPatiently(asApplication(database), { size: 1 });
   const settings = await db.query<{ name: string; setting: string }>(sql`
     select name, setting from pg_settings
     where name like '%\_timeout' and source = 'user' order by name`);

@@ -37,7 +37,6 @@ Deno.test({
   ignore: Deno.build.os === "windows" || await dumps() < await major(),
   async fn() {
     await using database = await createDatabase();
-    await asApplication(database);
     const [writer] = await createWriters(database.db, 1);
     const insert = (text: string) =>
       database.db.query(
@@ -55,7 +54,7 @@ Deno.test({
       NEW_URL: url,
       SCRATCH_DATABASE_URL: databaseUrl(fresh.settings),
     });
-    const old = await asApplication(database);
+    const old = asApplication(database);
     const renewed = { ...old, user: "slate_app_2", password: "another" };
     try {
       await walk.run("docs/operations.md", async (line) => {

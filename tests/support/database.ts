@@ -1,6 +1,10 @@
 import { startEmbedded } from "../../embedded/mod.ts";
 import { connect, type ConnectOptions, type Database, sql } from "../../postgres/mod.ts";
-import { type DatabaseSettings, readDatabaseSettings } from "../../postgres/settings.ts";
+import {
+  type DatabaseSettings,
+  databaseUrl,
+  readDatabaseSettings,
+} from "../../postgres/settings.ts";
 import { settingsCopied } from "./citus.ts";
 
 /** The database that tests/run.ts, or `db check`, has migrated once and that each test copies. */
@@ -34,14 +38,13 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * The same database as the application's role, which may do there what db/grants.sql says. By way
- * of the pooler on TEST_APP_PORT, where that is set.
+ * The same database as the application's role, which may do there what db/grants.sql says: the
+ * template has it. By way of the pooler on TEST_APP_PORT, where that is set.
  */
-export async function asApplication({ settings, db }: TestDatabase): Promise<DatabaseSettings> {
+export function asApplication({ settings }: TestDatabase): DatabaseSettings {
   const password = Deno.env.get("TEST_APP_PASSWORD");
   // `db check` runs the test of the statements on a server without the roles.
   if (!password) return settings;
-  await db.script(await Deno.readTextFile(new URL("../../db/grants.sql", import.meta.url)));
   const port = Number(Deno.env.get("TEST_APP_PORT") ?? settings.port);
   return { ...settings, port, user: "slate_app", password };
 }
@@ -51,12 +54,12 @@ export async function asApplication({ settings, db }: TestDatabase): Promise<Dat
  * for a server in trouble, not for a machine that is slow.
  */
 export async function asPatientApplication(database: TestDatabase): Promise<DatabaseSettings> {
-  const settings = await asApplication(database);
+  const settings = asApplication(database);
   const { database: name, user } = settings;
   const bounds = ["statement_timeout", "lock_timeout"];
   if (user === "slate_app") {
     const lift = (bound: string) => `alter role slate_app in database ${name} set ${bound} = 0`;
-    await database.db.script(bounds.map(lift).join("; "));
+    await administer(testServer(), bounds.map(lift).join("; "));
   }
   return settings;
 }
@@ -95,20 +98,29 @@ export async function startAsking(): Promise<AsyncDisposable & { settings: Datab
   return { settings, [Symbol.asyncDispose]: stop };
 }
 
-/** Runs DDL of the server itself, such as `create database`. */
+/** Connections to each server that nobody uses now. */
+const idle = new Map<string, Database[]>();
+
+/**
+ * Runs DDL of the server itself, such as `create database`. Its connection is kept for what comes
+ * next, since to begin a session costs the server as much as to make a database. So a program that
+ * is no test ends by Deno.exit().
+ */
 export async function administer(server: DatabaseSettings, text: string) {
-  const db = connectPatiently(server, { size: 1 });
-  try {
-    // A template can be copied only while nobody is connected to it: wait for who copies now.
-    for (let attempt = 1;; attempt++) {
-      try {
-        return await db.script(text);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "55006" || attempt === 50) throw error;
-        await db.query(sql`select pg_sleep(0.05)`);
+  const free = idle.getOrInsertComputed(databaseUrl(server), () => []);
+  const db = free.pop() ?? connectPatiently(server, { session: true });
+  // A template can be copied only while nobody is connected to it: wait for who copies now.
+  for (let attempt = 1;; attempt++) {
+    try {
+      await db.script(text);
+      free.push(db);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "55006" || attempt === 50) {
+        await db.close();
+        throw error;
       }
+      await db.query(sql`select pg_sleep(0.05)`);
     }
-  } finally {
-    await db.close();
   }
 }
