@@ -1,4 +1,3 @@
-import { tmpdir } from "node:os";
 import { spawnLeashed } from "../../embedded/leash.ts";
 import { freePort as anyFreePort } from "../../embedded/server.ts";
 import { until } from "./pool.ts";
@@ -91,12 +90,13 @@ export function startProcess(
 /** The settings of an API that gives nothing up on a slow machine. */
 export const patience = { REQUEST_DEADLINE_MS: "300000", DRAIN_MS: "300000" };
 
-/** One that nobody else of this run is told, for it takes a while until somebody listens there. */
+/** One that no other module of the tests is told, for it takes a while until somebody listens there. */
 export function freePort(): number {
+  const folder = Deno.env.get("TEST_FOLDER");
   for (;;) {
     const port = anyFreePort();
     try {
-      Deno.openSync(`${tmpdir()}/port-${port}`, { createNew: true, write: true }).close();
+      if (folder) Deno.mkdirSync(`${folder}/port-${port}`);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
