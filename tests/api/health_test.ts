@@ -50,6 +50,7 @@ Deno.test("ready says what is wrong, and neither address nor name nor password [
   proxy.limit(0, "silence");
   const secret = { user: "s3cret_user", password: "s3cret", database: "s3cret_database" };
   await using database = await createDatabase();
+  await database.db.script("revoke select on schema_migrations from slate_app");
   const { TEST_APP_PASSWORD: password } = Deno.env.toObject();
   const cases: [DatabaseSettings, RegExp][] = [
     [{ ...nowhere, ...secret }, /cannot be reached \(ECONNREFUSED\)/],
