@@ -1,4 +1,4 @@
-import { slate, start } from "./contenders.ts";
+import { slate, start } from "./peers.ts";
 import { type Bench, fill } from "./data.ts";
 import { createProxy, oneWayMs } from "./proxy.ts";
 import { machine, median, record, table } from "./report.ts";

@@ -1,4 +1,4 @@
-import { type Contender, contenders, install, start } from "./contenders.ts";
+import { install, type Peer, peers, start } from "./peers.ts";
 import { type Bench, fill } from "./data.ts";
 import { connections, generator, load } from "./load.ts";
 import { createProxy, oneWayMs } from "./proxy.ts";
@@ -7,7 +7,7 @@ import type { Work } from "./works.ts";
 import { databaseUrl } from "../postgres/settings.ts";
 
 export interface FarOptions {
-  /** Connections to the database of each contender, one measurement each. */
+  /** Connections to the database of each peer, one measurement each. */
   pools: number[];
   rounds: number;
   /** Seconds of each measurement, and of the warm-up before the first. */
@@ -16,20 +16,20 @@ export interface FarOptions {
   works: Work[];
 }
 
-/** Requests a second of each contender's rounds, by pool and work. */
+/** Requests a second of each peer's rounds, by pool and work. */
 type Rates = Map<string, number[]>;
 
 /** What many callers get done at once where the database is far away and connections are few. */
 export async function measureFar(bench: Bench, options: FarOptions) {
-  const found: Contender[] = [];
+  const found: Peer[] = [];
   const versions: string[] = [];
-  for (const contender of contenders) {
-    const installed = await install(contender);
+  for (const peer of peers) {
+    const installed = await install(peer);
     if ("skipped" in installed) {
-      versions.push(`${contender.name} is missing: ${installed.skipped}`);
+      versions.push(`${peer.name} is missing: ${installed.skipped}`);
     } else {
-      found.push(contender);
-      versions.push(`${contender.name} on ${installed.version}`);
+      found.push(peer);
+      versions.push(`${peer.name} on ${installed.version}`);
     }
   }
   const rates: Rates = new Map();
@@ -100,16 +100,16 @@ async function measurePool(
   bench: Bench,
   options: FarOptions,
   pool: number,
-  found: Contender[],
+  found: Peer[],
   rates: Rates,
 ) {
   await using stack = new AsyncDisposableStack();
   const proxy = stack.use(createProxy(bench.settings, oneWayMs));
   const url = databaseUrl({ ...bench.settings, host: "127.0.0.1", port: proxy.port });
   const running = [];
-  for (const contender of found) {
-    const { origin } = stack.use(await start(contender, url, pool));
-    running.push({ name: contender.name, origin });
+  for (const peer of found) {
+    const { origin } = stack.use(await start(peer, url, pool));
+    running.push({ name: peer.name, origin });
   }
   for (let round = options.warmUp > 0 ? 0 : 1; round <= options.rounds; round++) {
     for (const work of options.works) {

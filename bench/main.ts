@@ -2,7 +2,7 @@
  * `deno task bench [speed|far|round-trips|start|batch|growth|memory ...]`: what Slate's speed is, beside its
  * peers; without a name the first four. `--smoke` only shows that it runs.
  */
-import { temporaryFolder, whenTaskIsGone } from "../embedded/leash.ts";
+import { temporaryFolder, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { createBench } from "./data.ts";
 import { measureBatch } from "./batch.ts";
 import { measureFar } from "./far.ts";

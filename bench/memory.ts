@@ -1,4 +1,4 @@
-import { slate, start } from "./contenders.ts";
+import { slate, start } from "./peers.ts";
 import { type Bench, fill } from "./data.ts";
 import { load } from "./load.ts";
 import { machine, record, table } from "./report.ts";

@@ -1,4 +1,4 @@
-import { contenders, install, start } from "./contenders.ts";
+import { install, peers, start } from "./peers.ts";
 import { type Bench, type Data, fill } from "./data.ts";
 import { createProxy, oneWayMs } from "./proxy.ts";
 import { machine, median, record, table } from "./report.ts";
@@ -12,20 +12,20 @@ export async function measureRoundTrips(bench: Bench, requests: number) {
   const far = { ...bench.settings, host: "127.0.0.1", port: proxy.port };
   const one = await roundTrip(far, requests);
   const columns: { name: string; times: number[] }[] = [];
-  for (const contender of contenders) {
-    const found = await install(contender);
+  for (const peer of peers) {
+    const found = await install(peer);
     if ("skipped" in found) {
-      console.log(`${contender.name} is skipped: ${found.skipped}`);
+      console.log(`${peer.name} is skipped: ${found.skipped}`);
       continue;
     }
-    await using running = await start(contender, databaseUrl(far));
+    await using running = await start(peer, databaseUrl(far));
     const times: number[] = [];
     for (const work of works) {
       await fill(bench.db, bench.data.todos);
       times.push(await medianTime(running.origin, work, bench.data, requests));
     }
-    columns.push({ name: contender.name, times });
-    console.log(contender.name, times.map((time) => time.toFixed(1)).join(" "));
+    columns.push({ name: peer.name, times });
+    console.log(peer.name, times.map((time) => time.toFixed(1)).join(" "));
   }
   await record(
     "Round trips",

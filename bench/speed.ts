@@ -1,4 +1,4 @@
-import { contenders, defaultPool, install, run, start } from "./contenders.ts";
+import { defaultPool, install, peers, run, start } from "./peers.ts";
 import { type Bench, fill } from "./data.ts";
 import { connections, generator, type Load, load } from "./load.ts";
 import { machine, median, record, table } from "./report.ts";
@@ -27,17 +27,17 @@ export async function measureSpeed(bench: Bench, options: Options) {
   const versions: string[] = [];
   const runners: Runner[] = [];
   await using stack = new AsyncDisposableStack();
-  const installed = await Promise.all(contenders.map(install));
-  for (const [i, contender] of contenders.entries()) {
+  const installed = await Promise.all(peers.map(install));
+  for (const [i, peer] of peers.entries()) {
     const found = installed[i]!;
     if ("skipped" in found) {
-      console.log(`${contender.name} is skipped: ${found.skipped}`);
+      console.log(`${peer.name} is skipped: ${found.skipped}`);
       continue;
     }
-    versions.push(`${contender.name} on ${found.version}`);
-    const running = stack.use(await start(contender, url));
+    versions.push(`${peer.name} on ${found.version}`);
+    const running = stack.use(await start(peer, url));
     runners.push({
-      name: contender.name,
+      name: peer.name,
       measure: (work, seconds) => load(running.origin, work, bench.data, seconds),
     });
   }
@@ -111,7 +111,7 @@ ${
 
 const rateOf = (load: Load) => load.rate;
 
-/** The bare statement by pgbench, prepared, on as many connections as a contender has. */
+/** The bare statement by pgbench, prepared, on as many connections as a peer has. */
 async function bare({ settings, data }: Bench, work: Work, seconds: number): Promise<Load> {
   const script = await Deno.makeTempFile();
   try {

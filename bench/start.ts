@@ -1,4 +1,4 @@
-import { contenders, install, run, start } from "./contenders.ts";
+import { install, peers, run, start } from "./peers.ts";
 import type { Bench } from "./data.ts";
 import { machine, median, record, table } from "./report.ts";
 import { databaseUrl } from "../postgres/settings.ts";
@@ -6,21 +6,21 @@ import { databaseUrl } from "../postgres/settings.ts";
 /** From a process's start to its first answer, and how long a developer waits for the checks. */
 export async function measureStart(bench: Bench, rounds: number) {
   const rows: string[][] = [];
-  for (const contender of contenders) {
-    const found = await install(contender);
+  for (const peer of peers) {
+    const found = await install(peer);
     if ("skipped" in found) {
-      console.log(`${contender.name} is skipped: ${found.skipped}`);
+      console.log(`${peer.name} is skipped: ${found.skipped}`);
       continue;
     }
     const starts: { listening: number; answering: number; own: number }[] = [];
     for (let round = 0; round < rounds; round++) {
-      await using running = await start(contender, databaseUrl(bench.settings));
+      await using running = await start(peer, databaseUrl(bench.settings));
       starts.push({ ...running.started, own: await ownTime(running.pid) });
     }
     const of = (pick: (start: typeof starts[number]) => number) =>
       median(starts.map(pick)).toFixed(0);
     rows.push([
-      contender.name,
+      peer.name,
       of((start) => start.listening),
       of((start) => start.answering),
       of((start) => start.own),

@@ -1,6 +1,6 @@
 import type { Created } from "./_idempotency.ts";
 import { type Authorization, type Written, written } from "./_row.ts";
-import { DatabaseError, sql, type Statement } from "../postgres/mod.ts";
+import { type DatabaseError, sql, type Statement } from "../postgres/mod.ts";
 
 /*
  * Many rows of one table, all of them or none, in one statement. The CTE `items` has what was sent,
@@ -71,12 +71,5 @@ export const outcome = sql`
       ${written}
     from caller`;
 
-/** Runs it again where a row that it refers to was deleted meanwhile: then it finds which. */
-export async function retriedOnReference<Row>(run: () => Promise<Row[]>): Promise<Row[]> {
-  try {
-    return await run();
-  } catch (error) {
-    if (!(error instanceof DatabaseError && error.code === "23503")) throw error;
-    return await run();
-  }
-}
+/** A row that a todo refers to was deleted meanwhile: run again, the statement finds which. */
+export const isReference = ({ code }: DatabaseError) => code === "23503";

@@ -15,7 +15,7 @@ export interface KeyCredential {
   hash: string;
 }
 
-const holders = {
+const includes = {
   read: sql`k.scope in ('read', 'write', 'admin')`,
   write: sql`k.scope in ('write', 'admin')`,
   admin: sql`k.scope = 'admin'`,
@@ -34,7 +34,7 @@ export function caller(credential: Credential, scope: Scope): Statement {
   if ("issuer" in credential) return identified(credential, scope);
   const { ownerId, keyId, hash } = credential;
   return sql`caller as materialized (
-      select k.owner_id as id, ${holders[scope]} as allowed, k.scope = 'admin' as admin
+      select k.owner_id as id, ${includes[scope]} as allowed, k.scope = 'admin' as admin
       from keys k
       right join (select uuid_send(gen_random_uuid()) as nonce) blind
         on k.owner_id = ${ownerId} and k.id = ${keyId}

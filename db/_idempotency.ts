@@ -1,6 +1,12 @@
 import { allowed, type Credential } from "./_caller.ts";
 import { type Found, type Written, written } from "./_row.ts";
-import { type Database, DatabaseError, sql, type Statement } from "../postgres/mod.ts";
+import {
+  type Database,
+  type DatabaseError,
+  retriedOn,
+  sql,
+  type Statement,
+} from "../postgres/mod.ts";
 
 /** A row that was created, or the answer of an earlier request with the same idempotency key. */
 export interface Created extends Found, Written {
@@ -98,29 +104,22 @@ function withKey(
   };
 }
 
-/** SQLSTATE of a unique and of an exclusion constraint. */
-const taken = /^23(505|P01)$/;
+/** A unique or an exclusion constraint. */
+const isTaken = ({ code }: DatabaseError) => code === "23505" || code === "23P01";
 
 /**
  * Runs a statement that creates a row, once for each idempotency key. Of two at once the second
  * waits for the first and fails on what that one has taken, at the latest on the primary key of the
  * remembered answers, which undoes all of it; run again, it finds the answer. `also`: further columns.
  */
-export async function once<Row extends Created>(
+export function once<Row extends Created>(
   db: Database,
   credential: Credential,
   idempotency: Idempotency | undefined,
   compose: (fragments: Fragments) => Statement,
   also = sql``,
 ): Promise<Row[]> {
-  const statement = compose(
-    idempotency ? withKey(credential, idempotency, also) : withoutKey(also),
-  );
-  try {
-    return await db.query(statement);
-  } catch (error) {
-    const raced = idempotency && error instanceof DatabaseError && taken.test(error.code);
-    if (!raced) throw error;
-    return await db.query(statement);
-  }
+  if (!idempotency) return db.query(compose(withoutKey(also)));
+  const statement = compose(withKey(credential, idempotency, also));
+  return retriedOn(isTaken, () => db.query(statement));
 }

@@ -6,7 +6,6 @@ import { sql, type Statement } from "../postgres/mod.ts";
  * that it costs the same at row 10 and at row 10,000,000.
  */
 
-/** One page. */
 export interface Page extends Authorization {
   /** A JSON array as text. */
   data: string;
@@ -21,7 +20,6 @@ export interface After {
   value: string | null;
 }
 
-/** Which page to read. */
 export interface PageRequest<Sort extends string> {
   sort: Sort;
   descending: boolean;

@@ -7,7 +7,6 @@ export interface Authorization {
   allowed: boolean;
 }
 
-/** One row. */
 export interface Found extends Authorization {
   /** The row as JSON text, to be passed on unparsed; null where there is none. */
   body: string | null;

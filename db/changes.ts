@@ -50,25 +50,25 @@ export function listChanges(
   limit: number,
 ): Promise<Changes[]> {
   const { ownerId } = credential;
-  const [students, todos] = kinds.map((own) => {
+  const isAfter = (own: typeof kinds[number]) => {
     const after = own === kind ? id : own < kind ? last : "0";
     return sql`(t.changed_in, t.id) > (${transaction}::xid8, ${after}::bigint)
           and t.changed_in < pg_snapshot_xmin(pg_current_snapshot())`;
-  }) as [ReturnType<typeof sql>, ReturnType<typeof sql>];
+  };
   return db.read(sql`
     with ${caller(credential, "read")},
     changes as (
       (
         select t.changed_in, 'student' as kind, t.id, false as deleted
         from students t
-        where t.owner_id = ${ownerId} and ${allowed} and ${students}
+        where t.owner_id = ${ownerId} and ${allowed} and ${isAfter("student")}
         order by t.changed_in, t.id
         limit 101
       )
       union all (
         select t.changed_in, 'todo', t.id, false
         from todos t
-        where t.owner_id = ${ownerId} and ${allowed} and ${todos}
+        where t.owner_id = ${ownerId} and ${allowed} and ${isAfter("todo")}
         order by t.changed_in, t.id
         limit 101
       )

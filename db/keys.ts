@@ -23,7 +23,7 @@ export interface KeyFields {
 /**
  * What a key shows, of `keys t`: never its digest. It ends when it expires or is replaced.
  */
-export const keyColumns = sql`t.id, t.name, t.scope,
+const keyColumns = sql`t.id, t.name, t.scope,
         ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
         ${timestamps}, t.version`;
 
@@ -178,11 +178,6 @@ export function findAccount(db: Database, email: string): Promise<{ id: string }
     where lower(email) = lower(${email})`);
 }
 
-export interface InstalledKey {
-  owner_id: string;
-  id: string;
-}
-
 /**
  * The first key of an installation, or another one: the user with this address, made if missing,
  * gets a key. For the command line, where whoever can open the database needs no other proof.
@@ -190,7 +185,7 @@ export interface InstalledKey {
 export function installKey(
   db: Database,
   key: { email: string; scope: Scope; name: string; hash: string },
-): Promise<InstalledKey[]> {
+): Promise<{ owner_id: string; id: string }[]> {
   return db.query(sql`
     with made as (
       insert into users (name, email)

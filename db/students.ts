@@ -26,11 +26,6 @@ export const studentColumns = sql`t.id, t.first_name, t.last_name, t.age,
 /** The ways to sort a list of students, the default first. */
 export const studentSorts = { id: byId, last_name: by("text", sql`t.last_name`) };
 
-export interface StudentFilter {
-  /** Words to search the names for, as a person types them; without one it is no filter. */
-  q?: string;
-}
-
 /** Instead of `students t`: the caller's students with these words; see db/todos.ts. */
 function searched({ ownerId }: Credential, words: string): Statement {
   return sql`(
@@ -43,11 +38,12 @@ function searched({ ownerId }: Credential, words: string): Statement {
       ) t`;
 }
 
+/** `q`: words to search the names for, as a person types them; without one it is no filter. */
 export function listStudents(
   db: Database,
   credential: Credential,
   request: PageRequest<keyof typeof studentSorts>,
-  { q }: StudentFilter,
+  { q }: { q?: string },
 ): Promise<Page[]> {
   const order = studentSorts[request.sort].order(request);
   return db.read(sql`

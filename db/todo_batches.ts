@@ -3,16 +3,16 @@ import {
   type BatchCreated,
   created,
   faults,
+  isReference,
   type Item,
   itemsOf,
   outcome,
-  retriedOnReference,
 } from "./_batch.ts";
 import { allowed, caller, type Credential } from "./_caller.ts";
 import { type Idempotency, once } from "./_idempotency.ts";
 import { json } from "./_row.ts";
 import { todoColumns, type TodoFields } from "./todos.ts";
-import { type Database, sql } from "../postgres/mod.ts";
+import { type Database, retriedOn, sql } from "../postgres/mod.ts";
 
 export function createTodos(
   db: Database,
@@ -21,9 +21,11 @@ export function createTodos(
   idempotency?: Idempotency,
 ): Promise<BatchCreated[]> {
   const { ownerId } = credential;
-  return retriedOnReference(() =>
-    once<BatchCreated>(db, credential, idempotency, ({ remembered, answer }) =>
-      sql`
+  return retriedOn(
+    isReference,
+    () =>
+      once<BatchCreated>(db, credential, idempotency, ({ remembered, answer }) =>
+        sql`
     with ${caller(credential, "write")},
     ${remembered},
     items as materialized (
@@ -52,7 +54,7 @@ export function createTodos(
       returning t.id, ${json(todoColumns)} as body
     ),
     ${created}
-    ${answer}`, sql`, ${faults}`)
+    ${answer}`, sql`, ${faults}`),
   );
 }
 
@@ -63,7 +65,7 @@ export function updateTodos(
   items: (Item & Partial<TodoFields>)[],
 ): Promise<BatchChanged[]> {
   const { ownerId } = credential;
-  return retriedOnReference(() =>
+  return retriedOn(isReference, () =>
     db.query(sql`
     with ${caller(credential, "write")},
     ${itemsOf(items, sql`, (sent ->> 'due_date')::timestamptz as due_date`)},
@@ -99,8 +101,7 @@ export function updateTodos(
     changed as (
       select t.n, ${json(todoColumns)} as body from updated t
     )
-    ${outcome}`)
-  );
+    ${outcome}`));
 }
 
 export function deleteTodos(

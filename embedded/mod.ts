@@ -11,7 +11,7 @@ import {
 } from "./account.ts";
 import { binaries, major } from "./binaries.ts";
 import { EmbeddedError } from "./error.ts";
-import { removeInTheEnd } from "./leash.ts";
+import { removeInTheEnd } from "./watchdog.ts";
 import {
   freePort,
   initialise,

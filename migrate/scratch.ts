@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { whenTaskIsGone } from "../embedded/leash.ts";
+import { whenTaskIsGone } from "../embedded/watchdog.ts";
 import { connect, type Database, DatabaseError, sql } from "../postgres/mod.ts";
 import { type DatabaseSettings, readDatabaseSettings } from "../postgres/settings.ts";
 import { versionsTable } from "./bookkeeping.ts";

@@ -59,6 +59,23 @@ export class Unreachable extends Error {
   }
 }
 
+/**
+ * Runs it again where it was undone by what this is about, such as a row that another statement has
+ * made meanwhile: then it finds that row. Throws what the last try throws.
+ */
+export async function retriedOn<Result>(
+  isExpected: (error: DatabaseError) => boolean,
+  run: () => Result | Promise<Result>,
+  tries = 2,
+): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    if (tries === 1 || !(error instanceof DatabaseError && isExpected(error))) throw error;
+    return retriedOn(isExpected, run, tries - 1);
+  }
+}
+
 /** No answer within the deadline. The statement was cancelled and its connection thrown away. */
 export class DeadlinePassed extends Error {
   override name = "DeadlinePassed";

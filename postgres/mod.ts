@@ -1,11 +1,11 @@
-import { DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import { DatabaseError, DeadlinePassed, retriedOn, Unreachable } from "./errors.ts";
 import { Pool } from "./pool.ts";
 import type { PoolStats } from "./pool_options.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { sql, Statement } from "./sql.ts";
 import { driven, parametersOf, Unit } from "./unit.ts";
 
-export { DatabaseError, DeadlinePassed, sql, Statement, Unreachable };
+export { DatabaseError, DeadlinePassed, retriedOn, sql, Statement, Unreachable };
 export type { PoolStats };
 
 /**

@@ -3,9 +3,8 @@ import type { Credential, Scope } from "../db/_caller.ts";
 import type { Authorization } from "../db/_row.ts";
 import { parseKey } from "../db/_secret.ts";
 import { proveCaller } from "../db/keys.ts";
-import { type Database, DatabaseError } from "../postgres/mod.ts";
-import { openKey } from "./_dev_key.ts";
-import type { Limits } from "./_limits.ts";
+import { DatabaseError, retriedOn } from "../postgres/mod.ts";
+import { devKeyFor } from "./_dev_key.ts";
 import {
   errorResponse,
   insufficientScope,
@@ -13,8 +12,7 @@ import {
   problemResponse,
   unauthorized,
 } from "./_problem.ts";
-import type { Handler, Step, Variables } from "./_step.ts";
-import type { Tokens } from "./_token.ts";
+import type { Deps, Handler, Step, Variables } from "./_step.ts";
 
 /**
  * Takes the credential out of the request. It is not checked here: the handler's one statement does
@@ -23,15 +21,7 @@ import type { Tokens } from "./_token.ts";
  * the handler throws becomes an answer here already.
  */
 export function authentication(
-  { db, environment, devKey, corsOrigins, limits, tokens }: {
-    db: Database;
-    environment: string;
-    devKey?: string;
-    corsOrigins: string[];
-    limits: Limits;
-    /** Who signs in by an OpenID Connect issuer, where one is set. */
-    tokens?: Tokens;
-  },
+  { db, environment, devKey, corsOrigins, limits, tokens }: Deps,
   scope: Scope,
 ): Step {
   const prove = async (credential: Credential): Promise<Authorization | undefined> =>
@@ -52,7 +42,7 @@ export function authentication(
   return async (c, next) => {
     const header = c.req.header("authorization");
     const token = header === undefined
-      ? devKey && openKey(c, devKey, corsOrigins)
+      ? devKey && devKeyFor(c, devKey, corsOrigins)
       : /^bearer +(\S+) *$/i.exec(header)?.[1];
     let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
     // A JSON Web Token has three parts.
@@ -60,11 +50,7 @@ export function authentication(
       credential = await tokens.identify(token, (name, check) => limits.attempt(c, name, check));
       if (!credential) throw unauthorized();
     }
-    const admitted = limits.admit(
-      c,
-      credential,
-      async () => (await prove(credential!))?.caller_id,
-    );
+    const admitted = limits.admit(c, credential, async () => (await prove(credential!))?.caller_id);
     // Nearly always there is nothing to wait for, and no promise.
     const finish = admitted instanceof Promise ? await admitted : admitted;
     let answer;
@@ -86,7 +72,7 @@ export function authentication(
       answer = problemResponse(c, unauthorized());
     }
     if (tokens && credential && "issuer" in credential && answer.status < 500) {
-      tokens.settle(credential, answer.status === 401 ? undefined : c.get("callerId"));
+      tokens.remember(credential, answer.status === 401 ? undefined : c.get("callerId"));
     }
     finish(answer, c.get("callerId"), c.get("sent"));
     return answer;
@@ -109,14 +95,8 @@ const accountNames = ["identities_subject_key", "users_email_key"];
  * was undone. Which of the two names is found taken depends on who has come how far; the one may be
  * lost to that request, and before that the other to somebody with the same address.
  */
-async function retried<Result>(run: () => Result | Promise<Result>, tries = 3): Promise<Result> {
-  try {
-    return await run();
-  } catch (error) {
-    const lost = error instanceof DatabaseError && accountNames.includes(error.constraint ?? "");
-    if (!lost || tries === 1) throw error;
-    return retried(run, tries - 1);
-  }
+function retried<Result>(run: () => Result | Promise<Result>): Promise<Result> {
+  return retriedOn(({ constraint = "" }) => accountNames.includes(constraint), run, 3);
 }
 
 /** The one row of a statement, if its caller is proven and allowed. Throws 401 or 403. */

@@ -4,12 +4,11 @@ import type { Credential } from "../db/_caller.ts";
 import type { Idempotency } from "../db/_idempotency.ts";
 import type { Database } from "../postgres/mod.ts";
 import { permit } from "./_auth.ts";
-import { creation } from "./_crud.ts";
+import { creation, written } from "./_crud.ts";
 import { id } from "./_fields.ts";
 import { type Deps, jsonReply, NoQuery, router, secured } from "./_operation.ts";
-import { type Fault, Problem, type ProblemCode, problemResponse } from "./_problem.ts";
+import { type Fault, Problem, type ProblemCode, refuseMethod } from "./_problem.ts";
 import { absent, idempotency, passThrough, refuseReused, writtenHeader } from "./_reply.ts";
-import type { Handler } from "./_step.ts";
 
 /*
  * Many rows in one request: `POST`, `PATCH` and `DELETE` of `/api/<resource>/batch`. All of them or
@@ -35,12 +34,6 @@ const Deletion = itemsOf("RowReferences", z.strictObject(reference).openapi("Row
 
 const whole =
   `All of them or none, 1 to ${most} in at most 64 KiB. Problems point at the item, as \`/items/2/id\`.`;
-const written = {
-  "Slate-Written": {
-    description: "The number of this write, for the header of the same name of a read.",
-    schema: { type: "string" as const },
-  },
-};
 
 /** What the batches of a resource are made of. */
 interface Resource<New extends z.ZodType, Change extends z.ZodRawShape> {
@@ -87,14 +80,12 @@ export function batchRoutes<New extends z.ZodType, Change extends z.ZodRawShape>
       query: NoQuery,
       body: { required: true, content: { "application/json": { schema } } },
     },
-    tags: [name],
     path,
   });
-  return router()
+  return router(name)
     .openapi({
       ...creating,
       responses: { 201: { ...creating.responses[201], headers } },
-      tags: [name],
       path,
       operationId: `create${name}`,
       summary: `Create many ${many}`,
@@ -139,7 +130,7 @@ export function batchRoutes<New extends z.ZodType, Change extends z.ZodRawShape>
       return c.body(null, 204, writtenHeader(row));
     })
     // Else `/api/todos/{id}` would take the address for a row's.
-    .all(path, refuseMethod);
+    .all(path, (c) => refuseMethod(c, ["POST", "PATCH", "DELETE"]));
 }
 
 /** The fields that can stop a batch, the gravest first. */
@@ -181,12 +172,3 @@ function distinct<Item extends { id: number }>(items: Item[]): Item[] {
     })),
   });
 }
-
-const refuseMethod: Handler = (c) => {
-  const allow = "POST, PATCH, DELETE, OPTIONS";
-  if (c.req.method === "OPTIONS") return c.body(null, 204, { allow });
-  return problemResponse(
-    c,
-    new Problem("method_not_allowed", `Allowed are ${allow}.`, { headers: { allow } }),
-  );
-};

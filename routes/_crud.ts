@@ -3,6 +3,7 @@ import type { Scope } from "../db/_caller.ts";
 import { pathId } from "./_fields.ts";
 import { type Deps, jsonReply, NoQuery, secured } from "./_operation.ts";
 import type { ProblemCode } from "./_problem.ts";
+import { entityTags } from "./_reply.ts";
 
 /*
  * What the operations of every resource declare alike: how one row or a page of them is read,
@@ -29,14 +30,10 @@ const SlateWritten = z.object({
   }),
 });
 
-const tag = String.raw`(W/)?"[\x21\x23-\x7e\x80-\xff]*"`;
-/** Of a header that names ETags, or any by `*`. */
-const tags = String.raw`^(\*|[ \t,]*${tag}([ \t]*,[ \t]*(${tag})?)*[ \t]*)$`;
-
 /** Read by itemReply(). */
 const IfNoneMatch = SlateWritten.extend({
   "if-none-match": z.string().optional().openapi({
-    pattern: tags,
+    pattern: entityTags,
     description: 'Answers 304 if the row still has this ETag, such as `"1"`.',
   }),
 });
@@ -44,7 +41,7 @@ const IfNoneMatch = SlateWritten.extend({
 /** Read by precondition(). */
 const Preconditions = z.object({
   "if-match": z.string().optional().openapi({
-    pattern: tags,
+    pattern: entityTags,
     description:
       'Changes or deletes the row only if it still has this ETag, such as `"1"`; else 412.',
   }),
@@ -65,7 +62,7 @@ const IdempotencyKey = z.object({
 
 const header = (description: string) => ({ description, schema: { type: "string" as const } });
 const etag = { ETag: header("The row's version.") };
-const written = {
+export const written = {
   "Slate-Written": header("The number of this write, for the header of the same name of a read."),
 };
 const created = {

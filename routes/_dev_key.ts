@@ -7,7 +7,7 @@ import { Problem } from "./_problem.ts";
  * The key by which `deno task dev` lets in a request that brings none. Only under a name of this
  * machine: a web page can make its own name point here (DNS rebinding). Throws 403.
  */
-export function openKey(c: Context, devKey: string, corsOrigins: string[]): string | undefined {
+export function devKeyFor(c: Context, devKey: string, corsOrigins: string[]): string | undefined {
   const { host, hostname } = new URL(c.req.url);
   if (!isLocal(hostname.replace(/^\[|\]$/g, ""))) return undefined;
   refuseForeignPage(c, host, corsOrigins);

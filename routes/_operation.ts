@@ -2,33 +2,15 @@ import { OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Scope } from "../db/_caller.ts";
 import type { Database } from "../postgres/mod.ts";
-import type { Replica } from "../postgres/replica.ts";
 import { authentication } from "./_auth.ts";
 import { jsonBody } from "./_body.ts";
-import type { Limits } from "./_limits.ts";
 import { malformedHeader, mostFaults, type ProblemCode, problems } from "./_problem.ts";
 import { cancellable } from "./_disconnect.ts";
 import { hasPrecondition, refusePreconditions } from "./_precondition.ts";
-import type { Tokens } from "./_token.ts";
-import { fuse, type Handler, type Step, type Variables } from "./_step.ts";
+import { compose, type Deps, type Handler, type Step, type Variables } from "./_step.ts";
 import { type Validated, validation } from "./_validation.ts";
 
-/** What the routes need from the process. */
-export interface Deps {
-  db: Database;
-  replica?: Replica;
-  environment: string;
-  /** See Settings.devKey. */
-  devKey?: string;
-  corsOrigins: string[];
-  limits: Limits;
-  /** Who signs in by an OpenID Connect issuer, where one is set. */
-  tokens?: Tokens;
-  /** One line of JSON a request. */
-  log(line: string): void;
-  /** Whether what is done is measured, by Deno's OpenTelemetry. */
-  telemetry?: boolean;
-}
+export type { Deps } from "./_step.ts";
 
 /** What a route has beyond its OpenAPI description; see secured(). */
 interface Secured {
@@ -37,20 +19,20 @@ interface Secured {
 }
 
 /**
- * A router for the routes of one resource. For Hono an operation is one function: its steps, the
+ * A router for the operations under one tag. For Hono each is one function: its steps, the
  * validation and the handler. zod-openapi would make a middleware of each part of a request, and
  * parse a body once for each media type that it may have.
  */
-export function router() {
+export function router(tag = "") {
   const app = new OpenAPIHono<{ Variables: Variables }>();
   app.openapi = ((route: RouteConfig & Secured, handler: Handler) => {
     const { steps = [], problems = [], middleware = [], ...documented } = route;
     const responses = { ...route.responses, ...problemResponses(...problems) };
-    app.openAPIRegistry.registerPath({ ...documented, responses });
+    app.openAPIRegistry.registerPath({ tags: [tag], ...documented, responses });
     const all = [...steps, validation((route.request ?? {}) as Validated)];
     if (!hasPrecondition(route)) all.push(refusePreconditions);
     const path = [route.path.replaceAll(/\{(\w+)\}/g, ":$1")];
-    return app.on(route.method, path, ...[middleware].flat(), fuse(all, cancellable(handler)));
+    return app.on(route.method, path, ...[middleware].flat(), compose(all, cancellable(handler)));
   }) as typeof app.openapi;
   return app;
 }
@@ -71,7 +53,7 @@ const ProblemSchema = z.strictObject({
 }).openapi("Problem");
 
 /** Declares the problems of an operation, those of one status together. */
-export function problemResponses(...codes: ProblemCode[]): Record<never, never> {
+function problemResponses(...codes: ProblemCode[]): Record<never, never> {
   const byStatus = Object.groupBy([...new Set(codes)], (code) => problems[code][0]);
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, ofStatus]) => [status, {
@@ -89,11 +71,17 @@ const everywhere: ProblemCode[] = [
   "internal_error",
 ];
 
-/** The problems of an operation that needs no key. */
-export const openProblems = problemResponses(...everywhere);
+/** For an operation without query parameters: one that is sent is a mistake, answered with 400. */
+export const NoQuery = z.strictObject({});
 
-const always: ProblemCode[] = [
+/** What every operation that needs no key shares. */
+export const keyless = { security: [], request: { query: NoQuery }, problems: everywhere };
+
+const withKey: ProblemCode[] = [
   ...everywhere,
+  "unauthorized",
+  "forbidden",
+  "insufficient_scope",
   "unavailable",
   "deadline_exceeded",
 ];
@@ -115,16 +103,12 @@ export function secured(deps: Deps, scope: Scope, { body, problems = [] }: {
 } = {}) {
   const steps = [authentication(deps, scope)];
   if (body) steps.push(jsonBody(body));
-  const shared: ProblemCode[] = [...always, "unauthorized", "forbidden", "insufficient_scope"];
   return {
     security: [{ apiKey: [scope] }],
     steps,
-    problems: [...shared, ...(body ? withBody : []), ...problems],
+    problems: [...withKey, ...(body ? withBody : []), ...problems],
   };
 }
-
-/** For an operation without query parameters: one that is sent is a mistake, answered with 400. */
-export const NoQuery = z.strictObject({});
 
 export function jsonReply<Schema extends z.ZodType>(description: string, schema: Schema) {
   return { description, content: { "application/json": { schema } } };

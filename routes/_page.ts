@@ -51,23 +51,16 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
   path: string,
   query: Query,
   sorts: Record<Sort, SortKey>,
-): {
-  request: PageRequest<Sort>;
-  filter: Omit<Query, keyof PageQuery>;
-  /** What the next cursor belongs to, for pageReply. */
-  list: { query: Query; context: string };
-} {
+) {
   const { limit = "20", cursor, sort = Object.keys(sorts)[0]!, ...filter } = query;
   const descending = sort.startsWith("-");
   const name = (descending ? sort.slice(1) : sort) as Sort;
   const context = digest(JSON.stringify([path, sort, ...Object.entries(filter).sort()]))
     .slice(0, 32);
   const after = cursor === undefined ? undefined : decode(cursor, context, sorts[name]);
-  return {
-    request: { sort: name, descending, after, limit: Number(limit) },
-    filter,
-    list: { query, context },
-  };
+  const request: PageRequest<Sort> = { sort: name, descending, after, limit: Number(limit) };
+  // `list` is what the next cursor belongs to, for pageReply().
+  return { request, filter, list: { query, context } };
 }
 
 /** Answers a page, with the Link to the next one. Throws 401, 403, and 404 where it is not `present`. */

@@ -175,3 +175,12 @@ export function problemResponse(c: Context, problem: Problem): Response {
     { "content-type": "application/problem+json", ...extra.headers },
   );
 }
+
+/** 405 that names the methods of an address, or its answer to OPTIONS. */
+export function refuseMethod(c: Context, methods: string[]): Response {
+  const allow = [...methods, "OPTIONS"].join(", ");
+  // Not by the context, which may have the headers of another answer by now.
+  if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  const detail = `Allowed are ${allow}.`;
+  return problemResponse(c, new Problem("method_not_allowed", detail, { headers: { allow } }));
+}

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from "jose";
-import type { Scope } from "../db/_caller.ts";
+import { type Scope, scopes } from "../db/_caller.ts";
 import { callersId, type Identity } from "../db/_identity.ts";
 import { digest } from "../db/_secret.ts";
 import { Bounded } from "./_counters.ts";
@@ -38,14 +38,7 @@ const renewalMs = 60_000;
 const keptMs = 5 * 60_000;
 
 /** After a failure the issuer is left alone for so long. */
-const restMs = 1_000;
-
-/** The words of the claim `scope` that mean one here, the widest first. */
-const words: [string, Scope][] = [
-  ["slate:admin", "admin"],
-  ["slate:write", "write"],
-  ["slate:read", "read"],
-];
+const backOffMs = 1_000;
 
 /** What is kept of a token that was verified. */
 interface Verified {
@@ -69,7 +62,7 @@ export class Tokens {
   /** The users of the people that this instance has seen, by subject. */
   readonly #owners = new Bounded<string>();
   #keys: Promise<Keys> | undefined;
-  #restUntil = 0;
+  #backOffUntil = 0;
   /** When the key set is fetched anew. */
   #renewAt = 0;
 
@@ -99,7 +92,7 @@ export class Tokens {
   }
 
   /** Remembers whose account it is, or that there is none any more. */
-  settle({ subject }: Identity, ownerId: string | undefined) {
+  remember({ subject }: Identity, ownerId: string | undefined) {
     if (ownerId === undefined) this.#owners.delete(subject);
     else this.#owners.set(subject, ownerId);
   }
@@ -154,14 +147,14 @@ export class Tokens {
 
   /** A document of the issuer, who is left alone for a while after a failure, whoever asks. */
   async #fetch(address: string, options: RequestInit) {
-    if (Date.now() < this.#restUntil) throw new Error("the issuer is left alone");
+    if (Date.now() < this.#backOffUntil) throw new Error("the issuer is left alone");
     try {
       const response = await fetch(address, { ...options, redirect: "error" });
       if (response.ok) return await response.json();
       await response.body?.cancel();
       throw new Error(`${address} answers ${response.status}`);
     } catch (error) {
-      this.#restUntil = Date.now() + restMs;
+      this.#backOffUntil = Date.now() + backOffMs;
       throw error;
     }
   }
@@ -173,7 +166,7 @@ export class Tokens {
     const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const document = await this.#fetch(address, { signal: AbortSignal.timeout(this.#answerMs) });
     if (document.issuer === issuer) return new URL(document.jwks_uri);
-    this.#restUntil = Date.now() + restMs;
+    this.#backOffUntil = Date.now() + backOffMs;
     throw new Error(`${address} is of ${document.issuer}`);
   }
 }
@@ -201,7 +194,8 @@ function read(payload: JWTPayload, issuer: string): Verified | undefined {
       name: [...named || subject].slice(0, 100).join(""),
       email: address ? email : undefined,
     },
-    scope: words.find(([word]) => given.includes(word))?.[1],
+    // The widest.
+    scope: scopes.findLast((one) => given.includes(`slate:${one}`)),
     expires: exp!,
     verifiedAt: Date.now(),
   };

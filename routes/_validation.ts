@@ -3,17 +3,7 @@ import type { Context } from "hono";
 import { type Fault, Problem } from "./_problem.ts";
 import type { Step } from "./_step.ts";
 
-/** A zod issue as far as it is used here. */
-interface Issue {
-  code?: string;
-  path: PropertyKey[];
-  message: string;
-  keys?: string[];
-  values?: unknown[];
-  expected?: string;
-  /** What was sent: only its type is ever looked at. */
-  input?: unknown;
-}
+type Issue = z.core.$ZodIssue;
 
 /** The parts of a route's request that are validated. Its headers are only documented by it. */
 export interface Validated {
@@ -60,7 +50,7 @@ function validate(
   const { success, data, error } = schema.safeParse(value, { reportInput: true });
   if (success) return c.req.addValidatedData(target, data as object);
   const inBody = target === "json";
-  const errors = (error.issues as unknown as Issue[]).flatMap((issue) => faults(issue, inBody));
+  const errors = error.issues.flatMap((issue) => faults(issue, inBody));
   throw inBody
     ? new Problem("invalid_body", "The body does not match its schema.", { errors })
     : new Problem("invalid_parameter", "A parameter does not match its schema.", { errors });
@@ -72,7 +62,7 @@ function faults(issue: Issue, inBody: boolean): Fault[] {
       ? { pointer: path.map((part) => `/${escapePointer(String(part))}`).join("") }
       : { parameter: String(path[0]) };
   if (issue.code === "unrecognized_keys") {
-    return issue.keys!.map((key) => ({
+    return issue.keys.map((key) => ({
       ...at([...issue.path, key]),
       code: "unknown",
       detail: inBody ? "is not a field" : "is not a parameter",
@@ -91,18 +81,20 @@ const nouns: Record<string, string> = {
 };
 
 /** What is wrong. The messages of our own schemas state the rule, never the value. */
-function describe({ code = "", message, input, values, expected }: Issue, inBody: boolean) {
+function describe(issue: Issue, inBody: boolean) {
+  const { code, message, input } = issue;
   if (input === undefined) return { code: "required", detail: "is required" };
   if (Array.isArray(input) && !inBody) return { code, detail: "must be given once" };
-  if (code === "invalid_value") {
-    const choice = values!.length === 1 ? values![0] : `one of ${values!.join(", ")}`;
+  if (issue.code === "invalid_value") {
+    const values = issue.values.map(String);
+    const choice = values.length === 1 ? values[0] : `one of ${values.join(", ")}`;
     return { code, detail: `must be ${choice}` };
   }
-  const own = code !== "invalid_type" || !message.startsWith("Invalid input");
-  return {
-    code: code === "custom" ? "invalid_value" : code,
-    detail: own ? message : `must be ${nouns[expected!]}`,
-  };
+  // zod's own message, which is for programmers.
+  if (issue.code === "invalid_type" && message.startsWith("Invalid input")) {
+    return { code, detail: `must be ${nouns[issue.expected]}` };
+  }
+  return { code: code === "custom" ? "invalid_value" : code, detail: message };
 }
 
 /** RFC 6901, section 3. */

@@ -53,10 +53,9 @@ function positionOf(cursor: string): Position & { of: unknown } {
 }
 
 export function changeRoutes(deps: Deps) {
-  return router().openapi({
+  return router("Changes").openapi({
     ...secured(deps, "read", { problems: ["invalid_cursor", "cursor_expired"] }),
     method: "get",
-    tags: ["Changes"],
     path: "/api/changes",
     operationId: "listChanges",
     summary: "List what has changed",

@@ -1,9 +1,9 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { download } from "./_download.ts";
-import { introduction } from "./_introduction.ts";
+import introduction from "./_introduction.md" with { type: "text" };
 import type { Variables } from "./_step.ts";
 import { negotiate } from "./_negotiate.ts";
-import { jsonReply, NoQuery, openProblems, router } from "./_operation.ts";
+import { jsonReply, keyless, router } from "./_operation.ts";
 import { loadViewer, viewerPage, viewerPolicy } from "./_viewer.ts";
 
 /** The version of the contract: the minor grows with what is added, the major with what breaks. */
@@ -22,7 +22,13 @@ type App = OpenAPIHono<{ Variables: Variables }>;
 
 /** The OpenAPI 3.1 document of every mounted route, from the schemas that validate. */
 export function openapiDocument(app: App) {
-  const document = app.getOpenAPI31Document({
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", {
+    type: "http",
+    scheme: "bearer",
+    description:
+      "An API key, `slate_<environment>_<owner>_<id>_<secret>`, or where the installation names an OpenID Connect issuer, an access token of it with the scope slate:read, slate:write or slate:admin.",
+  });
+  return app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: {
       title: "Slate",
@@ -33,28 +39,13 @@ export function openapiDocument(app: App) {
     servers: [{ url: "/" }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
   });
-  return {
-    ...document,
-    components: {
-      ...document.components,
-      securitySchemes: {
-        apiKey: {
-          type: "http",
-          scheme: "bearer",
-          description:
-            "An API key, `slate_<environment>_<owner>_<id>_<secret>`, or where the installation names an OpenID Connect issuer, an access token of it with the scope slate:read, slate:write or slate:admin.",
-        },
-      },
-    },
-  };
 }
 
 /** The docs page, its script, and the redirect to it: the only routes that answer no JSON. */
 export function docsPageRoutes() {
-  const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
-  return router()
+  return router("Health")
     .openapi({
-      ...common,
+      ...keyless,
       method: "get",
       path: "/",
       operationId: "getRoot",
@@ -64,11 +55,10 @@ export function docsPageRoutes() {
           description: "To /api/docs.",
           headers: { Location: { description: "/api/docs", schema: { type: "string" } } },
         },
-        ...openProblems,
       },
     }, (c) => c.redirect("/api/docs", 302))
     .openapi({
-      ...common,
+      ...keyless,
       steps: [negotiate(["text/html"])],
       method: "get",
       path: "/api/docs",
@@ -79,7 +69,6 @@ export function docsPageRoutes() {
           description: "A page for people.",
           content: { "text/html; charset=utf-8": { schema: z.string() } },
         },
-        ...openProblems,
       },
     }, (c) =>
       c.body(viewerPage, 200, {
@@ -88,7 +77,7 @@ export function docsPageRoutes() {
         "referrer-policy": "no-referrer",
       }) as never)
     .openapi({
-      ...common,
+      ...keyless,
       steps: [negotiate(["text/javascript"])],
       method: "get",
       path: "/api/docs/scalar.js",
@@ -99,7 +88,6 @@ export function docsPageRoutes() {
           description: "The viewer, Scalar.",
           content: { "text/javascript; charset=utf-8": { schema: z.string() } },
         },
-        ...openProblems,
       },
     }, async (c) => {
       const { script, gzipped } = await loadViewer();
@@ -115,17 +103,14 @@ export function docsPageRoutes() {
 
 export function docsRoutes(app: App) {
   let bytes: Uint8Array<ArrayBuffer> | undefined;
-  return router().openapi({
-    tags: ["Health"],
-    security: [],
-    request: { query: NoQuery },
+  return router("Health").openapi({
+    ...keyless,
     method: "get",
     path: "/api/openapi.json",
     operationId: "getDocument",
     summary: "Get this document",
     responses: {
       200: jsonReply("OpenAPI 3.1.", z.looseObject({ openapi: z.string() }).openapi("Document")),
-      ...openProblems,
     },
   }, (c) => {
     bytes ??= new TextEncoder().encode(JSON.stringify(openapiDocument(app)));

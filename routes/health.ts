@@ -1,14 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { listAppliedVersions } from "../db/health.ts";
 import { DatabaseError, DeadlinePassed, Unreachable } from "../postgres/mod.ts";
-import {
-  type Deps,
-  jsonReply,
-  NoQuery,
-  openProblems,
-  problemResponses,
-  router,
-} from "./_operation.ts";
+import { type Deps, jsonReply, keyless, router } from "./_operation.ts";
 import { pendingMigrations } from "./_metrics.ts";
 import { retryLater } from "./_problem.ts";
 
@@ -19,8 +12,6 @@ const Welcome = z.strictObject({
 }).openapi("Welcome");
 
 const Health = z.strictObject({ status: z.literal("ok") }).openapi("Health");
-
-const common = { tags: ["Health"], security: [], request: { query: NoQuery } };
 
 /** The versions of this build's migrations, with which the names of the files begin. */
 async function expectedVersions(): Promise<string[]> {
@@ -82,36 +73,33 @@ export function healthRoutes({ db, telemetry }: Deps) {
     return found;
   }
 
-  return router()
+  return router("Health")
     .openapi({
-      ...common,
+      ...keyless,
       method: "get",
       path: "/api",
       operationId: "getWelcome",
       summary: "Check that the API is up",
-      responses: { 200: jsonReply("The API is up.", Welcome), ...openProblems },
+      responses: { 200: jsonReply("The API is up.", Welcome) },
     }, (c) => c.json({ msg: "todos api is up" as const, success: true as const, data: null }, 200))
     .openapi({
-      ...common,
+      ...keyless,
       method: "get",
       path: "/api/health/live",
       operationId: "getLiveness",
       summary: "Check that the process is alive",
       description: "Never touches the database: its outage is no reason to restart the API.",
-      responses: { 200: jsonReply("The process is alive.", Health), ...openProblems },
+      responses: { 200: jsonReply("The process is alive.", Health) },
     }, (c) => c.json({ status: "ok" as const }, 200))
     .openapi({
-      ...common,
+      ...keyless,
       method: "get",
       path: "/api/health/ready",
       operationId: "getReadiness",
       summary: "Check that requests can be served",
       description: "The database answers and has every migration that this build expects.",
-      responses: {
-        200: jsonReply("Requests can be served.", Health),
-        ...openProblems,
-        ...problemResponses("unavailable", "deadline_exceeded"),
-      },
+      problems: [...keyless.problems, "unavailable", "deadline_exceeded"],
+      responses: { 200: jsonReply("Requests can be served.", Health) },
     }, async (c) => {
       const problem = await ready();
       if (problem) throw problem;

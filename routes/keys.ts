@@ -59,15 +59,13 @@ function withKey({ environment }: Deps, c: Context<{ Variables: Variables }>, se
 
 export function keyRoutes(deps: Deps) {
   const { db } = deps;
-  const tags = ["Keys"];
   const rotation = creation(deps, { body: KeyRotation, row: CreatedKey }, {
     optional: true,
     problems: ["not_found"],
   });
-  return router()
+  return router("Keys")
     .openapi({
       ...listing(deps, { query: pageQuery(keySorts), page: pageOf("Key", Key) }),
-      tags,
       path: "/api/keys",
       operationId: "listKeys",
       summary: "List your keys",
@@ -78,7 +76,6 @@ export function keyRoutes(deps: Deps) {
     })
     .openapi({
       ...creation(deps, { body: NewKey, row: CreatedKey }),
-      tags,
       path: "/api/keys",
       operationId: "createKey",
       summary: "Create a key",
@@ -94,7 +91,6 @@ export function keyRoutes(deps: Deps) {
     .openapi({
       ...rotation,
       request: { ...rotation.request, params: ItemParams },
-      tags,
       path: "/api/keys/{id}/rotate",
       operationId: "rotateKey",
       summary: "Replace a key",
@@ -112,7 +108,6 @@ export function keyRoutes(deps: Deps) {
     })
     .openapi({
       ...deletion(deps),
-      tags,
       path: "/api/keys/{id}",
       operationId: "deleteKey",
       summary: "Revoke a key",

@@ -6,7 +6,7 @@ import { requestLog } from "./_log.ts";
 import { requestMetrics } from "./_metrics.ts";
 import { negotiate } from "./_negotiate.ts";
 import { type Deps, router } from "./_operation.ts";
-import { errorResponse, Problem, problemResponse } from "./_problem.ts";
+import { errorResponse, Problem, problemResponse, refuseMethod } from "./_problem.ts";
 import { demoRoutes } from "./demo.ts";
 import { changeRoutes } from "./changes.ts";
 import { docsPageRoutes, docsRoutes } from "./docs.ts";
@@ -36,19 +36,7 @@ export function createApp(options: AppOptions) {
   };
   const app = router();
   app.onError(errorResponse);
-  const otherMethod = methodNotAllowed({
-    app,
-    onMethodNotAllowed: (c, methods) => {
-      const allow = [...methods, "OPTIONS"].join(", ");
-      if (c.req.method === "OPTIONS") {
-        return new Response(null, { status: 204, headers: { allow } });
-      }
-      const problem = new Problem("method_not_allowed", `Allowed are ${allow}.`, {
-        headers: { allow },
-      });
-      return problemResponse(c, problem);
-    },
-  });
+  const otherMethod = methodNotAllowed({ app, onMethodNotAllowed: refuseMethod });
   // Hono means it as a middleware, but only a 404 is of interest to it.
   app.notFound(async (c) => {
     c.res = problemResponse(c, new Problem("not_found", "There is no such address."));

@@ -29,8 +29,7 @@ export const student = schemas("Student", fields, { defaults: { age: null } });
 
 export function studentRoutes(deps: Deps) {
   const { db } = deps;
-  const tags = ["Students"];
-  return router()
+  return router("Students")
     .openapi({
       ...listing(deps, {
         query: {
@@ -41,22 +40,16 @@ export function studentRoutes(deps: Deps) {
         },
         page: student.page,
       }),
-      tags,
       path: "/api/students",
       operationId: "listStudents",
       summary: "List students",
     }, async (c) => {
-      const { request, filter, list } = pageRequest(
-        c.req.path,
-        c.req.valid("query"),
-        studentSorts,
-      );
+      const { request, filter, list } = pageRequest(c.req.path, c.req.valid("query"), studentSorts);
       const from = chooseDatabase(c, deps);
       return pageReply(c, await listStudents(from, c.get("credential"), request, filter), list);
     })
     .openapi({
       ...creation(deps, { body: student.new, row: student.row }),
-      tags,
       path: "/api/students",
       operationId: "createStudent",
       summary: "Create a student",
@@ -67,7 +60,6 @@ export function studentRoutes(deps: Deps) {
     })
     .openapi({
       ...reading(deps, { row: student.row }),
-      tags,
       path: "/api/students/{id}",
       operationId: "getStudent",
       summary: "Get a student",
@@ -77,7 +69,6 @@ export function studentRoutes(deps: Deps) {
     })
     .openapi({
       ...changing(deps, { body: student.change, row: student.row }),
-      tags,
       path: "/api/students/{id}",
       operationId: "updateStudent",
       summary: "Change a student",
@@ -89,7 +80,6 @@ export function studentRoutes(deps: Deps) {
     })
     .openapi({
       ...deletion(deps),
-      tags,
       path: "/api/students/{id}",
       operationId: "deleteStudent",
       summary: "Delete a student",

@@ -77,9 +77,8 @@ const query = {
 
 export function todoRoutes(deps: Deps) {
   const { db } = deps;
-  const tags = ["Todos"];
   const ofStudent = listing(deps, { query, page: todo.page }, { problems: ["not_found"] });
-  return router()
+  return router("Todos")
     .openapi({
       ...listing(deps, {
         query: {
@@ -94,7 +93,6 @@ export function todoRoutes(deps: Deps) {
         },
         page: pageOf("ListedTodo", listed),
       }),
-      tags,
       path: "/api/todos",
       operationId: "listTodos",
       summary: "List todos",
@@ -105,7 +103,6 @@ export function todoRoutes(deps: Deps) {
     })
     .openapi({
       ...creation(deps, { body: todo.new, row: todo.row }, { problems: ["student_not_found"] }),
-      tags,
       path: "/api/todos",
       operationId: "createTodo",
       summary: "Create a todo",
@@ -116,7 +113,6 @@ export function todoRoutes(deps: Deps) {
     })
     .openapi({
       ...reading(deps, { row: todo.row }),
-      tags,
       path: "/api/todos/{id}",
       operationId: "getTodo",
       summary: "Get a todo",
@@ -125,24 +121,18 @@ export function todoRoutes(deps: Deps) {
       return itemReply(c, await getTodo(chooseDatabase(c, deps), c.get("credential"), id));
     })
     .openapi({
-      ...changing(deps, { body: todo.change, row: todo.row }, {
-        problems: ["student_not_found"],
-      }),
-      tags,
+      ...changing(deps, { body: todo.change, row: todo.row }, { problems: ["student_not_found"] }),
       path: "/api/todos/{id}",
       operationId: "updateTodo",
       summary: "Change a todo",
     }, async (c) => {
       const { id } = c.req.valid("param");
       const change = c.req.valid("json");
-      return changedReply(
-        c,
-        await updateTodo(db, c.get("credential"), id, change, precondition(c)),
-      );
+      const rows = await updateTodo(db, c.get("credential"), id, change, precondition(c));
+      return changedReply(c, rows);
     })
     .openapi({
       ...deletion(deps),
-      tags,
       path: "/api/todos/{id}",
       operationId: "deleteTodo",
       summary: "Delete a todo",

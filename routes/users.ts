@@ -31,12 +31,10 @@ const user = schemas("User", fields, { defaults: { years_old: null } });
 
 export function userRoutes(deps: Deps) {
   const { db } = deps;
-  const tags = ["Users"];
   const read = reading(deps, { row: user.row });
-  return router()
+  return router("Users")
     .openapi({
       ...listing(deps, { query: pageQuery(userSorts), page: user.page }, { scope: "admin" }),
-      tags,
       path: "/api/users",
       operationId: "listUsers",
       summary: "List users",
@@ -50,7 +48,6 @@ export function userRoutes(deps: Deps) {
         scope: "admin",
         problems: ["email_taken"],
       }),
-      tags,
       path: "/api/users",
       operationId: "createUser",
       summary: "Create a user",
@@ -61,7 +58,6 @@ export function userRoutes(deps: Deps) {
     })
     .openapi({
       ...read,
-      tags,
       path: "/api/users/{id}",
       operationId: "getUser",
       summary: "Get a user",
@@ -71,21 +67,17 @@ export function userRoutes(deps: Deps) {
     })
     .openapi({
       ...changing(deps, { body: user.change, row: user.row }, { problems: ["email_taken"] }),
-      tags,
       path: "/api/users/{id}",
       operationId: "updateUser",
       summary: "Change a user",
     }, async (c) => {
       const { id } = c.req.valid("param");
       const change = c.req.valid("json");
-      return changedReply(
-        c,
-        await updateUser(db, c.get("credential"), id, change, precondition(c)),
-      );
+      const rows = await updateUser(db, c.get("credential"), id, change, precondition(c));
+      return changedReply(c, rows);
     })
     .openapi({
       ...deletion(deps, { scope: "admin" }),
-      tags,
       path: "/api/users/{id}",
       operationId: "deleteUser",
       summary: "Delete a user",
@@ -100,7 +92,6 @@ export function userRoutes(deps: Deps) {
       ...read,
       problems: read.problems.filter((problem) => problem !== "not_found"),
       request: { ...read.request, params: undefined },
-      tags,
       path: "/api/me",
       operationId: "getMe",
       summary: "Get the user whose key this is",

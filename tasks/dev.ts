@@ -4,7 +4,7 @@
  * without a key, and serves; the app restarts when a file changes. With DATABASE_URL it uses that
  * database as it is.
  */
-import { spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
+import { spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { EmbeddedError, startEmbedded } from "../embedded/mod.ts";
 import { installKey } from "../db/keys.ts";
 import { connect, sql } from "../postgres/mod.ts";
@@ -41,7 +41,7 @@ async function serve(settings: Record<string, string>, where?: string): Promise<
   const permissions = ["--allow-net", "--allow-env", "--allow-read"];
   const args = ["run", ...permissions, "--watch", "--no-clear-screen", "main.ts"];
   const options = { cwd: root, env: settings, stdout: "piped" as const, grace: 50 };
-  const child = spawnLeashed(Deno.execPath(), args, options);
+  const child = spawnWatched(Deno.execPath(), args, options);
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
   // SIGTERM that ends the app inside it, so it gets SIGINT.
   let stopping = false;

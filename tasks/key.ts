@@ -73,12 +73,12 @@ function options(args: string[]) {
 /** Somebody else may have taken the address before: a key for it is a key to his account. */
 async function requireConsent(db: Database, email: string) {
   if ((await findAccount(db, email)).length === 0) return;
-  const told = `an account has the address ${email} already`;
+  const taken = `an account has the address ${email} already`;
   if (!Deno.stdin.isTerminal()) {
-    throw new Failure(`${told}: --yes makes another key for it; nothing was changed`, 1);
+    throw new Failure(`${taken}: --yes makes another key for it; nothing was changed`, 1);
   }
   // Asked on the terminal itself: the key alone is for standard output.
-  await Deno.stderr.write(new TextEncoder().encode(`${told}. Another key for it? [y/N] `));
+  await Deno.stderr.write(new TextEncoder().encode(`${taken}. Another key for it? [y/N] `));
   const answer = new Uint8Array(16);
   const n = await Deno.stdin.read(answer) ?? 0;
   if (!/^y(es)?$/i.test(new TextDecoder().decode(answer.subarray(0, n)).trim())) {

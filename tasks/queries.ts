@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { spawnLeashed } from "../embedded/leash.ts";
+import { spawnWatched } from "../embedded/watchdog.ts";
 import { type DatabaseSettings, databaseUrl } from "../postgres/settings.ts";
 import { root } from "./root.ts";
 
@@ -24,7 +24,7 @@ export async function checkQueries(
 ): Promise<Finding[]> {
   if (!await Deno.stat(join(root, test)).catch(() => undefined)) return [];
   const args = ["test", "--allow-all", "--no-check", "--quiet", "--lock=tests/deno.lock", test];
-  const child = spawnLeashed(Deno.execPath(), args, {
+  const child = spawnWatched(Deno.execPath(), args, {
     cwd: root,
     stdout: "piped",
     stderr: "piped",

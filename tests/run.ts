@@ -9,7 +9,7 @@
 import { pathToFileURL } from "node:url";
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
-import { removeInTheEnd, spawnLeashed, whenTaskIsGone } from "../embedded/leash.ts";
+import { removeInTheEnd, spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
@@ -147,7 +147,7 @@ async function run(server: DatabaseSettings): Promise<number> {
   const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);
-  const child = spawnLeashed(Deno.execPath(), ["test", ...options, ...rest, ...which], {
+  const child = spawnWatched(Deno.execPath(), ["test", ...options, ...rest, ...which], {
     cwd: root,
     clearEnv: true,
     env: {

@@ -68,7 +68,7 @@ export async function change(
     const { signal } = interrupt;
     await using lock = await takeLock(settings, { timeout, signal, progress: context.progress });
     await createLedger(db);
-    const rows = await settle(db, folder);
+    const rows = await closeEnded(db, folder);
     const code = await work({ settings, db, lock, interrupt, context, lockTimeout, folder, rows });
     await project.config.afterChange?.({ db, say: context.say, serverOwner: target.serverOwner });
     return code;
@@ -85,24 +85,24 @@ export async function change(
  * The state, after closing the entries of runs that were cut off, as far as the database itself
  * tells how they ended: a transaction either left its record or nothing, an index is there or not.
  */
-async function settle(db: Database, folder: Folder): Promise<Row[]> {
+async function closeEnded(db: Database, folder: Folder): Promise<Row[]> {
   const rows = await readState(db, folder);
-  let settled = false;
+  let closed = false;
   for (const { state, open: entry } of rows) {
     if (!entry) continue;
     if (state !== "unfinished") {
       const there = state === "applied" || state === "edited" || state === "missing";
       await finish(db, entry.id, there === (entry.action === "up") ? "done" : "failed");
-      settled = true;
+      closed = true;
       continue;
     }
     const index = entry.action === "up" && await builtIndex(fromLedger(entry).up);
     if (index && await buildState(db, index.fields.idxname) === "absent") {
       await finish(db, entry.id, "failed");
-      settled = true;
+      closed = true;
     }
   }
-  return settled ? await readState(db, folder) : rows;
+  return closed ? await readState(db, folder) : rows;
 }
 
 /** Against a database that is not on this machine, only who can name it goes on. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { temporaryFolder } from "../../embedded/leash.ts";
+import { temporaryFolder } from "../../embedded/watchdog.ts";
 import { connect, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { exit, Failure, type signalNumbers } from "../command.ts";

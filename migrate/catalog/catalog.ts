@@ -10,7 +10,7 @@ export { type Catalog, compareCatalogs, describeDifferences, type Difference } f
 
 /**
  * Everything that PostgreSQL keeps about a schema. Equal schemas give equal catalogs, on each
- * PostgreSQL from 15 to 18, but for expressions, which `compareSettled` compares. Reads only.
+ * PostgreSQL from 15 to 18, but for expressions, which `compareNormalized` compares. Reads only.
  */
 export async function readCatalog(
   db: Database,

@@ -33,7 +33,7 @@ export interface RowDifference {
  * where definitions tell the same difference, they stand for them, since people read them.
  */
 export function compareCatalogs(expected: Catalog, found: Catalog): Difference[] {
-  return told(compareRows(expected.rows, found.rows), expected, found);
+  return describeRows(compareRows(expected.rows, found.rows), expected, found);
 }
 
 /** The rows that differ. Of servers of two versions, only what both keep is compared. */
@@ -61,21 +61,25 @@ function equal(column: string, a: string | null, b: string | null): boolean {
 /** A file with Windows line ends leaves them in comments and in strings. */
 const unixEnds = (text: string | null) => text?.replaceAll("\r\n", "\n");
 
-/** Whether columns that both have stand in another order; a new or lost one is told by itself. */
+/** Whether columns that both have stand in another order; a new or lost one is a difference of its own. */
 function reordered(a: string, b: string): boolean {
   const [left, right] = [a.split(", "), b.split(", ")];
   const common = left.filter((column) => right.includes(column));
   return common.join() !== right.filter((column) => left.includes(column)).join();
 }
 
-/** Differences of rows, told by definitions as far as these tell them. */
-export function told(rows: RowDifference[], expected: Catalog, found: Catalog): Difference[] {
+/** Differences of rows as people read them: by definitions, as far as these cover them. */
+export function describeRows(
+  rows: RowDifference[],
+  expected: Catalog,
+  found: Catalog,
+): Difference[] {
   const orders = rows.filter(isOrder).map((row) => ordered(row));
   let left = rows.map((row) => ({
     ...row,
     columns: row.columns.filter((column) => column !== "column order"),
   })).filter(({ expected, found, columns }) => !expected || !found || columns.length > 0);
-  const definitions: Told[] = [];
+  const definitions: DefinitionDifference[] = [];
   for (const difference of compareDefinitions(expected.definitions, found.definitions)) {
     const covered = left.filter((row) => covers(difference, row));
     if (covered.length > 0) definitions.push({ ...difference, rows: covered });
@@ -117,9 +121,12 @@ function asDifference(row: RowDifference): Difference {
   return { kind: catalog, name, expected: text(expected), found: text(found), rows: [row] };
 }
 
-type Told = Difference & { of: string | null };
+type DefinitionDifference = Difference & { of: string | null };
 
-function compareDefinitions(expected: CatalogObject[], found: CatalogObject[]): Told[] {
+function compareDefinitions(
+  expected: CatalogObject[],
+  found: CatalogObject[],
+): DefinitionDifference[] {
   const key = ({ kind, name }: CatalogObject) => `${kind} ${name}`;
   const [left, right] = [expected, found].map((all) => new Map(all.map((o) => [key(o), o])));
   return [...new Set([...left!.keys(), ...right!.keys()])].flatMap((name) => {
@@ -132,7 +139,10 @@ function compareDefinitions(expected: CatalogObject[], found: CatalogObject[]): 
 }
 
 /** Whether a difference of definitions tells that of a row. */
-function covers(difference: Told, { expected, found, columns }: RowDifference): boolean {
+function covers(
+  difference: DefinitionDifference,
+  { expected, found, columns }: RowDifference,
+): boolean {
   const { name, of } = (expected ?? found)!;
   const { kind } = difference;
   if (kind === "grant") {
@@ -154,18 +164,18 @@ function covers(difference: Told, { expected, found, columns }: RowDifference): 
 /** The differences as lines: what is missing, what is too much, what is otherwise. */
 export function describeDifferences(
   differences: Difference[],
-  sides: { expected: string; found: string } = { expected: "expected", found: "found" },
+  names: { expected: string; found: string } = { expected: "expected", found: "found" },
 ): string {
   return differences.map(({ kind, name, expected, found }) => {
     if (found === undefined) {
-      return `- ${kind} ${name}\n    only in ${sides.expected}: ${brief(expected!)}`;
+      return `- ${kind} ${name}\n    only in ${names.expected}: ${brief(expected!)}`;
     }
     if (expected === undefined) {
-      return `+ ${kind} ${name}\n    only in ${sides.found}: ${brief(found)}`;
+      return `+ ${kind} ${name}\n    only in ${names.found}: ${brief(found)}`;
     }
-    const width = Math.max(sides.expected.length, sides.found.length) + 1;
-    return `~ ${kind} ${name}\n    ${`${sides.expected}:`.padEnd(width)} ${brief(expected)}\n` +
-      `    ${`${sides.found}:`.padEnd(width)} ${brief(found)}`;
+    const width = Math.max(names.expected.length, names.found.length) + 1;
+    return `~ ${kind} ${name}\n    ${`${names.expected}:`.padEnd(width)} ${brief(expected)}\n` +
+      `    ${`${names.found}:`.padEnd(width)} ${brief(found)}`;
   }).join("\n");
 }
 

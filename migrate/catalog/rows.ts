@@ -105,7 +105,7 @@ function compose(catalogs: Map<string, CatalogColumn[]>): Query {
     const of = target ?? catalog;
     const own = `x.${column}`;
     const name = identities[catalog] ?? nameOf(of, own);
-    const conditions = [filters[catalog] ?? `${own} >= 16384`, shown(`'${of}'::regclass`, own)];
+    const conditions = [filters[catalog] ?? `${own} >= 16384`, isVisible(`'${of}'::regclass`, own)];
     selects.push(
       `select '${catalog}' as catalog, ${name} as name, ${owners[catalog] ?? "null"} as of, ` +
         `jsonb_build_array(${values.join(",\n")}) as row\nfrom ${
@@ -149,7 +149,7 @@ from settings
 `;
 }
 
-function shown(catalog: string, oid: string): string {
+function isVisible(catalog: string, oid: string): string {
   return `not exists (select from hidden h where h.classid = ${catalog} and h.objid = ${oid})`;
 }
 

@@ -23,8 +23,8 @@ function privileges(acl: string, kind: string, owner: string): string {
       from aclexplode(${of}) where pg_get_userbyid(grantee) not in (select name from server_roles)
       group by grantee, is_grantable) p)`;
   // Nobody may do anything: that is not the usual either.
-  const told = (of: string) => `coalesce(${text(of)}, 'nobody')`;
-  return `case when ${acl} is not null then nullif(${told(acl)}, ${told(usual)}) end`;
+  const orNobody = (of: string) => `coalesce(${text(of)}, 'nobody')`;
+  return `case when ${acl} is not null then nullif(${orNobody(acl)}, ${orNobody(usual)}) end`;
 }
 
 /** Values that are printed in a way of their own. */

@@ -28,7 +28,7 @@ export async function prove(
   progress("starting a scratch server");
   await using servers = await openServers(all);
   let done = 0;
-  const told = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
+  const onProven = ({ file }: Migration) => progress(`${++done} of ${migrations.length}: ${file}`);
   const built = Promise.withResolvers<TableShape[] | undefined>();
   built.promise.catch(() => {});
   const queries = servers.on(async (scratch) => {
@@ -41,7 +41,11 @@ export async function prove(
   });
   queries.catch(built.reject);
   const [trip, rows, squawk, schema, misfits] = await Promise.all([
-    servers.onStage(history, migrations, (stage) => roundTrip(stage, history, migrations, told)),
+    servers.onStage(
+      history,
+      migrations,
+      (stage) => roundTrip(stage, history, migrations, onProven),
+    ),
     built.promise.then((shapes) =>
       servers.onStage(history, migrations, async (stage) => {
         const { findings, unfilled } = await withRows(stage, history, migrations, shapes ?? []);

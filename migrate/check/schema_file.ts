@@ -1,7 +1,7 @@
 import { connect, DatabaseError } from "../../postgres/mod.ts";
 import { explained } from "../advice.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import { Failure } from "../command.ts";
 import { type Migration, shownPath } from "../files/migrations.ts";
 import type { Finding } from "../finding.ts";
@@ -13,7 +13,7 @@ import { loadSchema, refusedLine, withoutPsql } from "../schema/load.ts";
 import type { Scratch } from "../scratch.ts";
 
 /** The schema file without psql's own commands, which pg_dump writes; undefined where there is none. */
-export async function readSchemaFile(): Promise<string | undefined> {
+async function readSchemaFile(): Promise<string | undefined> {
   const text = await readIfThere(schemaFile());
   return text === undefined ? undefined : withoutPsql(text);
 }

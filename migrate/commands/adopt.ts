@@ -27,7 +27,7 @@ in each proof and applied as dbmate applies it, and never judged. No migration i
     const { history } = partAtBaseline(migrations, baseline);
     const code = join(project.root, configFiles.code);
     if (existsSync(code)) {
-      say(`write into ${configFiles.code}: ${told({ baseline, ignore })}`);
+      say(`write into ${configFiles.code}: ${configText({ baseline, ignore })}`);
       return exit.found;
     }
     const config = {
@@ -48,7 +48,7 @@ in each proof and applied as dbmate applies it, and never judged. No migration i
   },
 };
 
-function told({ baseline, ignore }: { baseline: string; ignore: string[] }): string {
+function configText({ baseline, ignore }: { baseline: string; ignore: string[] }): string {
   const names = ignore.length > 0 ? `, ignore: ${JSON.stringify(ignore)}` : "";
   return `baseline: ${JSON.stringify(baseline)}${names}`;
 }

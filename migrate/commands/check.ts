@@ -73,7 +73,7 @@ the file, or for all files in the configuration.`,
       }
       return exit.found;
     }
-    say(`${files} ${judged.length === 1 ? "is" : "are"} sound${beside} ${seconds}`);
+    say(`${files} ${judged.length === 1 ? "is" : "are"} valid${beside} ${seconds}`);
     return exit.done;
   },
 };

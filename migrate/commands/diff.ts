@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { type Command, type Context, exit, Failure, text } from "../command.ts";
 import { draft, type DraftPart, withSession } from "../draft/draft.ts";
 import { comment, inWords, lockLine } from "../draft/text.ts";
@@ -9,7 +9,7 @@ import { parse, shownPath } from "../files/migrations.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
 import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
-import { openSides, readSource } from "../draft/sides.ts";
+import { openSources, readNamed, readSource } from "../draft/sources.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -47,7 +47,7 @@ diff back --from database --to migrations --stdout`,
       migrations: [...start.migrations, ...goal.migrations],
       scripts: [...start.scripts, ...goal.scripts, ...hint?.up ?? [], ...hint?.down ?? []],
     });
-    const [from, to] = await openSides(scratch, start, goal);
+    const [from, to] = await openSources(scratch, start, goal);
     for (const { name, ignored } of [from, to]) {
       if (ignored.length === 0) continue;
       context.say(
@@ -58,7 +58,7 @@ diff back --from database --to migrations --stdout`,
     const [before, after] = [from.catalog.definitions, to.catalog.definitions];
     const differences = (await withSession(
       from.settings,
-      (db) => compareSettled(db, to.catalog, from.catalog),
+      (db) => compareNormalized(db, to.catalog, from.catalog),
     ))
       .map((d) => ({ ...d, expected: d.found, found: d.expected }));
     if (differences.every(({ kind }) => kind === "column order") && !hint) {
@@ -89,7 +89,7 @@ diff back --from database --to migrations --stdout`,
   },
 };
 
-interface Told {
+interface Summary {
   words: string;
   candidates: string[];
 }
@@ -100,7 +100,7 @@ async function deliver(
   name: string,
   parts: DraftPart[],
   proof: Proof,
-  { words, candidates }: Told,
+  { words, candidates }: Summary,
 ): Promise<number> {
   for (const candidate of candidates) {
     context.say(`is it a rename? then run it again with --rename ${candidate}`);
@@ -191,13 +191,7 @@ function withPlaces(lost: string[]): string {
 
 /** The statements of a hint, which is a migration like any other. Throws a Failure. */
 async function readHint(path: string): Promise<Steps> {
-  let bytes;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(`--hint ${path} is not there`, exit.usage);
-  }
+  const bytes = await readNamed(path, `--hint ${path} is not there`);
   // A hint needs no number of its own.
   const { migration, findings } = parse(join(dirname(path), `0_${basename(path)}`), bytes);
   if (!migration) {

@@ -6,7 +6,7 @@ import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
 import { requireSession } from "../apply/lock.ts";
 import { formatFinding } from "../finding.ts";
-import { readSoundMigrations } from "../files/sound.ts";
+import { readValidMigrations } from "../files/valid.ts";
 import { openTarget } from "../target.ts";
 import { project } from "../project.ts";
 
@@ -45,7 +45,7 @@ export const command: Command = {
 
 /** Whatever `up` would refuse is refused while the data is still there. */
 async function requireUp(settings: DatabaseSettings) {
-  const migrations = await readSoundMigrations();
+  const migrations = await readValidMigrations();
   const { errors } = judge((await Promise.all(migrations.map(checkForm))).flat(), migrations);
   if (errors.length > 0) {
     throw new Failure(`${errors.map(formatFinding).join("\n")}\nnothing was dropped`);

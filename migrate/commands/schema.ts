@@ -1,6 +1,6 @@
 import { type Command, exit } from "../command.ts";
 import { generate, writeGenerated } from "../schema/generated.ts";
-import { readSoundMigrations } from "../files/sound.ts";
+import { readValidMigrations } from "../files/valid.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -12,7 +12,7 @@ export const command: Command = {
   arguments: [0, 0],
   options: {},
   async run({ print, say, progress }) {
-    const migrations = await readSoundMigrations();
+    const migrations = await readValidMigrations();
     progress("building the schema on a scratch server");
     await using scratch = await openScratch({ migrations });
     const written = await writeGenerated(await generate(scratch, migrations));

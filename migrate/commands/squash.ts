@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { writeProjectFile } from "../../embedded/account.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { lostData, readData } from "../proof/data.ts";
@@ -12,7 +12,7 @@ import { rowsText } from "../proof/rows_text.ts";
 import { checkForm } from "../files/form.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
-import { readSoundMigrations } from "../files/sound.ts";
+import { readValidMigrations } from "../files/valid.ts";
 import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
@@ -27,7 +27,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
   arguments: [1, 1],
   options: {},
   async run({ positionals, print, progress }) {
-    const migrations = await readSoundMigrations();
+    const migrations = await readValidMigrations();
     const found = migrations.filter(({ version }) => version.startsWith(positionals[0]!));
     if (found.length !== 1) {
       throw new Failure(

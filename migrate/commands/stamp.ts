@@ -5,7 +5,7 @@ import { compareWithMigrations } from "../proof/expected.ts";
 import { sql } from "../../postgres/mod.ts";
 import { versionsTableName, versionsTableSql } from "../bookkeeping.ts";
 import { record } from "../apply/ledger.ts";
-import { readSoundMigrations } from "../files/sound.ts";
+import { readValidMigrations } from "../files/valid.ts";
 import { find, isApplied } from "../apply/versions.ts";
 
 export const command: Command = {
@@ -19,7 +19,7 @@ export const command: Command = {
   arguments: [1, 1],
   options: changeOptions,
   async run(context) {
-    const migrations = await readSoundMigrations();
+    const migrations = await readValidMigrations();
     return await change(context, {}, async (work) => {
       const [wanted] = context.positionals;
       const { version } = wanted === "head" ? migrations.at(-1) ?? { version: "" } : find(

@@ -54,10 +54,10 @@ export const command: Command = {
       if (state === "pending") findings.push(...await checkForm(file!));
     }
     const { errors, warnings } = judge(findings, folder.migrations);
-    const told = [...warnings, ...errors];
+    const all = [...warnings, ...errors];
     const { print, say } = context;
     if (context.options.json) {
-      print(JSON.stringify({ migrations: rows.map(toJson), findings: told }, null, 2));
+      print(JSON.stringify({ migrations: rows.map(toJson), findings: all }, null, 2));
     } else {
       const cells = rows.map((row) => [
         paint(colors[row.state] ?? "red", row.state),
@@ -68,7 +68,7 @@ export const command: Command = {
       if (rows.length === 0) say("no migrations");
     }
     if (running) say("another run holds the migration lock: what is unfinished may be under way");
-    report(context, told);
+    report(context, all);
     if (errors.length > 0) return exit.found;
     const pending = rows.some(({ state }) => state === "pending");
     return context.options.pending && pending ? exit.usage : exit.done;

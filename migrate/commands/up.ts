@@ -88,7 +88,7 @@ async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Verd
   return { ...verdict, errors: judge(broken, folder.migrations).errors };
 }
 
-/** What is wrong in a down alone stops nobody from going up, unless the house wants it so. */
+/** What is wrong in a down alone stops nobody from going up, but under the profile `strict`. */
 function withoutDowns(verdict: Verdict, files: Migration[]): Verdict {
   if (project.config.profile === "strict") return verdict;
   const isDown = ({ path, line }: Finding) =>

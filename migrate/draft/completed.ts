@@ -1,7 +1,7 @@
 import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
 import { inTheWay, takenAway } from "./in_the_way.ts";
 import { refilled } from "./kept_rows.ts";

@@ -15,7 +15,8 @@ export function inTheWay(
   const [, table = ""] = /^ALTER TABLE (?:ONLY )?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?) /i
     .exec(statement) ?? [];
   return String(fields.detail ?? "").split("\n").flatMap((line) => {
-    const { kinds, name } = told(line, table.replace(/"([a-z_][a-z0-9_]*)"/g, "$1")) ?? {};
+    const { kinds, name } = dependent(line, table.replace(/"([a-z_][a-z0-9_]*)"/g, "$1")) ??
+      {};
     return objects.filter((o) =>
       kinds?.includes(o.kind) && (o.name === name || o.name === `public.${name}`)
     );
@@ -23,7 +24,10 @@ export function inTheWay(
 }
 
 /** One line of PostgreSQL's list, as the kind and the name of a definition. */
-function told(line: string, table: string): { kinds: string[]; name: string } | undefined {
+function dependent(
+  line: string,
+  table: string,
+): { kinds: string[]; name: string } | undefined {
   const [, generated] = /^Column ".*" is used by generated column "(.*)"\.$/.exec(line) ?? [];
   if (generated) return { kinds: ["column"], name: `${table}.${generated}` };
   const [, collated, relation] =

@@ -1,5 +1,5 @@
 import { describeDifferences, type Difference } from "../catalog/catalog.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
 import { emptyTables, lostData, readData } from "../proof/data.ts";
@@ -119,7 +119,7 @@ async function behind(db: Database, part: string): Promise<string[]> {
 /** Whether it runs, with the rows that are there or, where these stop it, without any. */
 async function succeeds(
   run: () => Promise<void>,
-  emptied: () => Promise<void>,
+  emptied: (() => Promise<void>) | undefined,
   faults: string[],
   stops: string[],
 ): Promise<boolean> {
@@ -128,23 +128,12 @@ async function succeeds(
     return true;
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    if (error instanceof ReplayFailure && stopsAtRows(error.cause)) {
-      stops.push(told(error));
+    if (emptied && error instanceof ReplayFailure && stopsAtRows(error.cause)) {
+      stops.push(messageOf(error));
       await emptied();
-      return await runs(run, faults);
+      return await succeeds(run, undefined, faults, stops);
     }
-    faults.push(told(error));
-    return false;
-  }
-}
-
-async function runs(run: () => Promise<void>, faults: string[]): Promise<boolean> {
-  try {
-    await run();
-    return true;
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    faults.push(told(error));
+    faults.push(messageOf(error));
     return false;
   }
 }
@@ -153,7 +142,7 @@ function isRefusal(error: unknown): error is Error {
   return error instanceof ReplayFailure || error instanceof GrammarError;
 }
 
-const told = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
+const messageOf = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
 
 function left(differences: Difference[], part: string): string[] {
   const real = differences.filter(({ kind }) => kind !== "column order");

@@ -52,7 +52,7 @@ const maxBytes = 8 * 1024 * 1024;
  * The folders of the migrations: DBMATE_MIGRATIONS_DIR as for dbmate itself, one or several parted
  * by commas, else db/migrations.
  */
-export function migrationsDirs(): string[] {
+function migrationsDirs(): string[] {
   const named = environment().DBMATE_MIGRATIONS_DIR || join("db", "migrations");
   return named.split(",").map((dir) => resolve(project.root, dir));
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { foreignOwner } from "../../embedded/account.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled, needsSettling } from "../catalog/settle.ts";
+import { compareNormalized, needsNormalizing } from "../catalog/normalize.ts";
 import { environment, project } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 import { build } from "./replay.ts";
@@ -16,7 +16,7 @@ import { openScratch } from "../scratch.ts";
  * migrations and of the code that reads catalogs, so that a second question needs no scratch
  * server. Throws a ReplayFailure.
  */
-export async function expectedCatalog(
+async function expectedCatalog(
   migrations: Migration[],
   live: Database,
 ): Promise<Catalog> {
@@ -53,12 +53,12 @@ export async function compareWithMigrations(
     readCatalog(live),
   ]);
   const differences = compareCatalogs(expected, found);
-  if (!differences.some(needsSettling)) return differences;
+  if (!differences.some(needsNormalizing)) return differences;
   await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
   const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
   try {
     await build(db, migrations);
-    return await compareSettled(db, expected, found);
+    return await compareNormalized(db, expected, found);
   } finally {
     await db.close();
   }

@@ -3,7 +3,7 @@ import { describeDifferences } from "../catalog/catalog.ts";
 import { compareRows } from "../catalog/compare.ts";
 import { readDefinitions } from "../catalog/definitions.ts";
 import { type CatalogRow, readRows } from "../catalog/rows.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { counted, type Finding } from "../finding.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import type { Rule } from "../rules.ts";
@@ -33,7 +33,7 @@ export async function roundTrip(
     const earlier = await stage.open();
     try {
       await build(earlier, [...history, ...migrations.slice(0, count)]);
-      const all = await compareSettled(
+      const all = await compareNormalized(
         earlier,
         { definitions: await readDefinitions(earlier), rows: expected },
         { definitions: await readDefinitions(stage.db), rows: found },

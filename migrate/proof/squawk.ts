@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { temporaryFolder } from "../../embedded/leash.ts";
+import { temporaryFolder } from "../../embedded/watchdog.ts";
 import { exit, Failure } from "../command.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
@@ -67,8 +67,8 @@ async function run(
     throw new Failure(`squawk ended with ${code}: ${decode(stderr) || decode(stdout)}`, exit.found);
   }
   // PostgreSQL's own parser decides what is a mistake in the grammar.
-  const sound = reports.filter(({ rule_name }) => rule_name !== "syntax-error");
-  return sound.map((report) => ({
+  const parsed = reports.filter(({ rule_name }) => rule_name !== "syntax-error");
+  return parsed.map((report) => ({
     path: migrations.find(({ file }) => file === report.file)!.path,
     line: report.line + 1,
     rule: report.rule_name,

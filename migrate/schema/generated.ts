@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { writeProjectFile } from "../../embedded/account.ts";
 import { connect } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
-import { compareDatabases } from "../catalog/settle.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import { Failure } from "../command.ts";
 import { diagram } from "./diagram.ts";
 import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { withSession } from "../draft/draft.ts";
 import { schemaText } from "../schema/text.ts";
 import { openProject } from "../project.ts";
@@ -32,7 +32,7 @@ Deno.test("a schema with every kind of object is written so that it loads and is
   await loaded.db.script(text);
   await withSession(loaded.settings, async (db) => {
     const [expected, found] = [await readCatalog(original.db), await readCatalog(db)];
-    assertEquals(describeDifferences(await compareSettled(db, expected, found)), "");
+    assertEquals(describeDifferences(await compareNormalized(db, expected, found)), "");
   });
   assertEquals(await schemaText(loaded.db), text);
 });
@@ -50,7 +50,7 @@ Deno.test("a condition in a condition is equal to what schema.sql makes of it, a
   const differences = (settings: typeof loaded.settings) =>
     withSession(settings, async (db) => {
       const [expected, found] = [await readCatalog(original.db), await readCatalog(db)];
-      return (await compareSettled(db, expected, found)).map(({ name }) => name);
+      return (await compareNormalized(db, expected, found)).map(({ name }) => name);
     });
   assertEquals(await differences(loaded.settings), []);
   await loaded.db.script(

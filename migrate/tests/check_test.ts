@@ -31,10 +31,10 @@ async function check(folder: string): Promise<string> {
   );
 }
 
-Deno.test("check: the project's own migrations are sound", async () => {
+Deno.test("check: the project's own migrations are valid", async () => {
   const { code, stderr } = await runDb(["check"]);
   assertEquals(code, 0, stderr);
-  assertMatch(stderr, /^\d+ migrations are sound/);
+  assertMatch(stderr, /^\d+ migrations are valid/);
 });
 
 /** What a down may leave behind, and the words of the finding (H21). */

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { withSession } from "../draft/draft.ts";
 import { createFolder, migration, runDb, runDbmate } from "../../tests/support/command.ts";
 import { createDatabase } from "../../tests/support/database.ts";
@@ -36,7 +36,7 @@ Deno.test("drift: names each kind of change that is made in a schema by hand, as
   await untouched.db.script(`begin; ${before}; commit`);
   const differences = await withSession(untouched.settings, async (db) => {
     const live = await withSession(database.settings, (other) => readCatalog(other));
-    return await compareSettled(db, await readCatalog(db), live);
+    return await compareNormalized(db, await readCatalog(db), live);
   });
   assertEquals(names, differences.map(({ kind, name }) => `${kind} ${name}`));
 });

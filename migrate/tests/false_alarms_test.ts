@@ -55,7 +55,7 @@ Deno.test("check: what is right in somebody's project is no finding: roles, seed
   const { code, stderr } = await project.run(["check"]);
   assertEquals(findings({ code, stdout: "", stderr }), []);
   assertEquals(code, 0, stderr);
-  assertMatch(stderr, /9 migrations are sound/);
+  assertMatch(stderr, /9 migrations are valid/);
 });
 
 Deno.test("check: roles are gone from a scratch server afterwards, and the next one makes them again", async () => {
@@ -94,7 +94,7 @@ Deno.test("check: what dbmate passes over is a warning with a name, not a wall (
       "db/migrations/seed.sql: dbmate ignores a file of this name [ignored-file]",
     ]
   ) assertStringIncludes(stderr, words);
-  assertMatch(stderr, /2 migrations are sound, 4 warnings/);
+  assertMatch(stderr, /2 migrations are valid, 4 warnings/);
   await using database = await createDatabase({ empty: true });
   const up = await project.run(["up"], named(database.settings));
   assertEquals(up.code, 0, up.stderr);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { isLeftOut, leftOutTables } from "../catalog/left_out.ts";
 import { readme } from "../catalog/readme.ts";
 import { readColumns } from "../catalog/used.ts";
@@ -131,7 +131,7 @@ Deno.test("each kind of thing that PostgreSQL keeps", async (t) => {
     const text = await withSession(settings, (db) => schemaText(db));
     const left = await withSession(await scratch.create(), async (db) => {
       await db.script(text);
-      return describeDifferences(await compareSettled(db, catalog, await readCatalog(db)));
+      return describeDifferences(await compareNormalized(db, catalog, await readCatalog(db)));
     });
     const form = await checkForm(asBaseline([first, first], text, ""));
     const squashed = refused.has("schema") ? "" : form.map(formatFinding).join("\n");
@@ -220,7 +220,7 @@ Deno.test("a fourth of the kinds: what pg_dump, which shares no code with it, wr
     await other.db.script(await dump(one.settings));
     await withSession(other.settings, async (db) => {
       const found = await readCatalog(db);
-      const left = await compareSettled(db, await readCatalog(one.db), found);
+      const left = await compareNormalized(db, await readCatalog(one.db), found);
       const names = group.map(({ name }) => name).join(", ");
       if (left.length > 0) wrong.push(`${names}:\n${describeDifferences(left)}`);
       assert(found.rows.length > 0);

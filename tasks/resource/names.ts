@@ -35,7 +35,7 @@ export function namesOf(table: string, noun = singular(table)): Names {
 }
 
 /** courses: course; companies: company; branches: branch. What does not end so comes back as it is. */
-export function singular(plural: string): string {
+function singular(plural: string): string {
   if (/ies$/.test(plural)) return plural.replace(/ies$/, "y");
   if (/(ss|[^o]us|x|z|ch|sh)es$/.test(plural)) return plural.replace(/es$/, "");
   return plural.replace(/(?<!s)s$/, "");

@@ -68,8 +68,7 @@ const ${one} = schemas("${One}", fields${
 
 export function ${one}Routes(deps: Deps) {
   const { db } = deps;
-  const tags = ["${Many}"];
-  return router()
+  return router("${Many}")
     .openapi({
       ...listing(deps, {
         query: ${
@@ -77,7 +76,6 @@ export function ${one}Routes(deps: Deps) {
   },
         page: ${one}.page,
       }),
-      tags,
       path: "${path}",
       operationId: "list${Many}",
       summary: "List ${manyWords}",
@@ -92,7 +90,6 @@ export function ${one}Routes(deps: Deps) {
     })
     .openapi({
       ...creation(deps, { body: ${one}.new, row: ${one}.row }${problems}),
-      tags,
       path: "${path}",
       operationId: "create${One}",
       summary: "Create ${article(words)}",
@@ -103,7 +100,6 @@ export function ${one}Routes(deps: Deps) {
     })
     .openapi({
       ...reading(deps, { row: ${one}.row }),
-      tags,
       path: "${path}/{id}",
       operationId: "get${One}",
       summary: "Get ${article(words)}",
@@ -113,7 +109,6 @@ export function ${one}Routes(deps: Deps) {
     })
 ${table.changes ? change(names, problems) : ""}    .openapi({
       ...deletion(deps),
-      tags,
       path: "${path}/{id}",
       operationId: "delete${One}",
       summary: "Delete ${article(words)}",
@@ -128,14 +123,14 @@ ${table.changes ? change(names, problems) : ""}    .openapi({
 function change({ one, One, words, table }: Names, problems: string): string {
   return `    .openapi({
       ...changing(deps, { body: ${one}.change, row: ${one}.row }${problems}),
-      tags,
       path: "/api/${table}/{id}",
       operationId: "update${One}",
       summary: "Change ${article(words)}",
     }, async (c) => {
       const { id } = c.req.valid("param");
       const change = c.req.valid("json");
-      return changedReply(c, await update${One}(db, c.get("credential"), id, change, precondition(c)));
+      const rows = await update${One}(db, c.get("credential"), id, change, precondition(c));
+      return changedReply(c, rows);
     })
 `;
 }

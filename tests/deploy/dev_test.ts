@@ -196,7 +196,7 @@ Deno.test({
     for (const level of ["the task", "the program"]) {
       await using task = place.start();
       await task.says(/Slate runs/);
-      // Beside the program the test's own leash.
+      // Beside the program the test's own watchdog.
       const programs = await Promise.all((await children(task.pid)).map(async (pid) => ({
         pid,
         below: await children(pid),

@@ -11,7 +11,7 @@ async function family(pid: number): Promise<number[]> {
   return [pid, ...(await Promise.all(children.map(family))).flat()];
 }
 
-/** The one that has started others and they others, or 0: beside it runs the test's own leash. */
+/** The one that has started others and they others, or 0: beside it runs the test's own watchdog. */
 async function programIn(pids: number[]): Promise<number> {
   for (const pid of pids) {
     if ((await family(pid)).length >= 3) return pid;

@@ -5,7 +5,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import * as account from "../../embedded/account.ts";
-import { removeInTheEnd } from "../../embedded/leash.ts";
+import { removeInTheEnd } from "../../embedded/watchdog.ts";
 import { createFolder, migration, runDb } from "../support/command.ts";
 import { createDatabase } from "../support/database.ts";
 

@@ -1,5 +1,5 @@
-import { spawnLeashed } from "../../embedded/leash.ts";
 import { freePort as anyFreePort } from "../../embedded/server.ts";
+import { spawnWatched } from "../../embedded/watchdog.ts";
 import { until } from "./pool.ts";
 import { root } from "./root.ts";
 
@@ -29,7 +29,7 @@ export function startProcess(
   const [command, all] = files === undefined
     ? [Deno.execPath(), args]
     : ["sh", ["-c", `ulimit -n ${files} && exec "$0" "$@"`, Deno.execPath(), ...args]];
-  const child = spawnLeashed(command, all, {
+  const child = spawnWatched(command, all, {
     cwd,
     env: { NO_COLOR: "1", ...env },
     stdout: "piped",

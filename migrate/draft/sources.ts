@@ -6,7 +6,7 @@ import {
 } from "../../postgres/settings.ts";
 import { explained, unknownOption } from "../advice.ts";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareSettled } from "../catalog/settle.ts";
+import { compareNormalized } from "../catalog/normalize.ts";
 import { exit, Failure } from "../command.ts";
 import { type State, withSession } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
@@ -17,18 +17,18 @@ import { isNewRole } from "../files/surroundings.ts";
 import { build } from "../proof/replay.ts";
 import { loadSchema, refusedLine, withoutPsql } from "../schema/load.ts";
 import { schemaText } from "../schema/text.ts";
-import { readSoundMigrations } from "../files/sound.ts";
+import { readValidMigrations } from "../files/valid.ts";
 import type { Scratch } from "../scratch.ts";
 import { openTarget } from "../target.ts";
 
-/** One side of a difference: its schema in a scratch database, and what to call it. */
-export interface Side extends State {
+/** The schema of a source, in a scratch database. */
+export interface SchemaCopy extends State {
   name: string;
   /** Options of its tables, columns and indexes that the scratch server does not know. */
   ignored: string[];
 }
 
-/** What a side is made from, read before there is a server for it: it may need roles there. */
+/** What `diff` compares, read before there is a server for it: it may need roles there. */
 export interface Source extends AsyncDisposable {
   name: string;
   migrations: Migration[];
@@ -43,7 +43,7 @@ export interface Source extends AsyncDisposable {
  */
 export async function readSource(source: string): Promise<Source> {
   if (source === "migrations") {
-    const migrations = await readSoundMigrations();
+    const migrations = await readValidMigrations();
     return {
       name: "the migrations",
       migrations,
@@ -60,15 +60,19 @@ export async function readSource(source: string): Promise<Source> {
  * Two sources as scratch databases. Roles that migrations make are made before the other side names
  * them. Throws a Failure that names the file and the line, or what of a database could not be copied.
  */
-export async function openSides(scratch: Scratch, from: Source, to: Source): Promise<[Side, Side]> {
+export async function openSources(
+  scratch: Scratch,
+  from: Source,
+  to: Source,
+): Promise<[SchemaCopy, SchemaCopy]> {
   if (from.migrations.length === 0 && to.migrations.length > 0) {
-    const [b, a] = [await openSide(scratch, to), await openSide(scratch, from)];
+    const [b, a] = [await openSource(scratch, to), await openSource(scratch, from)];
     return [a, b];
   }
-  return [await openSide(scratch, from), await openSide(scratch, to)];
+  return [await openSource(scratch, from), await openSource(scratch, to)];
 }
 
-async function openSide(scratch: Scratch, { name, fill }: Source): Promise<Side> {
+async function openSource(scratch: Scratch, { name, fill }: Source): Promise<SchemaCopy> {
   const settings = await scratch.create();
   return await withSession(settings, async (db) => {
     const ignored: string[] = [];
@@ -77,17 +81,21 @@ async function openSide(scratch: Scratch, { name, fill }: Source): Promise<Side>
   });
 }
 
-async function readFile(path: string): Promise<Source> {
-  let bytes;
+/** The bytes of a file that an option names. Throws a Failure that says `missing`. */
+export async function readNamed(path: string, missing: string): Promise<Uint8Array> {
   try {
-    bytes = await Deno.readFile(path);
+    return await Deno.readFile(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Failure(
-      `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
-      exit.usage,
-    );
+    if (error instanceof Deno.errors.NotFound) throw new Failure(missing, exit.usage);
+    throw error;
   }
+}
+
+async function readFile(path: string): Promise<Source> {
+  const bytes = await readNamed(
+    path,
+    `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
+  );
   const refuse = (line: number, message: string, remedy: string) => {
     const place = line > 0 ? `${shownPath(path)}:${line}` : shownPath(path);
     throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);
@@ -163,7 +171,7 @@ interface Live {
 async function copySchema({ name, live, text }: Live, copy: Database, ignored: string[]) {
   await loadKnown(live, text, copy, ignored);
   const [expected, found] = [await readCatalog(live, { ignored }), await readCatalog(copy)];
-  const lost = await compareSettled(copy, expected, found);
+  const lost = await compareNormalized(copy, expected, found);
   if (lost.length === 0) return;
   throw new Failure(
     `${name} has what a copy of its schema cannot have:\n${

@@ -1,16 +1,16 @@
 import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { readDefinitions } from "./definitions.ts";
 import { type CatalogRow, readRows } from "./rows.ts";
-import { compareRows, type Difference, type RowDifference, told } from "./compare.ts";
+import { compareRows, describeRows, type Difference, type RowDifference } from "./compare.ts";
 import type { Catalog } from "./catalog.ts";
 
 /**
- * What still differs once one server has printed both sides. PostgreSQL's own text of an expression
+ * What still differs once one server has printed both. PostgreSQL's own text of an expression
  * is no fixed point (a check on varchar by `in (…)` comes back with other casts, and then stays), and
  * each version prints some of them in its own way. `db` is a session on a scratch database in which
- * the tables of one of the sides are; nothing stays there.
+ * the tables of one of the two are; nothing stays there.
  */
-export async function compareSettled(
+export async function compareNormalized(
   db: Database,
   expected: Catalog,
   found: Catalog,
@@ -24,11 +24,11 @@ export async function compareSettled(
     }
     if (!row.expected || !row.found || columns.length > 0) left.push({ ...row, columns });
   }
-  return told(left, expected, found);
+  return describeRows(left, expected, found);
 }
 
 /**
- * What `found` has otherwise than `expected`, a database or what was read of one, settled on `db`.
+ * What `found` has otherwise than `expected`, a database or what was read of one, both printed by `db`.
  * Definitions cost more than rows, so they are only read to tell a difference.
  */
 export async function compareDatabases(
@@ -39,7 +39,7 @@ export async function compareDatabases(
   const rows = "rows" in expected ? expected.rows : await readRows(expected);
   const others = await readRows(found);
   if (compareRows(rows, others).length === 0) return [];
-  return await compareSettled(
+  return await compareNormalized(
     db,
     "rows" in expected ? expected : { definitions: await readDefinitions(expected), rows },
     { definitions: await readDefinitions(found), rows: others },
@@ -47,7 +47,7 @@ export async function compareDatabases(
 }
 
 /** Whether a difference may be one of the text alone. */
-export function needsSettling({ rows }: Difference): boolean {
+export function needsNormalizing({ rows }: Difference): boolean {
   return rows.some(({ expected, columns }) =>
     columns.some((column) => `${expected?.catalog}.${column}` in parsings)
   );

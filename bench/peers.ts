@@ -1,8 +1,8 @@
-import { spawnLeashed } from "../embedded/leash.ts";
+import { spawnWatched } from "../embedded/watchdog.ts";
 import { environment } from "./data.ts";
 
 /** Something that serves the todos. */
-export interface Contender {
+export interface Peer {
   name: string;
   /** The program and its arguments, in `cwd`; it listens on PORT of the loopback. */
   command: string[];
@@ -21,7 +21,7 @@ const built = `${root}/.data/bench`;
 const deno = Deno.execPath();
 const python = `${built}/flask/bin`;
 
-export const slate: Contender = {
+export const slate: Peer = {
   name: "Slate",
   command: [
     // As `deno task start` has it.
@@ -34,7 +34,7 @@ export const slate: Contender = {
 };
 
 /** In the order of the results. */
-export const contenders: Contender[] = [
+export const peers: Peer[] = [
   slate,
   {
     name: "Go, pgx",
@@ -83,7 +83,7 @@ export const contenders: Contender[] = [
 /** Runs a command to its end and gives what it printed. Throws an Error with what it said. */
 export async function run([program, ...args]: string[], cwd = here): Promise<string> {
   const options = { cwd, stdout: "piped", stderr: "piped", detached: true } as const;
-  const { success, stdout, stderr } = await spawnLeashed(program!, args, options).output();
+  const { success, stdout, stderr } = await spawnWatched(program!, args, options).output();
   const text = new TextDecoder().decode(stdout).trim();
   if (!success) throw new Error(`${program}: ${new TextDecoder().decode(stderr).trim() || text}`);
   return text;
@@ -91,7 +91,7 @@ export async function run([program, ...args]: string[], cwd = here): Promise<str
 
 /** Builds what needs building. Gives the runtime's version, or why it is skipped. */
 export async function install(
-  { install, version, cwd }: Contender,
+  { install, version, cwd }: Peer,
 ): Promise<{ version: string } | { skipped: string }> {
   try {
     await Deno.mkdir(built, { recursive: true });
@@ -110,12 +110,12 @@ export interface Running extends AsyncDisposable {
   started: { listening: number; answering: number };
 }
 
-/** Connections to the database, of each contender. */
+/** Connections to the database, of each peer. */
 export const defaultPool = 10;
 
 /** Starts it on a free port and waits for its first answer, whatever it is. */
 export async function start(
-  { command, cwd, name }: Contender,
+  { command, cwd, name }: Peer,
   url: string,
   pool = defaultPool,
 ): Promise<Running> {
@@ -125,7 +125,7 @@ export async function start(
     part.replace("$PORT", `${port}`).replace("$WORKERS", `${workers}`)
   );
   const began = performance.now();
-  const child = spawnLeashed(program!, args, {
+  const child = spawnWatched(program!, args, {
     cwd,
     env: {
       DATABASE_URL: url,

@@ -23,7 +23,7 @@ target=$$
 exec "$@" < /dev/null 3<&-
 `;
 
-interface LeashOptions extends Omit<Deno.CommandOptions, "args" | "stdin"> {
+interface WatchOptions extends Omit<Deno.CommandOptions, "args" | "stdin"> {
   /** Tenths of a second to end by itself after an interruption; by default none. */
   grace?: number;
 }
@@ -32,10 +32,10 @@ interface LeashOptions extends Omit<Deno.CommandOptions, "args" | "stdin"> {
  * Starts a program that does not outlive us: a kill -9 leaves neither it nor what it has started in
  * its process group, if it leads one.
  */
-export function spawnLeashed(
+export function spawnWatched(
   command: string,
   args: string[],
-  { grace = 0, env, ...options }: LeashOptions,
+  { grace = 0, env, ...options }: WatchOptions,
 ): Deno.ChildProcess {
   if (Deno.build.os === "windows") {
     return new Deno.Command(command, { args, env, ...options, stdin: "null" }).spawn();
@@ -66,7 +66,7 @@ export function whenTaskIsGone(gone: () => void) {
 }
 
 /**
- * Waits as the leash does, then for the servers in the folders to be gone, and removes them, with the
+ * Waits as the watchdog does, then for the servers in the folders to be gone, and removes them, with the
  * homes of servers that root's own links in there lead to. A shell of its own, because the folders are
  * ours and not always the server's account's.
  */
