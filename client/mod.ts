@@ -6,10 +6,10 @@
 import createClient, { type Client, type ClientOptions } from "openapi-fetch";
 import { retrying, type RetryOptions } from "./retry.ts";
 import type { components, paths } from "./schema.ts";
-import { type Copy, copyOf, type Kind } from "./sync.ts";
+import { type Copy, copyOf, type Kind, type PullOptions } from "./sync.ts";
 
 export type { components, paths };
-export type { Copy, Kind };
+export type { Copy, Kind, PullOptions };
 export type Schemas = components["schemas"];
 
 export interface SlateOptions {
@@ -65,6 +65,17 @@ export class SlateError extends Error {
 }
 
 /**
+ * The data of an answer. Throws SlateError for a problem, and an Error where something else answered,
+ * such as a proxy without a body.
+ */
+function dataOf<Data>(answer: { data?: Data; error?: Schemas["Problem"]; response: Response }) {
+  const { data, error, response } = answer;
+  if (response.ok && data !== undefined) return data;
+  if (error?.code) throw new SlateError(error);
+  throw new Error(`${response.status} from ${response.url}, which is no answer of Slate's`);
+}
+
+/**
  * The client. Each POST gets an Idempotency-Key unless it has one, so that it can be sent again
  * after a broken connection and is still done once.
  */
@@ -90,23 +101,23 @@ export function createSlateClient({ baseUrl, key, retry, fetch }: SlateOptions):
     do {
       const query = cursor ? { ...params?.query, cursor } : params?.query;
       // The types of list() have checked the path and its parameters.
-      const { data, error } = await client.GET(
-        path as "/api/users",
-        { params: { ...params, query } } as Record<string, unknown>,
+      const page = dataOf(
+        await client.GET(
+          path as "/api/users",
+          { params: { ...params, query } } as Record<string, unknown>,
+        ),
       );
-      if (error) throw new SlateError(error);
-      yield* data.data as Row<Path>[];
-      cursor = data.next_cursor;
+      yield* page.data as Row<Path>[];
+      cursor = page.next_cursor;
     } while (cursor);
   }
 
   function sync<K extends Kind>(kind: K) {
-    return copyOf(kind, async (cursor) => {
+    return copyOf(kind, async ({ cursor, mayExpire, signal }) => {
       const query = { limit: 100, ...cursor !== undefined && { cursor } };
-      const { data, error } = await client.GET("/api/changes", { params: { query } });
-      if (error?.code === "cursor_expired") return undefined;
-      if (error) throw new SlateError(error);
-      return data;
+      const answer = await client.GET("/api/changes", { params: { query }, signal });
+      if (mayExpire && answer.error?.code === "cursor_expired") return undefined;
+      return dataOf(answer);
     });
   }
 

@@ -153,17 +153,18 @@ end
 $$;
 
 -- A node counts for itself, and a shard that moves is made anew: its number in the catalogs tells the
--- place from every other one, also from an earlier one on the same node.
+-- place from every other one, also from an earlier one on the same node. The timeline as elsewhere.
 create or replace function history_of(owner bigint) returns text
   language sql
   stable
 as $$
   select concat_ws(
     ' ', system_identifier,
+    greatest(timeline_id, min_recovery_end_timeline),
     to_regclass(format('public.todos_%s',
       get_shard_id_for_distribution_column('public.todos', owner)))::oid
   )
-  from pg_control_system()
+  from pg_control_system(), pg_control_checkpoint(), pg_control_recovery()
 $$;
 
 do $$

@@ -42,6 +42,11 @@ interface PageQuery {
   sort?: string;
 }
 
+/** What a row shows beside its own fields: no filter, so a cursor is good with it and without. */
+interface Shown {
+  include?: string;
+}
+
 /**
  * Reads the parameters of a page. The cursor has the position of the last row, and a digest of the
  * path, sort and filters that it belongs to. It is opaque, not secret: a made-up one only starts
@@ -55,7 +60,8 @@ export function pageRequest<Sort extends string, Query extends PageQuery = PageQ
   const { limit = "20", cursor, sort = Object.keys(sorts)[0]!, ...filter } = query;
   const descending = sort.startsWith("-");
   const name = (descending ? sort.slice(1) : sort) as Sort;
-  const context = digest(JSON.stringify([path, sort, ...Object.entries(filter).sort()]))
+  const { include: _, ...conditions }: Shown = filter;
+  const context = digest(JSON.stringify([path, sort, ...Object.entries(conditions).sort()]))
     .slice(0, 32);
   const after = cursor === undefined ? undefined : decode(cursor, context, sorts[name]);
   const request: PageRequest<Sort> = { sort: name, descending, after, limit: Number(limit) };

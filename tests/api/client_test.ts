@@ -73,6 +73,10 @@ Deno.test("list() throws the problem that the server answers with [31]", async (
   const slate = createSlateClient({ baseUrl, fetch });
   const error = await assertRejects(() => Array.fromAsync(slate.list("/api/users")), SlateError);
   assertEquals(error.problem.code, "unauthorized");
+  // A proxy's, with nothing in it.
+  const answer = new Response(null, { status: 502, headers: { "content-length": "0" } });
+  const behind = createSlateClient({ baseUrl, retry: false, fetch: () => Promise.resolve(answer) });
+  await assertRejects(() => Array.fromAsync(behind.list("/api/users")), Error, "502");
 });
 
 Deno.test("a POST whose answer was lost is sent again and done once [31]", async () => {

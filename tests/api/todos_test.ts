@@ -255,5 +255,7 @@ Deno.test("GET /api/todos?include=student: each todo shows its student, in the s
     `GET /api/todos?include=student&limit=1&cursor=${first.json.next_cursor}`,
   );
   assertEquals(next.json.data, [json.data[1]]);
+  const without = await api.call(`GET /api/todos?limit=1&cursor=${first.json.next_cursor}`);
+  assertEquals(without.json.data, [plain[1]], "it is neither a filter nor a sort");
   assertEquals((await api.call("GET /api/todos?include=owner")).status, 400);
 });

@@ -119,6 +119,14 @@ Deno.test({
     await caughtUp(second.written);
     assertEquals(await description(second.written), "second");
 
+    // Who follows changes has a place of before.
+    const following = async (cursor: string) =>
+      await app.request(`/api/changes${cursor}`, {
+        headers: { authorization: `Bearer ${writer!.token}` },
+      });
+    const { next_cursor } = await (await following("")).json();
+    assertEquals((await following(`?cursor=${next_cursor}`)).status, 200);
+
     // The primary dies, the replica takes its place, and its address.
     await pair.stopPrimary();
     await follower.script("select pg_promote()");
@@ -129,6 +137,11 @@ Deno.test({
       assertEquals(await description("0"), "third");
       return warnings.length > 0;
     });
+    assertEquals(
+      (await following(`?cursor=${next_cursor}`)).status,
+      410,
+      "a replica may lack the last writes, and gives their numbers to others",
+    );
     assertEquals(warnings, [
       "DATABASE_REPLICA_URL names a primary, not a replica: it is not read from",
     ]);

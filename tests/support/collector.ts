@@ -21,7 +21,7 @@ export interface Collector extends AsyncDisposable {
   names(): string[];
   /** The newest points of a metric whose attributes are these, among others. */
   points(metric: string, attributes?: Point["attributes"]): Point[];
-  /** Waits until they are as they should be; gives up after three. */
+  /** Waits until they are as they should be; gives up after three minutes. */
   until(
     metric: string,
     attributes: Point["attributes"],
