@@ -6,8 +6,6 @@ import { createApp } from "./routes/mod.ts";
 import { serve, type Server } from "./server.ts";
 import { requireSettings } from "./settings.ts";
 
-const drainMs = 4000;
-
 function fail(message: string): never {
   console.error(message);
   Deno.exit(1);
@@ -22,7 +20,7 @@ if (settings.devKey) {
   }
 }
 
-const { database, host, port, poolSize, deadlineMs } = settings;
+const { database, host, port, poolSize, deadlineMs, drainMs } = settings;
 const log = lineWriter(Deno.stdout);
 const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
 const connected = connect(database, { size: poolSize, deadline: deadlineMs, warn });

@@ -22,6 +22,8 @@ export interface Settings {
   poolSize: number;
   /** Until a request is answered 504 and its statement stopped. */
   deadlineMs: number;
+  /** What requests in flight have, when the process is told to stop, until they are cut off. */
+  drainMs: number;
   corsOrigins: string[];
   /** Requests a minute and caller; 0 turns the limit off. */
   rateLimit: number;
@@ -57,6 +59,7 @@ export const names = [
     "DEMO",
     "POOL_SIZE",
     "REQUEST_DEADLINE_MS",
+    "DRAIN_MS",
     "CORS_ORIGINS",
   ],
   ...["RATE_LIMIT", "CONCURRENCY_LIMIT", "TRUSTED_PROXY_HEADER", "OTEL_DENO", "DENO_SERVE_ADDRESS"],
@@ -119,6 +122,8 @@ export function readSettings(env: Environment): Settings {
     environment: matching("SLATE_ENV", /^[a-z]{1,16}$/, "1 to 16 small letters") ?? "live",
     poolSize: whole("POOL_SIZE", 10, 1, 1000),
     deadlineMs: whole("REQUEST_DEADLINE_MS", 10_000, 100, 600_000),
+    // Platforms that stop an instance kill it 5 s later, as a rule.
+    drainMs: whole("DRAIN_MS", 4000, 100, 600_000),
     corsOrigins,
     rateLimit: whole("RATE_LIMIT", 6000, 0, 1_000_000_000),
     concurrencyLimit: whole("CONCURRENCY_LIMIT", 64, 0, 1_000_000),

@@ -110,7 +110,7 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
         fsync: "off",
         synchronous_commit: "off",
         full_page_writes: "off",
-        max_connections: 200,
+        max_connections: 500,
         // No workers to be started, for what is in memory anyway.
         io_method: "sync",
         // In its folder, which goes as a whole, also after a kill -9.

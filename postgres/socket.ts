@@ -55,7 +55,9 @@ export async function cancel(
   [16, 80877102, pid, secret].forEach((word, i) => request.setUint32(i * 4, word));
   try {
     const socket = await dial(settings, own);
-    socket.end(new Uint8Array(request.buffer));
+    // The server hangs up, never we: PgBouncer before 1.21 forgets a request whose sender has hung up,
+    // or ends altogether.
+    socket.write(new Uint8Array(request.buffer));
     socket.resume();
     await event(socket, "close");
   } catch {

@@ -17,6 +17,8 @@ export interface TokenOptions {
   audiences: string[];
   /** Where the issuer's keys are; by default its discovery document says so. */
   jwksUrl?: string;
+  /** Milliseconds that the issuer has for an answer. */
+  answerMs?: number;
 }
 
 /** Asymmetric ones alone: with a shared secret whoever checks a token could make one. */
@@ -26,8 +28,8 @@ const algorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 /** How much the clocks of the issuer and of this machine may differ, in seconds. */
 const leeway = 5;
 
-/** How long the issuer has for an answer. */
-const fetchLimitMs = 3_000;
+/** How long the issuer has for an answer, unless the options say it. */
+const usualAnswerMs = 3_000;
 
 /** The key set is fetched anew for a key that is not in it, at most so often. */
 const renewalMs = 60_000;
@@ -64,7 +66,11 @@ export class Tokens {
   /** When the key set is fetched anew. */
   #renewAt = 0;
 
-  constructor(readonly options: TokenOptions) {}
+  readonly #answerMs: number;
+
+  constructor(readonly options: TokenOptions) {
+    this.#answerMs = options.answerMs ?? usualAnswerMs;
+  }
 
   /**
    * Whose token it is; undefined for one that is not valid here. `attempt` is called around the
@@ -127,7 +133,7 @@ export class Tokens {
   #keySet() {
     this.#keys ??= this.#discover().then((url) =>
       createRemoteJWKSet(url, {
-        timeoutDuration: fetchLimitMs,
+        timeoutDuration: this.#answerMs,
         cooldownDuration: renewalMs,
         cacheMaxAge: Infinity,
         [customFetch]: async (url, options) => Response.json(await this.#fetch(url, options)),
@@ -158,7 +164,7 @@ export class Tokens {
     const { issuer, jwksUrl } = this.options;
     if (jwksUrl) return new URL(jwksUrl);
     const address = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
-    const document = await this.#fetch(address, { signal: AbortSignal.timeout(fetchLimitMs) });
+    const document = await this.#fetch(address, { signal: AbortSignal.timeout(this.#answerMs) });
     if (document.issuer === issuer) return new URL(document.jwks_uri);
     this.#backOffUntil = Date.now() + backOffMs;
     throw new Error(`${address} is of ${document.issuer}`);

@@ -11,10 +11,9 @@ import { migrate } from "../migrate/apply/dbmate.ts";
 import { root, testLock } from "./support/root.ts";
 import { removeInTheEnd, spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { startEmbedded } from "../embedded/mod.ts";
-import { connect } from "../postgres/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
-import { administer, template } from "./support/database.ts";
+import { administer, connectPatiently, template } from "./support/database.ts";
 import { withoutServer, withOwnServer } from "./support/other_server.ts";
 
 /** The application's role gets a password that only this run knows. */
@@ -78,7 +77,7 @@ async function createRoles() {
 
 /** On a connection that does not stay: nobody may be connected to a template that is copied. */
 async function grant() {
-  const db = connect({ ...server, database: template }, { size: 1, deadline: 60_000 });
+  const db = connectPatiently({ ...server, database: template }, { size: 1 });
   await db.script(await Deno.readTextFile(`${root}/db/grants.sql`));
   await db.close();
 }
@@ -155,6 +154,7 @@ async function run(server: DatabaseSettings): Promise<number> {
       DENO_JOBS: `${jobs}`,
       TMPDIR: folder,
       ...withoutDatabase(Deno.env.toObject()),
+      TEST_FOLDER: folder,
       TEST_SERVER: databaseUrl(server),
       TEST_WORKERS: workers.map(databaseUrl).join(" "),
       TEST_APP_PASSWORD: appPassword,

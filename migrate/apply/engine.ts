@@ -118,9 +118,10 @@ function understand(said: string, migrations: Migration[], action: "up" | "down"
 
 /** Ends what the server still does for a dbmate that is gone, and waits until it has. */
 async function endSession(settings: DatabaseSettings, session: string) {
-  const db = connect(settings, { size: 1, deadline: 10_000, applicationName: "migrate" });
+  const db = connect(settings, { size: 1, deadline: 60_000, applicationName: "migrate" });
   try {
-    for (let attempt = 0; attempt < 50; attempt++) {
+    // A minute: a session that undoes much takes its time.
+    for (let attempt = 0; attempt < 600; attempt++) {
       const rows = await db.query(sql`
         select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = ${session} and datname = current_database()

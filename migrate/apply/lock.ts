@@ -66,7 +66,7 @@ const pooled = () =>
 async function provenSession(db: Database, settings: DatabaseSettings): Promise<number> {
   const other = connect(settings, {
     session: true,
-    deadline: 10_000,
+    deadline: 60_000,
     applicationName: "migrate lock",
   });
   try {
@@ -82,7 +82,11 @@ async function provenSession(db: Database, settings: DatabaseSettings): Promise<
 
 /** Throws a Failure where no session could hold the lock, before anything else is done. */
 export async function requireSession(settings: DatabaseSettings) {
-  const db = connect(settings, { session: true, applicationName: "migrate lock" });
+  const db = connect(settings, {
+    session: true,
+    deadline: 60_000,
+    applicationName: "migrate lock",
+  });
   try {
     await provenSession(db, settings);
   } finally {

@@ -83,7 +83,7 @@ async function explain(error: unknown, settings: DatabaseSettings): Promise<Fail
 
 /** The names of the databases of a server, as far as one may know them. */
 async function databases(settings: DatabaseSettings): Promise<string[]> {
-  const db = connect({ ...settings, database: "postgres" }, { size: 1, deadline: 5_000 });
+  const db = connect({ ...settings, database: "postgres" }, { size: 1, deadline: 30_000 });
   try {
     const rows = await db.query<{ datname: string }>(
       sql`select datname from pg_database where not datistemplate`,

@@ -2,17 +2,18 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { runningEmbedded } from "../../embedded/mod.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { setVariables } from "../files/env_file.ts";
 import { migration, runDb } from "../../tests/support/command.ts";
-import { createDatabase } from "../../tests/support/database.ts";
+import { connectPatiently, createDatabase } from "../../tests/support/database.ts";
+import { untilLeft } from "../../tests/support/locks.ts";
 import { createProject } from "../../tests/support/project.ts";
 
 const files = { "001_a.sql": migration("create table a (b int);", "drop table a;") };
 
 async function databases(settings: DatabaseSettings): Promise<string[]> {
-  const db = connect({ ...settings, database: "postgres" }, { size: 1 });
+  const db = connectPatiently({ ...settings, database: "postgres" }, { size: 1 });
   try {
     const rows = await db.query<{ datname: string }>(sql`
       select datname from pg_database where starts_with(datname, ${settings.database}) order by 1
@@ -32,6 +33,7 @@ Deno.test("branch copies the database with its rows, names the copy in .env, and
   await project.db.script("insert into a values (7)");
   // Nobody may be connected while it copies.
   await project.db.close();
+  await untilLeft(settings);
 
   const made = await project.run("branch", "Add/e-mail", "--env-file", envFile);
   assertEquals(made.code, 0, made.stderr);
@@ -43,7 +45,7 @@ Deno.test("branch copies the database with its rows, names the copy in .env, and
   assertEquals((await Deno.stat(envFile)).mode! & 0o777, 0o600);
   assertEquals(new URL(parseEnv(text).DATABASE_URL!).pathname, `/${copy}`);
   assertEquals(await databases(settings), [settings.database, copy]);
-  const db = connect({ ...settings, database: copy }, { size: 1 });
+  const db = connectPatiently({ ...settings, database: copy }, { size: 1 });
   assertEquals(await db.query(sql`select b from a`), [{ b: 7 }]);
   await db.close();
   assertMatch((await project.run("branch")).stdout, new RegExp(`${copy} +branch of`));

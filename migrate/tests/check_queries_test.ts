@@ -1,12 +1,14 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { checkQueries } from "../../tasks/queries.ts";
 import { createDatabase, testServer } from "../../tests/support/database.ts";
+import { untilLeft } from "../../tests/support/locks.ts";
 
 Deno.test("check: a query that a migration has left behind is found", async () => {
   await using database = await createDatabase();
   await database.db.script("alter table users rename column years_old to age");
   // A database that is copied must have no connection.
   await database.db.close();
+  await untilLeft(database.settings);
   const found = await checkQueries(testServer(), database.settings);
   assertEquals([...new Set(found.map(({ path }) => path))], ["db/users.ts"]);
   const messages = found.map(({ message }) => message).sort();
@@ -24,6 +26,7 @@ Deno.test("check: a required column that an insert leaves out is found", async (
     "alter table users add column badge text not null default ''; alter table users alter badge drop default",
   );
   await database.db.close();
+  await untilLeft(database.settings);
   const found = await checkQueries(testServer(), database.settings);
   assertEquals(found.map(({ path, message }) => [path, message]), [
     ["db/keys.ts", "installKey: inserts no badge into users, required and without default"],

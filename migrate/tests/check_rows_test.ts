@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { connect } from "../../postgres/mod.ts";
 import { createFolder, migration, runDb } from "../../tests/support/command.ts";
-import { createDatabase } from "../../tests/support/database.ts";
+import { connectPatiently, createDatabase } from "../../tests/support/database.ts";
 import { readData } from "../proof/data.ts";
 
 const table =
@@ -78,7 +77,7 @@ Deno.test("a table of 1,000 columns is read as any other, each column by its own
   await database.db.script(`
     create table wide (${columns((n) => `c${n} int`)});
     insert into wide select ${columns((n) => `n + ${n}`)} from generate_series(1, 3) n`);
-  const session = connect(database.settings, { session: true });
+  const session = connectPatiently(database.settings, { session: true });
   const data = await readData(session);
   await session.close();
   assertEquals(data.length, 1000);

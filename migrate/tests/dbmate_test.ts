@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { type Database, sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../apply/dbmate.ts";
 import { root } from "../../tests/support/root.ts";
 import { readSettings } from "../../settings.ts";
 import { temporaryFolder } from "../../tests/support/owner.ts";
+import { connectPatiently } from "../../tests/support/database.ts";
 
 /** A checkout with .env made from .env.example, in which dbmate is typed by hand. */
 async function copyCheckout(folder: string, port: number) {
@@ -39,7 +40,7 @@ Deno.test("dbmate typed by hand works with .env copied from .env.example", async
   const server = await startEmbedded({ dataDir: `${folder.path}/data` });
   await Deno.symlink("data", `${folder.path}/.data`);
   const dbmate = await copyCheckout(folder.path, server.settings.port);
-  const db = connect(server.settings);
+  const db = connectPatiently(server.settings);
   const files = Array.from(Deno.readDirSync(`${folder.path}/db/migrations`), ({ name }) => name);
 
   assertMatch(await dbmate("status"), new RegExp(`Pending: ${files.length}`));
@@ -80,6 +81,7 @@ Deno.test(".env.example names each setting, with the default that it really has"
   assertEquals(text.get("SLATE_ENV"), environment);
   assertEquals(Number(text.get("POOL_SIZE")), read.poolSize);
   assertEquals(Number(text.get("REQUEST_DEADLINE_MS")), read.deadlineMs);
+  assertEquals(Number(text.get("DRAIN_MS")), read.drainMs);
   assertEquals(Number(text.get("RATE_LIMIT")), read.rateLimit);
   assertEquals(database.host, "127.0.0.1");
   // Every example is a value that would be taken.

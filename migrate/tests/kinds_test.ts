@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { connect } from "../../postgres/mod.ts";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { compareNormalized } from "../catalog/normalize.ts";
 import { isLeftOut, leftOutTables } from "../catalog/left_out.ts";
@@ -15,14 +14,14 @@ import { parse } from "../files/migrations.ts";
 import { migration } from "../../tests/support/command.ts";
 import { schemaText } from "../schema/text.ts";
 import { openScratch, type Scratch } from "../scratch.ts";
-import { createDatabase, testServer } from "../../tests/support/database.ts";
+import { connectPatiently, createDatabase, testServer } from "../../tests/support/database.ts";
 import { type Kind, onlySeen, readKinds, readmeWithKinds } from "./kinds.ts";
 import { dump, dumps } from "./pg_dump.ts";
 import { apart, grouped, judged } from "./together.ts";
 
 /** A role belongs to the server, where several kinds at once would make it. */
 async function makeRole() {
-  const db = connect(testServer(), { size: 1 });
+  const db = connectPatiently(testServer(), { size: 1 });
   await db.script(
     `do $$ begin create role kin; exception when duplicate_object or unique_violation then end $$`,
   );
@@ -77,7 +76,7 @@ function forOne(scratch: Scratch): Scratch {
       return settings;
     },
     async [Symbol.asyncDispose]() {
-      const db = connect(testServer(), { size: 1, deadline: 60_000 });
+      const db = connectPatiently(testServer(), { size: 1 });
       for (const name of made) await db.script(`drop database ${name} with (force)`);
       await db.close();
     },
@@ -95,7 +94,7 @@ async function state(scratch: Scratch, script: string) {
 
 Deno.test("every column of pg_catalog is compared or left out by name, and every expression is printed", async () => {
   await using database = await createDatabase({ empty: true });
-  const session = connect(database.settings, { session: true });
+  const session = connectPatiently(database.settings, { session: true });
   const columns = await readColumns(session);
   await session.close();
   const compared = columns.filter(({ catalog, column }) =>

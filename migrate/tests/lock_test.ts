@@ -1,11 +1,18 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { takeLock } from "../apply/lock.ts";
+import { until } from "../../tests/support/pool.ts";
 import { createPooler } from "../../tests/support/pooler.ts";
-import { administer } from "../../tests/support/database.ts";
+import { openProxy } from "../../tests/support/proxy.ts";
+import { administer, connectPatiently } from "../../tests/support/database.ts";
 import { migration, outcome } from "../../tests/support/command.ts";
-import { createProject, type Project, until } from "../../tests/support/project.ts";
+import {
+  createProject,
+  type Project,
+  untilFound,
+  waitForGate,
+} from "../../tests/support/project.ts";
 
 const outside = " transaction:false";
 const files = {
@@ -29,10 +36,7 @@ Deno.test("H1: of eight dbmates at once seven fail, and work outside a transacti
   await using project = await createProject({
     // Begun by all before any of them ends.
     "001_rows.sql": migration(
-      `do $$ begin
-        while not exists (select from gate) loop perform pg_sleep(0.02); end loop;
-        insert into a values (1);
-      end $$;`,
+      waitForGate.replace("end $$", () => "insert into a values (1);\nend $$"),
       "delete from a;",
       outside,
     ),
@@ -41,7 +45,7 @@ Deno.test("H1: of eight dbmates at once seven fail, and work outside a transacti
     "create table a (b int); create table gate (); create table schema_migrations (version varchar primary key)",
   );
   const running = Array.from({ length: 8 }, () => project.dbmate("migrate"));
-  await until(() =>
+  await untilFound(() =>
     project.db.query(sql`
       select from pg_stat_activity where query like '%from gate%' and state = 'active'
         and datname = current_database() and pid <> pg_backend_pid() having count(*) = 8
@@ -94,7 +98,7 @@ Deno.test("a run that waits for its turn ends with 143 at a SIGTERM, and leaves 
 
 /** Waits until there are so many sessions of that name in the project's database. */
 async function sessions(project: Project, name: string, count: number) {
-  await until(() =>
+  await untilFound(() =>
     project.db.query(sql`
       select from pg_stat_activity where application_name = ${name}
         and datname = current_database()
@@ -105,14 +109,14 @@ async function sessions(project: Project, name: string, count: number) {
 
 Deno.test("a run whose lock is taken from it stops dbmate and exits 4", async () => {
   await using project = await createProject({
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
+    "001_a.sql": migration("create table a ();\nselect pg_sleep(600);", "drop table a;"),
   });
   const running = project.start("up");
   await sessions(project, "migrate lock", 1);
-  await until(() =>
+  await untilFound(() =>
     project.db.query(sql`
       select from pg_stat_activity
-      where query like '%pg_sleep(60)%' and datname = current_database()
+      where query like '%pg_sleep(600)%' and datname = current_database()
         and pid <> pg_backend_pid()
     `)
   );
@@ -147,23 +151,21 @@ Deno.test("H28: behind a pooler in transaction mode a session's lock protects no
 });
 
 function session(settings: Project["settings"]) {
-  const db = connect(settings, { size: 1 });
+  const db = connectPatiently(settings, { size: 1 });
   return { db, [Symbol.asyncDispose]: () => db.close() };
 }
 
 Deno.test("up waits for a server that is still starting, with --wait, and says so without", async () => {
   await using project = await createProject(files);
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const later = { ...project.settings, port };
-  const hasty = await project.runAt(later, "up");
+  await using late = openProxy(project.settings);
+  late.limit(0, "cut");
+  const hasty = await project.runAt(late.settings, "up");
   assertEquals(hasty.code, 3);
   assertStringIncludes(hasty.stderr, "cannot be reached");
-  const patient = project.runAt(later, "up", "--wait", "--timeout", "60");
-  // The server "starts" a moment after the command.
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  await using _late = createPooler(project.settings, { port, size: 0 });
+  const before = late.accepted;
+  const patient = project.runAt(late.settings, "up", "--wait", "--timeout", "600");
+  await until(() => late.accepted >= before + 2);
+  late.heal();
   const { code, stderr } = await patient;
   assertEquals(code, 0, stderr);
   assertEquals(await readApplied(project.db), versions);

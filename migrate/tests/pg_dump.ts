@@ -1,6 +1,6 @@
 import type { DatabaseSettings } from "../../postgres/settings.ts";
-import { testServer } from "../../tests/support/database.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { connectPatiently, testServer } from "../../tests/support/database.ts";
+import { sql } from "../../postgres/mod.ts";
 
 /** The oracle: pg_dump shares no code with the catalog's reader. */
 const program = "/usr/lib/postgresql/15/bin/pg_dump";
@@ -12,7 +12,7 @@ export async function dumps(): Promise<boolean> {
   } catch {
     return false;
   }
-  const db = connect(testServer(), { size: 1 });
+  const db = connectPatiently(testServer(), { size: 1 });
   try {
     const [row] = await db.query<{ version: string }>(
       sql`select current_setting('server_version_num') as version`,

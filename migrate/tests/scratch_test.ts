@@ -1,7 +1,7 @@
 /** What becomes of a scratch server that is not ours alone. */
 import { assertEquals } from "@std/assert";
-import { connect, sql } from "../../postgres/mod.ts";
-import { testServer } from "../../tests/support/database.ts";
+import { sql } from "../../postgres/mod.ts";
+import { connectPatiently, testServer } from "../../tests/support/database.ts";
 import { until } from "../../tests/support/pool.ts";
 import { root } from "../../tests/support/root.ts";
 import { startProcess } from "../../tests/support/process.ts";
@@ -11,7 +11,7 @@ const program = `
   import { openScratch } from "${root}/migrate/scratch.ts";
   const scratch = await openScratch();
   console.log("made", (await scratch.create()).database);
-  setTimeout(() => {}, 60_000);`;
+  setTimeout(() => {}, 600_000);`;
 
 Deno.test("a run that was killed leaves its databases on the scratch server until the next run, one that lives keeps them", async () => {
   const start = async () => {
@@ -19,7 +19,7 @@ Deno.test("a run that was killed leaves its databases on the scratch server unti
     const [, database] = await child.says(/made (scratch_\w+)/);
     return { child, database: database! };
   };
-  const server = connect(testServer(), { session: true });
+  const server = connectPatiently(testServer(), { session: true });
   const there = async (name: string) =>
     (await server.query(sql`select from pg_database where datname = ${name}`)).length === 1;
   const killed = await start();

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readApplied } from "../apply/ledger.ts";
 import { sql } from "../../postgres/mod.ts";
 import { migration } from "../../tests/support/command.ts";
-import { createProject, until } from "../../tests/support/project.ts";
+import { createProject, untilFound, waitForGate } from "../../tests/support/project.ts";
 
 const table = (name: string) => migration(`create table ${name} ();`, `drop table ${name};`);
 const files = {
@@ -113,17 +113,19 @@ Deno.test("a migration that PostgreSQL refuses is named with its line, and what 
 
 Deno.test("a file that changes while up runs is applied as it was checked", async () => {
   await using project = await createProject({
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(1);", "drop table a;"),
+    "001_a.sql": migration(`create table a ();\n${waitForGate}`, "drop table a;"),
     "002_b.sql": table("b"),
   });
+  await project.db.script("create table gate ()");
   const up = project.start("up");
-  await until(() =>
+  await untilFound(() =>
     project.db.query(sql`
-      select from pg_stat_activity where query like '%pg_sleep(1)%' and pid <> pg_backend_pid()
+      select from pg_stat_activity where query like '%from gate%' and pid <> pg_backend_pid()
         and datname = current_database()
     `)
   );
   await project.write("002_b.sql", "-- migrate:up\ncommit; drop table a;\n-- migrate:down\n");
+  await project.db.script("insert into gate default values");
   assertEquals((await up.output()).code, 0);
   assertEquals(await readApplied(project.db), ["001", "002"]);
   assertEquals((await project.run("show", "002", "--applied")).stdout, table("b"));

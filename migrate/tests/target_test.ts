@@ -1,13 +1,13 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
-import { administer, startAsking } from "../../tests/support/database.ts";
+import { administer, connectPatiently, startAsking } from "../../tests/support/database.ts";
 import { dbCommand, migration, outcome, runDbmate } from "../../tests/support/command.ts";
 import { temporaryFolder } from "../../tests/support/owner.ts";
-import { createProject, until } from "../../tests/support/project.ts";
+import { createProject, untilFound } from "../../tests/support/project.ts";
 
 const files = { "001_a.sql": migration("create table a ();", "drop table a;") };
 
@@ -41,7 +41,7 @@ Deno.test("H29: dbmate goes to a database elsewhere at once, and reverts and dro
   assertEquals(await readApplied(project.db), []);
   await project.db.close();
   assertEquals((await project.dbmate("drop")).code, 0);
-  const server = connect({ ...settings, database: "postgres" }, { size: 1 });
+  const server = connectPatiently({ ...settings, database: "postgres" }, { size: 1 });
   const find = sql`select from pg_database where datname = ${settings.database}`;
   assertEquals(await server.query(find), []);
   await server.close();
@@ -95,9 +95,14 @@ Deno.test("H30: no command prints the password, whatever goes wrong", async () =
   try {
     const right = { ...project.settings, user: role, password };
     for (
-      const [settings, expected] of [[wrong, 3], [nowhere, 3], [right, 1]] as const
+      const [settings, expected, seconds] of [
+        [wrong, 3, 1],
+        [nowhere, 3, 1],
+        // Enough to get the lock.
+        [right, 1, 600],
+      ] as const
     ) {
-      for (const args of [["up"], ["up", "--wait", "--timeout", "1"]]) {
+      for (const args of [["up"], ["up", "--wait", "--timeout", `${seconds}`]]) {
         const { code, stdout, stderr } = await project.runAt(settings, ...args);
         assertEquals(code, expected, stderr);
         for (const form of [password, encodeURIComponent(password)]) {
@@ -156,15 +161,15 @@ Deno.test("a read-only replica is refused with exit code 3, and status and histo
 
 Deno.test("a migration whose session the server ends: up says that nothing is left, and the next one does it", async () => {
   await using project = await createProject({
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
+    "001_a.sql": migration("create table a ();\nselect pg_sleep(600);", "drop table a;"),
   });
   const up = project.start("up");
   const engine = sql`
     select pg_terminate_backend(pid) from pg_stat_activity
-    where starts_with(application_name, 'migrate engine') and query like '%pg_sleep(60)%'
+    where starts_with(application_name, 'migrate engine') and query like '%pg_sleep(600)%'
       and datname = current_database()
   `;
-  await until(() => project.db.query(engine));
+  await untilFound(() => project.db.query(engine));
   const { code, stderr } = outcome(await up.output());
   assertEquals(code, 1);
   assertStringIncludes(stderr, "nothing of it is left");

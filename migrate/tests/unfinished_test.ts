@@ -1,9 +1,15 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary, dbmateCommand } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { dbCommand, migration, outcome } from "../../tests/support/command.ts";
-import { createProject, type Project, until } from "../../tests/support/project.ts";
+import {
+  createProject,
+  type Project,
+  untilFound,
+  waitForGate,
+} from "../../tests/support/project.ts";
+import { connectPatiently } from "../../tests/support/database.ts";
 
 const outside = " transaction:false";
 const table = migration("create table a (b int);", "drop table a;");
@@ -16,12 +22,12 @@ const index = migration(
 
 /** A session of its own, for a transaction that stays open. */
 function hold(project: Project) {
-  const db = connect(project.settings, { session: true });
+  const db = connectPatiently(project.settings, { session: true });
   return { script: db.script, [Symbol.asyncDispose]: () => db.close() };
 }
 
 function waiting(project: Project, query: string) {
-  return until(() =>
+  return untilFound(() =>
     project.db.query(sql`
       select from pg_stat_activity where wait_event_type = 'Lock' and query ilike ${`%${query}%`}
         and datname = current_database() and pid <> pg_backend_pid()
@@ -55,7 +61,7 @@ async function count({ db }: Project): Promise<number> {
 
 Deno.test("H2: a killed dbmate leaves its session and its locks at the server, on which the next one fails", async () => {
   await using project = await createProject({
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
+    "001_a.sql": migration("create table a ();\nselect pg_sleep(600);", "drop table a;"),
   });
   const command = await dbmateCommand(project.settings, ["migrate"], {
     env: { DBMATE_MIGRATIONS_DIR: project.dir, PGOPTIONS: "-c lock_timeout=500ms" },
@@ -63,7 +69,7 @@ Deno.test("H2: a killed dbmate leaves its session and its locks at the server, o
     stderr: "piped",
   });
   const dbmate = command.spawn();
-  await until(() => asleep(project));
+  await untilFound(() => asleep(project));
   dbmate.kill("SIGKILL");
   assertEquals((await dbmate.output()).signal, "SIGKILL");
   const next = outcome(await command.output());
@@ -75,17 +81,17 @@ Deno.test("H2: a killed dbmate leaves its session and its locks at the server, o
 /** The statements that sleep in the project's database. */
 function asleep({ db }: Project): Promise<unknown[]> {
   return db.query(sql`
-    select from pg_stat_activity where query ilike '%pg_sleep(60)%' and state = 'active'
+    select from pg_stat_activity where query ilike '%pg_sleep(600)%' and state = 'active'
       and datname = current_database() and pid <> pg_backend_pid()
   `);
 }
 
 Deno.test("H2: dbmate killed inside a transaction: up ends with 137, nothing is left, and the next up does it", async () => {
   await using project = await createProject({
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
+    "001_a.sql": migration("create table a ();\nselect pg_sleep(600);", "drop table a;"),
   });
   const { child, kill } = await startKillable(project, "up");
-  await until(() => engines(project));
+  await untilFound(() => engines(project));
   await kill("SIGKILL");
   const { code, stderr } = outcome(await child.output());
   assertEquals(code, 137);
@@ -106,7 +112,7 @@ function engines({ db }: Project): Promise<unknown[]> {
 
 Deno.test("H3: a killed dbmate leaves its statement running at the server; a SIGTERM to up stops dbmate and the statement", async () => {
   const files = {
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(60);", "drop table a;"),
+    "001_a.sql": migration("create table a ();\nselect pg_sleep(600);", "drop table a;"),
   };
   await using alone = await createProject(files);
   const dbmate = (await dbmateCommand(alone.settings, ["migrate"], {
@@ -114,7 +120,7 @@ Deno.test("H3: a killed dbmate leaves its statement running at the server; a SIG
     stdout: "null",
     stderr: "null",
   })).spawn();
-  await until(() => asleep(alone));
+  await untilFound(() => asleep(alone));
   dbmate.kill("SIGTERM");
   await dbmate.status;
   assertEquals((await asleep(alone)).length, 1);
@@ -122,7 +128,7 @@ Deno.test("H3: a killed dbmate leaves its statement running at the server; a SIG
   for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
     await using project = await createProject(files);
     const up = project.start("up");
-    await until(() => engines(project));
+    await untilFound(() => engines(project));
     up.kill(signal);
     const result = outcome(await up.output());
     assertEquals(result.code, code);
@@ -192,7 +198,7 @@ async function cutOff(files: Record<string, string>): Promise<Project> {
   await project.run("up", "001");
   await using other = hold(project);
   await other.script("begin; lock table schema_migrations in share mode");
-  const { child, kill } = await startKillable(project, "up");
+  const { child, kill } = await startKillable(project, "up", "--lock-timeout", "600");
   await waiting(project, "insert into");
   await kill("SIGKILL");
   assertEquals(outcome(await child.output()).code, 137);
@@ -228,13 +234,23 @@ Deno.test("H20: how far a cut off concurrent build came is read from the catalog
 
 Deno.test("a run that was killed altogether is waited for by the next one, until its dbmate is gone", async () => {
   await using project = await createProject({
-    "001_a.sql": migration("create table a ();\nselect pg_sleep(3);", "drop table a;"),
+    "001_a.sql": migration(`create table a ();\n${waitForGate}`, "drop table a;"),
   });
+  await project.db.script("create table gate ()");
   const first = project.start("up");
-  await until(() => engines(project));
+  await untilFound(() => engines(project));
   first.kill("SIGKILL");
   await first.output();
-  const second = await project.run("up");
-  assertEquals([second.code, second.stderr], [0, "nothing is pending\n"]);
+  const second = project.start("up");
+  await untilFound(() =>
+    project.db.query(sql`
+      select from pg_stat_activity
+      where application_name = 'migrate lock' and datname = current_database()
+        and query like '%pg_advisory_unlock%'
+    `)
+  );
+  await project.db.script("insert into gate default values");
+  const { code, stderr } = outcome(await second.output());
+  assertEquals([code, stderr], [0, "nothing is pending\n"]);
   assertEquals(await readApplied(project.db), ["001"]);
 });

@@ -1,10 +1,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, DatabaseError, sql } from "../../postgres/mod.ts";
+import { DatabaseError, sql } from "../../postgres/mod.ts";
 import { dbmateCommand } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { migration } from "../../tests/support/command.ts";
 import { holdLock } from "../../tests/support/locks.ts";
-import { createProject, type Project, until } from "../../tests/support/project.ts";
+import { createProject, type Project, untilFound } from "../../tests/support/project.ts";
+import { connectPatiently } from "../../tests/support/database.ts";
 
 const files = {
   "001_a.sql": migration("create table a (b int);", "drop table a;"),
@@ -15,7 +16,7 @@ const files = {
 const read = (project: Project) => holdLock(project.settings, "select from a");
 
 function queued(project: Project) {
-  return until(() =>
+  return untilFound(() =>
     project.db.query(sql`
       select from pg_locks where not granted and mode = 'AccessExclusiveLock'
         and relation = 'a'::regclass
@@ -44,7 +45,7 @@ Deno.test("H19: a statement of dbmate's that waits for a table stops every reade
 });
 
 function session(project: Project) {
-  const db = connect(project.settings, { session: true });
+  const db = connectPatiently(project.settings, { session: true });
   return { db, [Symbol.asyncDispose]: () => db.close() };
 }
 
@@ -52,12 +53,13 @@ Deno.test("H19: up gives up its place after --lock-timeout, lets readers pass, a
   await using project = await createProject(files);
   await project.run("up", "001");
   await using reader = await read(project);
-  const up = project.start("up", "--lock-timeout", "1");
+  // Of five tries at least three are left when the reader goes, also where that takes seconds.
+  const up = project.start("up", "--lock-timeout", "4");
   const lines = up.stderr.pipeThrough(new TextDecoderStream()).getReader();
   const { value } = await lines.read();
   assertStringIncludes(
     value!,
-    "002_c.sql: no lock within 1 s, so that readers can go on; trying again (2 of 5)",
+    "002_c.sql: no lock within 4 s, so that readers can go on; trying again (2 of 5)",
   );
   await reader.commit();
   assertEquals((await up.status).code, 0);
@@ -89,7 +91,7 @@ Deno.test("a concurrent build stops nobody while it waits, so it waits as long a
   await project.run("up", "001");
   await using writer = await holdLock(project.settings, "insert into a values (1)");
   const up = project.start("up", "--lock-timeout", "1");
-  await until(() =>
+  await untilFound(() =>
     project.db.query(sql`
       select from pg_stat_activity where query like '%create index concurrently%' and pid <> pg_backend_pid()
         and query_start < now() - interval '1500 milliseconds' and datname = current_database()

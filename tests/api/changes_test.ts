@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { createApi, type Json, type TestApi } from "../support/api.ts";
 import { holdLock } from "../support/locks.ts";
 import { until } from "../support/pool.ts";
+import { connectPatiently } from "../support/database.ts";
 
 /** A page after this cursor. */
 async function page(api: TestApi, cursor?: string, limit = 100): Promise<Json> {
@@ -158,7 +159,7 @@ Deno.test("changes: whatever writers do beside them, each reader's copy becomes 
   }
   /** Holds a transaction open over many others. */
   async function slow() {
-    const session = connect(api.database.settings, { session: true });
+    const session = connectPatiently(api.database.settings, { session: true });
     try {
       while (writing > 1) {
         await session.script("begin");

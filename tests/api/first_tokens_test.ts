@@ -2,7 +2,7 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { type Database, sql } from "../../postgres/mod.ts";
 import { createApi } from "../support/api.ts";
-import { audience } from "../support/issuer.ts";
+import { authBy } from "../support/issuer.ts";
 import { holdLock, untilLocked } from "../support/locks.ts";
 import { signInApi } from "../support/sign_in.ts";
 
@@ -35,10 +35,7 @@ Deno.test("the request that makes an account is one statement, as every other [2
       return api.db.query<Row>(statement);
     },
   };
-  await using counted = await createApi({
-    db: counting,
-    auth: { issuer: issuer.url, audiences: [audience] },
-  });
+  await using counted = await createApi({ db: counting, auth: authBy(issuer) });
   for (const body of [{ description: "the first" }, { description: "the second" }]) {
     statements = 0;
     const { status } = await counted.call("POST /api/todos", { key: await issuer.sign(), body });

@@ -1,8 +1,7 @@
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { createApi, type TestApi } from "../support/api.ts";
-import { createDatabase, startAsking } from "../support/database.ts";
+import { connectPatiently, createDatabase, startAsking } from "../support/database.ts";
 import { openProxy } from "../support/proxy.ts";
 import { createSample } from "../support/samples.ts";
 import { stopClock } from "../support/socket.ts";
@@ -11,7 +10,7 @@ import { stopClock } from "../support/socket.ts";
 const nowhere = { host: "127.0.0.1", port: 1, database: "x", user: "x", tls: "off" as const };
 
 Deno.test("live never touches the database; ready is 503 while it is away [39]", async () => {
-  const db = connect(nowhere);
+  const db = connectPatiently(nowhere);
   await using api = await createApi({ db });
   assertEquals((await api.call("GET /api/health/live", { key: null })).status, 200);
   assertEquals((await api.call("GET /api", { key: null })).status, 200);
@@ -51,6 +50,7 @@ Deno.test("ready says what is wrong, and neither address nor name nor password [
   proxy.limit(0, "silence");
   const secret = { user: "s3cret_user", password: "s3cret", database: "s3cret_database" };
   await using database = await createDatabase();
+  await database.db.script("revoke select on schema_migrations from slate_app");
   const { TEST_APP_PASSWORD: password } = Deno.env.toObject();
   const cases: [DatabaseSettings, RegExp][] = [
     [{ ...nowhere, ...secret }, /cannot be reached \(ECONNREFUSED\)/],
@@ -61,7 +61,7 @@ Deno.test("ready says what is wrong, and neither address nor name nor password [
   for (const [settings, detail] of cases) {
     // Only of whom no answer comes is it too short.
     const deadline = settings.port === proxy.settings.port ? 500 : 60_000;
-    const db = connect(settings, { size: 1, deadline });
+    const db = connectPatiently(settings, { size: 1, deadline });
     await using api = await createApi({ db });
     const ready = await api.call("GET /api/health/ready", { key: null });
     assertEquals([ready.status, ready.json.code], [503, "unavailable"]);

@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { Tokens } from "../../routes/_token.ts";
 import Provider from "../npm/oidc_provider.ts";
 import { createApi } from "../support/api.ts";
-import { audience, startIssuer } from "../support/issuer.ts";
+import { audience, authBy, startIssuer } from "../support/issuer.ts";
 import { signInApi } from "../support/sign_in.ts";
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -89,14 +89,14 @@ Deno.test("who signs in makes API keys of their own, no wider than the token [46
 
 Deno.test("a rotated key is found, and an unknown one asked for once a minute at most [49]", async () => {
   await using issuer = await startIssuer();
-  const tokens = new Tokens({ issuer: issuer.url, audiences: [audience] });
+  const tokens = new Tokens(authBy(issuer));
   assertEquals((await tokens.identify(await issuer.sign()))?.subject, "ada");
   for (let n = 0; n < 5; n++) {
     assertEquals(await tokens.identify(await issuer.sign({}, { kid: `unknown ${n}` })), undefined);
   }
   assertEquals(issuer.fetched() <= 2, true, `the key set was asked for ${issuer.fetched()} times`);
   await issuer.rotate();
-  const later = new Tokens({ issuer: issuer.url, audiences: [audience] });
+  const later = new Tokens(authBy(issuer));
   assertEquals((await later.identify(await issuer.sign()))?.subject, "ada");
 });
 
@@ -111,9 +111,7 @@ Deno.test("an issuer that is away harms nobody who was here, and is 503 for othe
   assertEquals((await api.call("GET /api/me", { key: sameKey })).status, 200);
   assertEquals((await api.call("GET /api/me")).status, 200);
 
-  await using gone = await createApi({
-    auth: { issuer: issuer.url, audiences: [audience] },
-  });
+  await using gone = await createApi({ auth: authBy(issuer) });
   const answer = await gone.call("GET /api/me", { key: known });
   assertEquals([answer.status, answer.json.code], [503, "unavailable"]);
   assertEquals(answer.headers.has("retry-after"), true);
@@ -155,7 +153,9 @@ Deno.test({
     });
     listener.on("request", provider.callback());
     try {
-      await using api = await createApi({ auth: { issuer: url, audiences: [audience] } });
+      await using api = await createApi({
+        auth: { issuer: url, audiences: [audience], answerMs: 120_000 },
+      });
       const response = await fetch(`${url}/token`, {
         method: "POST",
         headers: { authorization: `Basic ${btoa("robot:a-secret-of-this-test")}` },

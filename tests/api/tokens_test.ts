@@ -4,7 +4,7 @@ import { FakeTime } from "@std/testing/time";
 import { Problem } from "../../routes/_problem.ts";
 import { Tokens } from "../../routes/_token.ts";
 import { createApi } from "../support/api.ts";
-import { audience, startIssuer } from "../support/issuer.ts";
+import { authBy, startIssuer } from "../support/issuer.ts";
 
 /** An issuer's key set behind a server that answers as it likes. */
 function startSick(answer: () => Response) {
@@ -31,7 +31,7 @@ Deno.test("an issuer without a key set is 503, never a wrong token, and is not a
     await t.step(what, async () => {
       await using sick = startSick(answer);
       const { jwksUrl } = sick;
-      const tokens = new Tokens({ issuer: issuer.url, audiences: [audience], jwksUrl });
+      const tokens = new Tokens(authBy(issuer, jwksUrl));
       using _ = new FakeTime();
       for (let n = 0; n < 20; n++) {
         const token = await issuer.sign({}, { kid: `unknown ${n}` });
@@ -44,7 +44,7 @@ Deno.test("an issuer without a key set is 503, never a wrong token, and is not a
   await t.step("no set of keys", async () => {
     await using sick = startSick(() => Response.json({ keys: "none" }));
     const { jwksUrl } = sick;
-    const tokens = new Tokens({ issuer: issuer.url, audiences: [audience], jwksUrl });
+    const tokens = new Tokens(authBy(issuer, jwksUrl));
     const token = await issuer.sign();
     assertEquals((await assertRejects(() => tokens.identify(token), Problem)).code, "unavailable");
   });
@@ -58,7 +58,7 @@ Deno.test("unknown keys do not have an issuer asked again and again that has fal
     well ? Response.json({ keys }) : new Response("", { status: 500 })
   );
   const { jwksUrl } = sick;
-  const tokens = new Tokens({ issuer: issuer.url, audiences: [audience], jwksUrl });
+  const tokens = new Tokens(authBy(issuer, jwksUrl));
   assertEquals((await tokens.identify(await issuer.sign()))?.subject, "ada");
   well = false;
   // Later than the key set may be fetched anew.
@@ -73,7 +73,7 @@ Deno.test("unknown keys do not have an issuer asked again and again that has fal
 
 Deno.test("of 500 wrong tokens at once 120 are verified, and a good one is still admitted [43][49]", async () => {
   await using issuer = await startIssuer();
-  await using api = await createApi({ auth: { issuer: issuer.url, audiences: [audience] } });
+  await using api = await createApi({ auth: authBy(issuer) });
   const address = "192.0.2.9";
   const call = (key: string) => api.call("GET /api/me", { key, address });
   const [head, , signature] = (await issuer.sign()).split(".");
@@ -102,7 +102,7 @@ Deno.test("of 500 wrong tokens at once 120 are verified, and a good one is still
 
 Deno.test("a token counts ten minutes at most after its key was withdrawn, and as long as the issuer is away [49]", async () => {
   await using issuer = await startIssuer();
-  await using api = await createApi({ auth: { issuer: issuer.url, audiences: [audience] } });
+  await using api = await createApi({ auth: authBy(issuer) });
   const statusAfter = async (minutes: number, key: string) => {
     using _ = new FakeTime(Date.now() + minutes * 60_000);
     return (await api.call("GET /api/todos", { key })).status;
@@ -123,7 +123,7 @@ Deno.test("a token counts ten minutes at most after its key was withdrawn, and a
 
 Deno.test("a person's cursor of changes is good on an instance that has not seen them [49][51]", async () => {
   await using issuer = await startIssuer();
-  const auth = { issuer: issuer.url, audiences: [audience] };
+  const auth = authBy(issuer);
   await using first = await createApi({ auth });
   await using second = await createApi({ auth, db: first.db });
   const key = await issuer.sign();

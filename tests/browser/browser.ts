@@ -2,6 +2,9 @@ import { type Browser, chromium, type Page } from "playwright-core";
 
 const candidates = [Deno.env.get("CHROMIUM"), "/usr/bin/chromium", "/usr/bin/google-chrome"];
 
+/** What a page has for each step, also on a slow machine. */
+const patienceMs = 180_000;
+
 async function executable(): Promise<string> {
   for (const path of candidates) {
     if (path && await Deno.stat(path).then(() => true, () => false)) return path;
@@ -20,6 +23,7 @@ export interface Visit extends AsyncDisposable {
 /** A browser that can reach `origin` and nothing else. */
 export async function visit(origin: string): Promise<Visit> {
   const browser: Browser = await chromium.launch({
+    timeout: patienceMs,
     executablePath: await executable(),
     args: [
       "--headless",
@@ -38,6 +42,7 @@ export async function visit(origin: string): Promise<Visit> {
   const errors: string[] = [];
   const strangers: string[] = [];
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(patienceMs);
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
   });

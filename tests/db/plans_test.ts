@@ -3,9 +3,9 @@
  * that is kept, whatever the values. A page reads an index in the page's order.
  */
 import { assert, assertEquals } from "@std/assert";
-import { connect, type Database, sql, Statement } from "../../postgres/mod.ts";
+import { type Database, sql, Statement } from "../../postgres/mod.ts";
 import type { Json } from "../support/api.ts";
-import { createDatabase } from "../support/database.ts";
+import { connectPatiently, createDatabase } from "../support/database.ts";
 import { type Request, sendEveryQuery } from "../support/every_request.ts";
 import { findQueries, type Sent } from "../support/queries.ts";
 
@@ -87,7 +87,7 @@ function isNarrow(sort: Plan): boolean {
 async function observe() {
   const database = await createDatabase();
   const sent = await sendEveryQuery(database.db);
-  const db = connect(database.settings, { session: true, deadline: 60_000 });
+  const db = connectPatiently(database.settings, { session: true });
   await db.script(fill);
   await db.script("reset session_replication_role");
   await db.script("set plan_cache_mode = force_generic_plan");

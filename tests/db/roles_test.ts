@@ -1,9 +1,9 @@
 /** The roles of db/roles.sql. That they are enough, every test of the API proves: it runs as one. */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, DatabaseError, sql } from "../../postgres/mod.ts";
+import { DatabaseError, sql } from "../../postgres/mod.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
-import { asApplication, createDatabase } from "../support/database.ts";
+import { asApplication, connectPatiently, createDatabase } from "../support/database.ts";
 
 const refused = "42501";
 
@@ -29,7 +29,7 @@ Deno.test("roles: the migrator creates as the owner; the application can neither
 
   // `up` has run db/grants.sql already.
   const application = { user: "slate_app", password: Deno.env.get("TEST_APP_PASSWORD") };
-  const db = connect({ ...database.settings, ...application }, { size: 1 });
+  const db = connectPatiently({ ...database.settings, ...application }, { size: 1 });
   assertEquals(await db.query(sql`select id from users`), []);
   for (
     const text of [
@@ -56,7 +56,7 @@ Deno.test("roles: the migrator creates as the owner; the application can neither
 
 Deno.test("roles: the application's sessions begin with their timeouts", async () => {
   await using database = await createDatabase();
-  const db = connect(asApplication(database), { size: 1 });
+  const db = connectPatiently(asApplication(database), { size: 1 });
   const settings = await db.query<{ name: string; setting: string }>(sql`
     select name, setting from pg_settings
     where name like '%\_timeout' and source = 'user' order by name`);

@@ -5,12 +5,12 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { connect, type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
+import { type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
 import { nameStatements } from "../../postgres/sql.ts";
 import { openapiDocument } from "../../routes/docs.ts";
 import { createApp } from "../../routes/mod.ts";
 import type { Json } from "../support/api.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { connectPatiently, createDatabase, type TestDatabase } from "../support/database.ts";
 import { findQueries, type Query, queryFiles, type Sent } from "../support/queries.ts";
 import { sendEveryQuery } from "../support/every_request.ts";
 import { root } from "../support/root.ts";
@@ -166,7 +166,7 @@ Deno.test("each query: PostgreSQL takes its statements and returns the columns t
 async function proveReads(database: TestDatabase, sent: Sent<unknown>[]) {
   const { database: name } = database.settings;
   await database.db.script(`alter database ${name} set default_transaction_read_only = on`);
-  const readOnly = connect(database.settings, { size: 1 });
+  const readOnly = connectPatiently(database.settings, { size: 1 });
   for (const { file, name, statement, isRead } of sent) {
     const { code } = await readOnly.query(statement).then(() => ({ code: "00000" }), (e) => e);
     if (isRead && code === "25006") throw fault({ file, name }, "changes something: use db.query");

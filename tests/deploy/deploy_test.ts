@@ -1,12 +1,12 @@
 /** What Deno Deploy does with deno.json's `deploy`, as far as its documents tell. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { sql } from "../../postgres/mod.ts";
 import { root } from "../support/root.ts";
 import { createDatabase } from "../support/database.ts";
 import { statusOf } from "../support/entrypoint.ts";
 import { until } from "../support/pool.ts";
-import { freePort } from "../support/process.ts";
+import { freePort, patience } from "../support/process.ts";
 import { openProxy } from "../support/proxy.ts";
 import { dial } from "../support/socket.ts";
 
@@ -61,7 +61,7 @@ Deno.test({
     const child = new Deno.Command(join(machine.folder, "deno"), {
       ...options,
       args: ["run", "--allow-all", deploy.runtime.entrypoint],
-      env: { ...env, DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${listen}`, POOL_SIZE: "2" },
+      env: { ...env, DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${listen}`, POOL_SIZE: "2", ...patience },
       stdout: "null",
       stderr: "null",
     }).spawn();
@@ -80,11 +80,12 @@ Deno.test({
     }));
     const [row] = await database.db.query<{ n: number }>(sql`
       select count(*)::int as n from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid()`);
-    assertEquals(row!.n, 2, "a small pool stays small");
+      where datname = current_database() and application_name = 'slate'
+        and pid <> pg_backend_pid()`);
+    assert(row!.n > 0 && row!.n <= 2, `a small pool stays small, and has ${row!.n}`);
 
-    // An instance that idles is stopped so, and killed 5 s later; what has not ended by itself after 4
-    // ends with 1.
+    // An instance that idles is stopped so, and killed 5 s later; what has not ended by itself in its
+    // time ends with 1.
     using idle = await dial(listen);
     await idle.write("GET /api/health/live HTTP/1.1\r\nHost: x\r\n\r\n");
     await idle.until("}");

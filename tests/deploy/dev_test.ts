@@ -3,19 +3,20 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { removeData } from "../../embedded/account.ts";
 import { runningEmbedded } from "../../embedded/mod.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
 import { runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
-import { freePort, startProcess } from "../support/process.ts";
+import { freePort, patience, startProcess } from "../support/process.ts";
+import { connectPatiently } from "../support/database.ts";
 
 /** `deno task dev` on a data folder and a port of the test's own. */
 async function surroundings() {
   const dataDir = await Deno.makeTempDir({ prefix: "slate dev " });
   const port = freePort();
-  const env = { SLATE_DATA_DIR: dataDir, PORT: String(port), HOST: "127.0.0.1" };
+  const env = { SLATE_DATA_DIR: dataDir, PORT: String(port), HOST: "127.0.0.1", ...patience };
   const url = `http://127.0.0.1:${port}`;
   return {
     dataDir,
@@ -168,7 +169,7 @@ Deno.test("deno task dev: on a branch it serves the branch's database, which dbm
   await dev.says(/Slate runs/);
   await createUser(place.url, "Grace");
   const copy = { ...(await runningEmbedded(place.dataDir))!, database: "slate_b" };
-  const db = connect(copy, { size: 1 });
+  const db = connectPatiently(copy, { size: 1 });
   assertEquals(await db.query(sql`select name from users order by id desc limit 1`), [{
     name: "Grace",
   }]);

@@ -5,7 +5,7 @@ import { root } from "../support/root.ts";
 import { names, readSettings } from "../../settings.ts";
 import { createDatabase } from "../support/database.ts";
 import { statusOf } from "../support/entrypoint.ts";
-import { freePort, startProcess } from "../support/process.ts";
+import { freePort, patience, startProcess } from "../support/process.ts";
 import { openProxy } from "../support/proxy.ts";
 
 async function permissions(env: Record<string, string>) {
@@ -103,6 +103,7 @@ Deno.test({
     for (const settings of [{ ...proxy.settings, host: "localhost" }, socket.settings]) {
       const port = freePort();
       const env = {
+        ...patience,
         DATABASE_URL: databaseUrl(settings),
         PORT: String(port),
         OTEL_DENO: "true",

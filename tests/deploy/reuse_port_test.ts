@@ -1,10 +1,10 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { startLoad } from "../faults/load.ts";
-import { asApplication, createDatabase } from "../support/database.ts";
+import { asPatientApplication, createDatabase } from "../support/database.ts";
 import { until } from "../support/pool.ts";
-import { freePort, startProcess } from "../support/process.ts";
+import { freePort, patience, type Process, startProcess } from "../support/process.ts";
 import { createWriters } from "../support/writers.ts";
 
 const served = /"route":"\/api\/todos/g;
@@ -17,7 +17,8 @@ Deno.test({
     await using database = await createDatabase();
     const port = freePort();
     const env = {
-      DATABASE_URL: databaseUrl(asApplication(database)),
+      ...patience,
+      DATABASE_URL: databaseUrl(await asPatientApplication(database)),
       PORT: String(port),
       POOL_SIZE: "5",
       RATE_LIMIT: "0",
@@ -37,8 +38,9 @@ Deno.test({
 
     const writers = await createWriters(database.db, 32);
     const load = startLoad(`http://127.0.0.1:${port}`, writers, true);
-    await until(() => Promise.resolve(load.acknowledged.size > 100));
-    for (const { output } of [first, second]) assert(output().match(served)!.length > 10);
+    const serves = ({ output }: Process) => until(() => (output().match(served)?.length ?? 0) > 10);
+    await until(() => load.acknowledged.size > 100);
+    for (const process of [first, second]) await serves(process);
 
     first.interrupt("SIGKILL");
     await first.ended;
@@ -50,7 +52,7 @@ Deno.test({
     assertEquals(await second.ended, 0, second.output());
     await load.recovered();
     assertLess(load.broken - before, writers.length);
-    assert(third.output().match(served)!.length > 10);
+    await serves(third);
     await load.stop();
     assertEquals(load.wrong, []);
     const rows = await database.db.query<{ description: string }>(

@@ -2,9 +2,10 @@
 import { assert, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, Statement } from "../../postgres/mod.ts";
+import { Statement } from "../../postgres/mod.ts";
 import { root } from "../support/root.ts";
 import { blocksOf, Walkthrough } from "../support/walkthrough.ts";
+import { connectPatiently } from "../support/database.ts";
 
 const text = "docs/coming-from-flask-migrate.md";
 
@@ -24,7 +25,7 @@ Deno.test("coming from Flask-Migrate: every command works as it stands, and says
 /** What psql would do, which is not on every machine, and what it would answer. */
 async function byHand(folder: string, statement: string): Promise<string | true> {
   const server = await startEmbedded({ dataDir: join(folder, ".data") });
-  const db = connect({ ...server.settings, database: "slate" });
+  const db = connectPatiently({ ...server.settings, database: "slate" });
   try {
     const rows = await db.query<Record<string, unknown>>(new Statement([statement], []));
     return rows.map((row) => Object.values(row).join("|")).join("\n") || true;

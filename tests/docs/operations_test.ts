@@ -2,10 +2,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, sql, Unreachable } from "../../postgres/mod.ts";
+import { sql, Unreachable } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
-import { administer, asApplication, createDatabase, testServer } from "../support/database.ts";
-import { freePort, startProcess } from "../support/process.ts";
+import {
+  administer,
+  asApplication,
+  connectPatiently,
+  createDatabase,
+  testServer,
+} from "../support/database.ts";
+import { freePort, patience, startProcess } from "../support/process.ts";
 import { Walkthrough } from "../support/walkthrough.ts";
 import { createWriters } from "../support/writers.ts";
 
@@ -17,7 +23,7 @@ async function dumps(): Promise<number> {
 }
 
 async function major(): Promise<number> {
-  const db = connect(testServer(), { size: 1 });
+  const db = connectPatiently(testServer(), { size: 1 });
   const [row] = await db.query<{ version: number }>(
     sql`select current_setting('server_version_num')::int / 10000 as version`,
   );
@@ -68,7 +74,7 @@ Deno.test({
       const app = { ...home, user: "slate_app", password: "restored" };
       assertEquals(await todos(app, writer!.token), ["before"]);
       await administer(home, "alter role slate_app password null");
-      const locked = connect(app, { size: 1 });
+      const locked = connectPatiently(app, { size: 1 });
       await assertRejects(() => locked.query(sql`select 1`), Unreachable);
       await locked.close();
       assertEquals(
@@ -90,7 +96,7 @@ async function todos(
   const port = freePort();
   await using app = startProcess(
     ["run", "--allow-net", "--allow-env", "--allow-read", "main.ts"],
-    { DATABASE_URL: databaseUrl(settings), PORT: String(port) },
+    { DATABASE_URL: databaseUrl(settings), PORT: String(port), ...patience },
   );
   await app.says(/"listening"/);
   const get = async (path: string) => {

@@ -1,7 +1,7 @@
 /** Documents of requests: each line of curl works, and its answer is the one that is shown. */
 import { assertEquals } from "@std/assert";
 import { createApi } from "../support/api.ts";
-import { startIssuer } from "../support/issuer.ts";
+import { authBy, startIssuer } from "../support/issuer.ts";
 import { until } from "../support/pool.ts";
 import { listen } from "../support/socket.ts";
 import { type Block, blocksOf } from "../support/walkthrough.ts";
@@ -58,7 +58,7 @@ Deno.test("docs/sign-in.md: every line works with a token of the claims that it 
   const { aud, sub, scope, name, email, email_verified } = JSON.parse(claims!.text);
   const person = { aud, sub, name, email, email_verified };
   await using issuer = await startIssuer();
-  await using api = await createApi({ auth: { issuer: issuer.url, audiences: [aud] } });
+  await using api = await createApi({ auth: { ...authBy(issuer), audiences: [aud] } });
   await using server = listen(api.app);
   const env = {
     API: server.origin,

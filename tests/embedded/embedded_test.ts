@@ -6,7 +6,7 @@ import { binaries, copyPrograms, packageFolder } from "../../embedded/binaries.t
 import { freePort, initialise, supervise } from "../../embedded/server.ts";
 import { keepTemplate, restoreTemplate, templateFolder } from "../../embedded/template.ts";
 import { EmbeddedError, runningEmbedded, startEmbedded } from "../../embedded/mod.ts";
-import { connect, sql, Unreachable } from "../../postgres/mod.ts";
+import { sql, Unreachable } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { root } from "../support/root.ts";
 import {
@@ -19,6 +19,7 @@ import {
   temporaryFolder,
 } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
+import { connectPatiently } from "../support/database.ts";
 
 Deno.test("embedded: a copy of the programs works without the folder that it was copied from", async () => {
   await using folder = await temporaryFolder("slate-programs-");
@@ -51,7 +52,7 @@ Deno.test("embedded: data, port and password survive a stop and a start", async 
 
 Deno.test("embedded: it listens on the loopback only, and asks for the password", async () => {
   const server = await startEmbedded();
-  const db = connect(server.settings);
+  const db = connectPatiently(server.settings);
   assertEquals(
     await db.query<unknown>(sql`
       select current_setting('listen_addresses') as addresses,
@@ -61,13 +62,13 @@ Deno.test("embedded: it listens on the loopback only, and asks for the password"
   );
   await db.close();
   for (const password of [undefined, "", "guess"]) {
-    const stranger = connect({ ...server.settings, password });
+    const stranger = connectPatiently({ ...server.settings, password });
     await assertRejects(() => stranger.query(sql`select 1`), Unreachable);
     await stranger.close();
   }
   const others = Object.values(networkInterfaces()).flat().filter((i) => !i!.internal);
   for (const { address } of others.filter((i) => i!.family === "IPv4") as { address: string }[]) {
-    const fromOutside = connect({ ...server.settings, host: address });
+    const fromOutside = connectPatiently({ ...server.settings, host: address });
     const error = await assertRejects(() => fromOutside.query(sql`select 1`), Unreachable);
     assertEquals(error.code, "ECONNREFUSED");
     await fromOutside.close();
@@ -146,7 +147,7 @@ Deno.test("embedded: a stop ends the server also where its shell was killed", as
 
 /** The folder of a server that was given none. */
 async function folderOf(settings: DatabaseSettings): Promise<string> {
-  const db = connect(settings, { size: 1 });
+  const db = connectPatiently(settings, { size: 1 });
   const [row] = await db.query<{ path: string }>(sql`
     select current_setting('data_directory') as path
   `);
@@ -239,7 +240,7 @@ Deno.test("embedded: the first ephemeral server leaves a template, private and c
   const stop = await supervise(second.server, freePort());
   const settings = (await runningEmbedded(second.dataDir))!;
   assertEquals(settings.password, "secret");
-  const db = connect({ ...settings, database: "postgres" }, { size: 1 });
+  const db = connectPatiently({ ...settings, database: "postgres" }, { size: 1 });
   assertEquals(await db.query(sql`select current_user::text as name`), [{ name: "slate" }]);
   await db.close();
   await stop();

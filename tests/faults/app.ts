@@ -1,9 +1,9 @@
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
-import { freePort, type Process, startProcess } from "../support/process.ts";
+import { freePort, patience, type Process, startProcess } from "../support/process.ts";
 
 /** Milliseconds; what is stuck in a silent network is given up after this. */
-const deadline = 1500;
+export const deadline = 1500;
 
 /** Slate as production runs it: main.ts, a process, the application's role. */
 export interface App extends AsyncDisposable {
@@ -15,14 +15,19 @@ export interface App extends AsyncDisposable {
   memory(): Promise<number>;
 }
 
-export async function openApp(settings: DatabaseSettings, poolSize: number): Promise<App> {
+export async function openApp(
+  settings: DatabaseSettings,
+  poolSize: number,
+  deadlineMs: number,
+): Promise<App> {
   const port = freePort();
   const env = {
     DATABASE_URL: databaseUrl(settings),
     HOST: "127.0.0.1",
     PORT: String(port),
     POOL_SIZE: String(poolSize),
-    REQUEST_DEADLINE_MS: String(deadline),
+    ...patience,
+    REQUEST_DEADLINE_MS: String(deadlineMs),
     RATE_LIMIT: "0",
   };
   let child: Process;

@@ -7,7 +7,7 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { statusOf } from "../support/entrypoint.ts";
 import { until } from "../support/pool.ts";
-import { freePort } from "../support/process.ts";
+import { freePort, patience } from "../support/process.ts";
 import type { Image } from "./buildah.ts";
 
 export interface Options {
@@ -77,6 +77,7 @@ export async function startContainer(image: Image, options: Options = {}): Promi
     // Nobody else on this machine's network needs to see it.
     HOST: "127.0.0.1",
     PORT: String(port),
+    ...patience,
     ...settings && { DATABASE_URL: databaseUrl(settings) },
     ...options.env,
   };

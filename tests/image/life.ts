@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { sql } from "../../postgres/mod.ts";
 import { root } from "../support/root.ts";
 import { createDatabase } from "../support/database.ts";
-import { pause } from "../support/pool.ts";
+import { pause, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
 import type { Check, Scene } from "./catalogue.ts";
 import { type Container, startContainer } from "./container.ts";
@@ -91,7 +91,7 @@ export const life: Check[] = [
       await using proxy = openProxy(database.settings);
       proxy.limit(0, "cut");
       await using container = await startContainer(scene.image, proxy);
-      while (proxy.accepted < 2) await pause(20);
+      await until(() => proxy.accepted >= 2);
       assertEquals(await healthy(container, scene), 1);
       proxy.heal();
       await container.answers(live);
@@ -112,8 +112,11 @@ export const life: Check[] = [
       await using container = await startContainer(image, proxy);
       await container.answers(ready);
       proxy.delay(1000);
+      // Readiness is kept for a second.
+      await pause(1100);
+      const before = proxy.pieces;
       const request = container.status(ready);
-      await pause(200);
+      await until(() => proxy.pieces > before);
       const ended = await stop(container, signal, 0);
       assertEquals(await request, 200);
       return `the request in hand is answered, exit code ${ended}`;
@@ -125,7 +128,7 @@ export const life: Check[] = [
       await using proxy = openProxy(server.settings);
       proxy.limit(0, "cut");
       await using container = await startContainer(image, proxy);
-      while (proxy.accepted < 2) await pause(20);
+      await until(() => proxy.accepted >= 2);
       return `exit code ${await stop(container, "SIGTERM", 143)}`;
     },
   },
@@ -140,7 +143,7 @@ export const life: Check[] = [
         ...database,
         migrations: migrations.path,
       });
-      while (!await underWay("pg_sleep(600)")) await pause(50);
+      await until(() => underWay("pg_sleep(600)"));
       const ended = await stop(container, "SIGTERM", 143);
       assert(!await underWay("pg_sleep(600)"), "the statement outlived the container");
       const [row] = await db.query<{ n: number }>(sql`

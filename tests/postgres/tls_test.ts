@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, type Database, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
+import { type Database, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
 import { createAuthority } from "../support/certificate.ts";
 import { never, pool, until } from "../support/pool.ts";
+import { connectPatiently } from "../support/database.ts";
 
 const encrypted = sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`;
 const authority = createAuthority();
@@ -10,11 +11,11 @@ const authority = createAuthority();
 /** A PostgreSQL of the test's own that offers TLS with a certificate for this host. */
 async function startSecure(host: string) {
   const server = await startEmbedded();
-  const admin = connect(server.settings, { size: 1 });
+  const admin = connectPatiently(server.settings, { size: 1 });
   await presentCertificate(admin, host);
   // The server tells its sessions of the new setting before it loads the certificate itself.
   await until(async () => {
-    const db = connect({ ...server.settings, tls: "unverified" });
+    const db = connectPatiently({ ...server.settings, tls: "unverified" });
     const answer = await db.query(encrypted).catch(() => []);
     await db.close();
     return answer.length === 1;
@@ -92,7 +93,7 @@ Deno.test("TLS: the deadline's cancel request goes through TLS as well", async (
 
 Deno.test("TLS: a server that declines gets no password", async () => {
   const server = await startEmbedded();
-  const admin = connect(server.settings, { size: 1 });
+  const admin = connectPatiently(server.settings, { size: 1 });
   {
     await using db = pool({ ...server.settings, tls: "verified" }, {}, admin);
     await assertRejects(() => db.query(encrypted), Unreachable, "offers no TLS");
@@ -111,7 +112,7 @@ Deno.test("TLS: what a stranger slips in behind the server's answer is refused",
     await connection.write(new TextEncoder().encode("Sslipped in"));
     await connection.read(new Uint8Array(1)).catch(() => {});
   })();
-  const db = connect({
+  const db = connectPatiently({
     host: "127.0.0.1",
     port: listener.addr.port,
     database: "slate",

@@ -3,11 +3,16 @@ import formats from "ajv-formats";
 import { newSecret } from "../../db/_secret.ts";
 import { formatKey } from "../../db/_secret.ts";
 import { installKey } from "../../db/keys.ts";
-import { connect, type Database } from "../../postgres/mod.ts";
+import type { Database } from "../../postgres/mod.ts";
 import type { Scope } from "../../db/_caller.ts";
 import { openapiDocument } from "../../routes/docs.ts";
 import { createApp } from "../../routes/mod.ts";
-import { asApplication, createDatabase, type TestDatabase } from "./database.ts";
+import {
+  asPatientApplication,
+  connectPatiently,
+  createDatabase,
+  type TestDatabase,
+} from "./database.ts";
 
 // deno-lint-ignore no-explicit-any -- JSON, whose shape the checks below prove
 export type Json = any;
@@ -47,7 +52,7 @@ export interface TestApi extends AsyncDisposable {
 }
 
 interface TestOptions extends Partial<Parameters<typeof createApp>[0]> {
-  /** What a request waits for is what the test is about: nothing ends its statement for ten minutes. */
+  /** What a request waits for is what the test is about: no node of a cluster ends its statement. */
   waits?: true;
 }
 
@@ -60,10 +65,10 @@ export async function createApi({ waits, ...options }: TestOptions = {}) {
   const log: string[] = [];
   /** What the log says of each request that failed, which its caller is never told. */
   const failures = new Map<string, string>();
-  const own = options.db ? undefined : waits
-    // The role of the application gives up a lock after 5 s.
-    ? connect(database.settings, { size: 4, deadline: 600_000 })
-    : connect(asApplication(database), { size: 4, deadline: 60_000 });
+  const own = options.db ? undefined : connectPatiently(
+    waits ? database.settings : await asPatientApplication(database),
+    { size: 4 },
+  );
   const db = options.db ?? own!;
   const app = createApp({
     db,

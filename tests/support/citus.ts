@@ -1,11 +1,12 @@
 /** Tests on the nodes of a Citus cluster, as `deno task test:citus` runs them. */
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { root } from "./root.ts";
+import { connectPatiently } from "./database.ts";
 
 /** The workers of the cluster whose coordinator this is; none of a server that is no coordinator. */
 export async function workersOf(server: DatabaseSettings): Promise<DatabaseSettings[]> {
-  const db = connect(server, { size: 1, deadline: 60_000 });
+  const db = connectPatiently(server, { size: 1 });
   try {
     const [found] = await db.query<{ citus: boolean }>(
       sql`select to_regclass('pg_dist_node') is not null as citus`,
@@ -65,7 +66,7 @@ export function settingsCopied(from: string, to: string): string {
 }
 
 async function script(settings: DatabaseSettings, text: string) {
-  const db = connect(settings, { size: 1, deadline: 60_000 });
+  const db = connectPatiently(settings, { size: 1 });
   try {
     await db.script(text);
   } finally {

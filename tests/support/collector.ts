@@ -1,4 +1,5 @@
 /** A collector of OpenTelemetry: what it is sent in OTLP's JSON, over HTTP on the loopback. */
+import { until } from "./pool.ts";
 
 // deno-lint-ignore no-explicit-any -- OTLP's JSON, whose parts are compared
 type Json = any;
@@ -20,7 +21,7 @@ export interface Collector extends AsyncDisposable {
   names(): string[];
   /** The newest points of a metric whose attributes are these, among others. */
   points(metric: string, attributes?: Point["attributes"]): Point[];
-  /** Waits until they are as they should be; gives up after a minute. */
+  /** Waits until they are as they should be; gives up after three minutes. */
   until(
     metric: string,
     attributes: Point["attributes"],
@@ -67,13 +68,10 @@ export function startCollector(): Collector {
     names: () => [...metrics.keys()],
     points,
     async until(metric, attributes, holds) {
-      for (const end = Date.now() + 60_000; !holds(points(metric, attributes));) {
-        if (Date.now() > end) {
-          const told = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
-          throw new Error(`${metric} ${JSON.stringify(attributes)} never held: ${told}`);
-        }
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      await until(() => holds(points(metric, attributes))).catch(() => {
+        const told = JSON.stringify(metrics.get(metric) ?? [...metrics.keys()]);
+        throw new Error(`${metric} ${JSON.stringify(attributes)} never held: ${told}`);
+      });
     },
     [Symbol.asyncDispose]: () => server.shutdown(),
   };

@@ -1,5 +1,5 @@
 import { startEmbedded } from "../../embedded/mod.ts";
-import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { connect, type ConnectOptions, type Database, sql } from "../../postgres/mod.ts";
 import {
   type DatabaseSettings,
   databaseUrl,
@@ -26,6 +26,11 @@ function settingsOf(url: string | undefined): DatabaseSettings {
   return settings;
 }
 
+/** As connect(), and with time enough on any machine: what a test asks for has to come. */
+export function connectPatiently(settings: DatabaseSettings, options: ConnectOptions = {}) {
+  return connect(settings, { deadline: 300_000, ...options });
+}
+
 export interface TestDatabase extends AsyncDisposable {
   /** As the role that owns everything. */
   settings: DatabaseSettings;
@@ -45,6 +50,21 @@ export function asApplication({ settings }: TestDatabase): DatabaseSettings {
 }
 
 /**
+ * The same, whose statements and locks may take as long as they take: the bounds of db/roles.sql are
+ * for a server in trouble, not for a machine that is slow.
+ */
+export async function asPatientApplication(database: TestDatabase): Promise<DatabaseSettings> {
+  const settings = asApplication(database);
+  const { database: name, user } = settings;
+  const bounds = ["statement_timeout", "lock_timeout"];
+  if (user === "slate_app") {
+    const lift = (bound: string) => `alter role slate_app in database ${name} set ${bound} = 0`;
+    await administer(testServer(), bounds.map(lift).join("; "));
+  }
+  return settings;
+}
+
+/**
  * A database of the test's own, dropped when it goes out of scope: `await using`. A copy of the
  * migrated template, or with `empty` one without a table.
  */
@@ -59,7 +79,7 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
   }
   if (workers.length > 0) await administer(server, settingsCopied(template, name));
   const settings = { ...server, database: name };
-  const db = connect(settings, { size: 4, deadline: 60_000 });
+  const db = connectPatiently(settings, { size: 4 });
   return {
     settings,
     db,
@@ -88,7 +108,7 @@ const idle = new Map<string, Database[]>();
  */
 export async function administer(server: DatabaseSettings, text: string) {
   const free = idle.getOrInsertComputed(databaseUrl(server), () => []);
-  const db = free.pop() ?? connect(server, { session: true, deadline: 60_000 });
+  const db = free.pop() ?? connectPatiently(server, { session: true });
   // A template can be copied only while nobody is connected to it: wait for who copies now.
   for (let attempt = 1;; attempt++) {
     try {

@@ -5,6 +5,7 @@ import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "./root.ts";
 import { until } from "./pool.ts";
+import { patience } from "./process.ts";
 
 export interface Running {
   /** What it has said so far, on both channels. */
@@ -54,6 +55,7 @@ export async function startEntrypoint(
       DENO_DIR: await denoDirectory(),
       DBMATE_BIN: await dbmateBinary(),
       PORT: String(port),
+      ...patience,
       ...(settings ? { DATABASE_URL: databaseUrl(settings) } : {}),
     },
     stdin: "null",

@@ -18,6 +18,11 @@ export interface Issuer extends AsyncDisposable {
 
 export const audience = "https://slate.example.com";
 
+/** What an API needs to take its tokens; on a slow machine it may take long to say its keys. */
+export function authBy({ url: issuer }: Issuer, jwksUrl?: string) {
+  return { issuer, audiences: [audience], jwksUrl, answerMs: 120_000 };
+}
+
 export async function startIssuer(): Promise<Issuer> {
   let fetched = 0;
   let key = await makeKey();

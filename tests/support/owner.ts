@@ -1,9 +1,10 @@
 import { assert } from "@std/assert";
 import { removeData } from "../../embedded/account.ts";
-import { connect, sql } from "../../postgres/mod.ts";
+import { sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { root } from "./root.ts";
 import { until } from "./pool.ts";
+import { connectPatiently } from "./database.ts";
 
 /** A process of its own that has started an embedded server. */
 export interface Owner {
@@ -98,7 +99,7 @@ export async function postmaster(dataDir: string): Promise<number> {
 
 /** Leaves a note in the database, to be found later. */
 export async function note(settings: DatabaseSettings, text: string) {
-  const db = connect(settings, { size: 1, deadline: 60_000 });
+  const db = connectPatiently(settings, { size: 1 });
   await db.script(`create table if not exists notes (text text)`);
   await db.query(sql`insert into notes values (${text})`);
   await db.close();
@@ -106,7 +107,7 @@ export async function note(settings: DatabaseSettings, text: string) {
 
 /** The notes that are there. */
 export async function notes(settings: DatabaseSettings): Promise<string[]> {
-  const db = connect(settings, { size: 1, deadline: 60_000 });
+  const db = connectPatiently(settings, { size: 1 });
   const rows = await db.query<{ text: string }>(sql`select text from notes order by text`);
   await db.close();
   return rows.map((row) => row.text);

@@ -1,5 +1,5 @@
 import { testServer } from "./database.ts";
-import { pause } from "./pool.ts";
+import { until } from "./pool.ts";
 import { freePort } from "./process.ts";
 
 /** PGBOUNCER names another one than the system's; a machine without any skips what needs it. */
@@ -62,14 +62,13 @@ max_client_conn = 500
     stderr: "piped",
   }).spawn();
   const log = new Response(child.stderr).text();
-  for (;;) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      break;
-    } catch {
-      await pause(50);
-    }
-  }
+  let over = false;
+  child.status.then(() => over = true);
+  await until(async () => {
+    if (over) throw new Error(`PgBouncer ended:\n${await log}`);
+    return await Deno.connect({ hostname: "127.0.0.1", port })
+      .then((connection) => connection.close(), () => false) ?? true;
+  });
   return {
     port,
     /** Whether it forgets prepared statements, as they all did before 1.21. */

@@ -7,15 +7,10 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
  */
 export function createPooler(
   { host, port }: DatabaseSettings,
-  options: {
-    /** Where to listen; by default on any free port. */
-    port?: number;
-    /** Server connections that are kept; with 0 each client has its own: a plain proxy. */
-    size?: number;
-  } = {},
+  /** Server connections that are kept. */
+  { size = 1 }: { size?: number } = {},
 ): AsyncDisposable & { port: number } {
-  const { size = 1 } = options;
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: options.port ?? 0 });
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.Conn>();
   const kept = new Set<Server>();
   const free: Server[] = [];
@@ -54,7 +49,7 @@ export function createPooler(
         const { value, done } = await from.messages.next();
         if (done) return close(client);
         if (value[0] === ready) from.unanswered = Math.max(0, from.unanswered - 1);
-        const ended = size > 0 && value[0] === ready && value[5] === idle && from.unanswered === 0;
+        const ended = value[0] === ready && value[5] === idle && from.unanswered === 0;
         // Before the client hears of it and asks for the next.
         if (ended) server = release(from);
         await write(client, value).catch(() => {});

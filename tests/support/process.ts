@@ -1,5 +1,5 @@
+import { freePort as anyFreePort } from "../../embedded/server.ts";
 import { spawnWatched } from "../../embedded/watchdog.ts";
-export { freePort } from "../../embedded/server.ts";
 import { until } from "./pool.ts";
 import { root } from "./root.ts";
 
@@ -80,11 +80,28 @@ export function startProcess(
     async [Symbol.asyncDispose]() {
       // Asked first, so that `deno task dev` stops its database; killed, it could not.
       interrupt();
-      const timer = setTimeout(() => interrupt("SIGKILL"), 60_000);
+      const timer = setTimeout(() => interrupt("SIGKILL"), 180_000);
       await ended;
       clearTimeout(timer);
     },
   };
+}
+
+/** The settings of an API that gives nothing up on a slow machine. */
+export const patience = { REQUEST_DEADLINE_MS: "300000", DRAIN_MS: "300000" };
+
+/** One that no other module of the tests is told, for it takes a while until somebody listens there. */
+export function freePort(): number {
+  const folder = Deno.env.get("TEST_FOLDER");
+  for (;;) {
+    const port = anyFreePort();
+    try {
+      if (folder) Deno.mkdirSync(`${folder}/port-${port}`);
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
 }
 
 /** Waits until nobody listens there any more. */

@@ -3,6 +3,7 @@ import type { Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { createFolder, dbCommand, type Outcome, runDb, runDbmate } from "./command.ts";
 import { createDatabase } from "./database.ts";
+import { until } from "./pool.ts";
 
 /** A folder of migrations and an empty database of the test's own, with the two tools for them. */
 export interface Project extends AsyncDisposable {
@@ -42,10 +43,12 @@ export async function createProject(
   };
 }
 
-/** Waits until a query finds something. Gives up after a minute, so that a test cannot hang. */
-export async function until(found: () => Promise<unknown[]>) {
-  for (const end = Date.now() + 60_000; (await found()).length === 0;) {
-    if (Date.now() > end) throw new Error(`waited a minute for ${found}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
+/** A statement of a migration that ends when the table `gate` has a row. */
+export const waitForGate = `do $$ begin
+  while not exists (select from gate) loop perform pg_sleep(0.02); end loop;
+end $$;`;
+
+/** Waits until a query finds something. */
+export function untilFound(query: () => Promise<unknown[]>): Promise<void> {
+  return until(async () => (await query()).length > 0);
 }

@@ -8,6 +8,8 @@ export interface Proxy extends AsyncDisposable {
   settings: DatabaseSettings;
   /** Connections that were accepted so far. */
   accepted: number;
+  /** Connections that a limit has cut so far. */
+  cuts: number;
   /** Pieces that came from clients so far: one for each of their writes that is not too long. */
   pieces: number;
   /** Lets so many bytes of the server's answers pass, then does what `fault` says. */
@@ -38,7 +40,9 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
         const passing = limited ? Math.min(n, left) : n;
         if (limited) left -= passing;
         for (let at = 0; at < passing;) at += await to.write(buffer.subarray(at, passing));
-        if (limited && left <= 0 && fault === "cut") break;
+        if (!limited || left > 0 || fault !== "cut") continue;
+        proxy.cuts++;
+        break;
       }
     } catch {
       // One side is gone, so the other goes as well.
@@ -82,6 +86,7 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
   const proxy: Proxy = {
     settings,
     accepted: 0,
+    cuts: 0,
     pieces: 0,
     limit(bytes, then) {
       left = bytes;

@@ -16,7 +16,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { removeData } from "../../embedded/account.ts";
 import { root } from "./root.ts";
-import { freePort, type Process, startProcess } from "./process.ts";
+import { freePort, patience, type Process, startProcess } from "./process.ts";
 
 export interface Block {
   language: string;
@@ -159,6 +159,7 @@ export class Walkthrough implements AsyncDisposable {
   #env() {
     return {
       NO_COLOR: "1",
+      ...patience,
       PORT: String(this.#port),
       HOST: "127.0.0.1",
       SLATE_DATA_DIR: join(this.folder, ".data"),
