@@ -4,7 +4,7 @@ import { connect, sql } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { migration } from "../../tests/support/command.ts";
 import { startAsking } from "../../tests/support/database.ts";
-import { until } from "../../tests/support/project.ts";
+import { untilFound } from "../../tests/support/project.ts";
 import { createForeign } from "./support.ts";
 
 /** It stands still in the middle of its work while there is a role `hold`. */
@@ -35,7 +35,7 @@ Deno.test("a scratch session that is ended, and all of them at once, are told wi
         const running = project.run(["check"], {
           SCRATCH_DATABASE_URL: databaseUrl(server.settings),
         });
-        await until(() =>
+        await untilFound(() =>
           db.query(sql`select from pg_stat_activity where query like '%pg_sleep(0.05)%'
             and state = 'active' and pid <> pg_backend_pid()`)
         );
