@@ -9,7 +9,8 @@ COPY . .
 # All that the app and its tools import, so that a container fetches nothing when it starts: without
 # what only the client imports, without the programs that a clone gets from npm (Deno looks for
 # their manifests), and without the types. The runs write down what was compiled, which makes the
-# starts faster; main.ts ends by its missing settings.
+# starts faster; main.ts ends by its missing settings. At last it is moved out of SQLite's logs, which
+# would hold it twice. They stay, empty: who may not write here could not open it without them.
 RUN deno remove openapi-fetch \
   && deno cache --frozen main.ts permissions.ts migrate/main.ts migrate/commands/*.ts \
     migrate.config.ts tasks/key.ts \
@@ -20,7 +21,12 @@ RUN deno remove openapi-fetch \
   && cd /app \
   && deno run --cached-only --frozen --allow-all migrate/main.ts up --help > /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read permissions.ts 2> /dev/null \
-  && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null
+  && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null \
+  && cd $DENO_DIR \
+  && DENO_DIR=/tmp/deno deno eval "import { DatabaseSync } from 'node:sqlite'; \
+    for (const { name } of Array.from(Deno.readDirSync('.'))) \
+      if (name.endsWith('_v2')) new DatabaseSync(name).exec('pragma wal_checkpoint(truncate)'); \
+    Deno.exit();"
 
 FROM docker.io/denoland/deno:2.9.6@sha256:2014dc167ece617ef7e7ba40631ac2234c59e75ce693e7cc2dc2602b3c87859d
 LABEL org.opencontainers.image.title="Slate" \

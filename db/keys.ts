@@ -23,7 +23,7 @@ export interface KeyFields {
 /**
  * What a key shows, of `keys t`: never its digest. It ends when it expires or is replaced.
  */
-const keyColumns = sql`t.id, t.name, t.scope,
+export const keyColumns = sql`t.id, t.name, t.scope,
         ${utc(sql`least(t.expires_at, t.replaced_at)`)} as expires_at,
         ${timestamps}, t.version`;
 

@@ -20,7 +20,7 @@ export interface UserFields {
 }
 
 /** What a user shows, of `users t`. */
-const userColumns = sql`t.id, t.name, t.email, t.years_old,
+export const userColumns = sql`t.id, t.name, t.email, t.years_old,
         ${timestamps}, t.version`;
 
 /** The ways to sort a list of users, the default first. */

@@ -198,6 +198,14 @@ async function findColumns() {
   return found;
 }
 
+Deno.test("what a row shows is exported, so that it is compared with the document", async () => {
+  for (const file of queryFiles()) {
+    const text = await Deno.readTextFile(new URL(`../../db/${file}`, import.meta.url));
+    const [, name] = /^const (\w+Columns) =/m.exec(text) ?? [];
+    if (name) throw fault({ file, name }, "is not exported");
+  }
+});
+
 for (const { file, name, table, columns } of await findColumns()) {
   Deno.test(`${file}: ${name} has the fields, types and nulls of the document`, async () => {
     const wrong = (message: string, remedy?: string) => fault({ file, name }, message, remedy);
