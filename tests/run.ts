@@ -47,10 +47,10 @@ try {
   }
   if (workers.length > 0) await joinNodes(nodes, template);
   await migrate({ ...server, database: template });
-  // Few shards are quick to copy.
-  if (workers.length > 0) await spread(nodes, template, 4);
   await createRoles();
   await grant();
+  // Few shards are quick to copy. It comes last, for it sees to it that nobody is connected.
+  if (workers.length > 0) await spread(nodes, template, 4);
   code = await run(server);
 } finally {
   await dropTemplate();
