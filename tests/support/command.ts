@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { root } from "./root.ts";
+import { removeData } from "../../embedded/account.ts";
 
 export interface Outcome {
   code: number;
@@ -71,7 +72,11 @@ export async function createFolder(
   return {
     path,
     write,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+    async [Symbol.asyncDispose]() {
+      // A server of the folder's may keep its own elsewhere.
+      await removeData(join(path, ".data"));
+      await Deno.remove(path, { recursive: true });
+    },
   };
 }
 
