@@ -83,7 +83,7 @@ Deno.test("a migrate.config.ts names the command, seeds, and has the last word a
     "migrate.config.ts",
     `export default {
       command: "make db",
-      development: { dataDir: ${JSON.stringify(join(folder.path, ".data"))}, name: "slate" },
+      development: { dataDir: ${JSON.stringify(join(folder.path, "data"))}, name: "slate" },
       afterUp: ({ db, say }) => db.script("insert into cats values (1)").then(() => say("fed")),
       seed: (db) => db.script("insert into cats values (2) on conflict do nothing"),
     };`,

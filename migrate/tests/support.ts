@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { removeData } from "../../embedded/account.ts";
+import { removeFolder } from "../../tests/support/folder.ts";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { type Outcome, outcome } from "../../tests/support/command.ts";
 import { root } from "../../tests/support/root.ts";
@@ -43,11 +43,7 @@ export async function createForeign(
       return outcome(await command.output());
     },
     dbmate: (args, settings) => runDbmate(args, { settings, folder: join(path, "db") }),
-    async [Symbol.asyncDispose]() {
-      // A server of the project's may keep its own elsewhere.
-      await removeData(join(path, ".data"));
-      await Deno.remove(path, { recursive: true });
-    },
+    [Symbol.asyncDispose]: () => removeFolder(path),
   };
 }
 

@@ -5,13 +5,8 @@ import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../apply/dbmate.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { administer, connectPatiently, startAsking } from "../../tests/support/database.ts";
-import {
-  createFolder,
-  dbCommand,
-  migration,
-  outcome,
-  runDbmate,
-} from "../../tests/support/command.ts";
+import { dbCommand, migration, outcome, runDbmate } from "../../tests/support/command.ts";
+import { temporaryFolder } from "../../tests/support/owner.ts";
 import { createProject, untilFound } from "../../tests/support/project.ts";
 
 const files = { "001_a.sql": migration("create table a ();", "drop table a;") };
@@ -139,8 +134,8 @@ Deno.test("a session that only reads is refused with exit code 3, and status wor
 
 Deno.test("a read-only replica is refused with exit code 3, and status and history work on it", async () => {
   await using project = await createProject(files);
-  await using folder = await createFolder();
-  const dataDir = join(folder.path, ".data");
+  await using folder = await temporaryFolder("slate-test-replica-");
+  const dataDir = join(folder.path, "data");
   const primary = await startEmbedded({ dataDir });
   try {
     assertEquals((await project.runAt(primary.settings, "up")).code, 0);

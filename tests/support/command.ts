@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { root } from "./root.ts";
-import { removeData } from "../../embedded/account.ts";
+import { removeFolder } from "./folder.ts";
 
 export interface Outcome {
   code: number;
@@ -72,11 +72,7 @@ export async function createFolder(
   return {
     path,
     write,
-    async [Symbol.asyncDispose]() {
-      // A server of the folder's may keep its own elsewhere.
-      await removeData(join(path, ".data"));
-      await Deno.remove(path, { recursive: true });
-    },
+    [Symbol.asyncDispose]: () => removeFolder(path),
   };
 }
 

@@ -1,5 +1,5 @@
 import { assert } from "@std/assert";
-import { removeData } from "../../embedded/account.ts";
+import { removeFolder } from "./folder.ts";
 import { sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { root } from "./root.ts";
@@ -123,10 +123,7 @@ export async function temporaryFolder(name: string): Promise<AsyncDisposable & {
   await Deno.writeTextFile(`${path}/data/port`, `${10_000 + Math.floor(Math.random() * 20_000)}\n`);
   return {
     path,
-    async [Symbol.asyncDispose]() {
-      await removeData(`${path}/data`);
-      await Deno.remove(path, { recursive: true });
-    },
+    [Symbol.asyncDispose]: () => removeFolder(path),
   };
 }
 

@@ -66,8 +66,12 @@ max_client_conn = 500
   child.status.then(() => over = true);
   await until(async () => {
     if (over) throw new Error(`PgBouncer ended:\n${await log}`);
-    return await Deno.connect({ hostname: "127.0.0.1", port })
-      .then((connection) => connection.close(), () => false) ?? true;
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return true;
+    } catch {
+      return false;
+    }
   });
   return {
     port,

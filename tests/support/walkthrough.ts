@@ -14,7 +14,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import { removeData } from "../../embedded/account.ts";
+import { removeFolder } from "./folder.ts";
 import { root } from "./root.ts";
 import { freePort, patience, type Process, startProcess } from "./process.ts";
 
@@ -84,8 +84,7 @@ export class Walkthrough implements AsyncDisposable {
 
   async [Symbol.asyncDispose]() {
     await this.interrupt();
-    await removeData(join(this.folder, ".data"));
-    await Deno.remove(this.folder, { recursive: true });
+    await removeFolder(this.folder);
   }
 
   /**
