@@ -61,7 +61,8 @@ export async function dial(port: number) {
  */
 export function stopClock() {
   const real = performance.now;
-  let time = real.call(performance);
+  // Whole, so that what is added is what passed: 30 seconds in five steps would else be 29.999… at times.
+  let time = Math.ceil(real.call(performance));
   performance.now = () => time;
   return {
     by: (milliseconds: number) => void (time += milliseconds),
