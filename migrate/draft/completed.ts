@@ -137,7 +137,7 @@ async function repair(db: Database, target: Catalog, known: string[]): Promise<R
   for (let round = 0; round < 3; round++) {
     const more = repairs(await compareDatabases(db, target, db))
       // What was made, and had to go out of another's way, is made again.
-      .filter((text) => text.startsWith("create ") || ![...known, ...done].includes(text));
+      .filter((text) => /^create /i.test(text) || ![...known, ...done].includes(text));
     const run = await runAll(db, more);
     done.push(...run.done);
     waiting = run.waiting;
