@@ -170,7 +170,7 @@ async function between(db: Database, from: State, to: State) {
 }
 
 /** Names that PostgreSQL takes for something else when they stand without quotes. */
-async function reserved(db: Database): Promise<Set<string>> {
+export async function reserved(db: Database): Promise<Set<string>> {
   const rows = await db.query<{ word: string }>(
     sql`select word from pg_get_keywords() where catcode <> 'U'`,
   );

@@ -2,8 +2,16 @@ import { describeDifferences, type Difference } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
-import { emptyTables, lostData, readData } from "../proof/data.ts";
-import { type DraftPart, type State, withSession } from "./draft.ts";
+import {
+  alteredValues,
+  type ColumnData,
+  emptyTables,
+  lostData,
+  readData,
+  readValues,
+  type Values,
+} from "../proof/data.ts";
+import { type DraftPart, reserved, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, probe } from "../proof/probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "../proof/replay.ts";
@@ -50,10 +58,13 @@ export async function proveDraft(
     downStops: [],
     emptied: false,
   };
-  const future = [
-    ...await withSession(after.settings, readShapes),
-    ...await withSession(before.settings, readShapes),
-  ];
+  const read = (state: State) =>
+    withSession(state.settings, async (db) => ({
+      shapes: await readShapes(db),
+      keywords: await reserved(db),
+    }));
+  const [earlier, later] = [await read(before), await read(after)];
+  const future = [...later.shapes, ...earlier.shapes];
   await withSession(before.settings, async (db) => {
     const migrations = parts.map(asMigration);
     const counter = { value: 0 };
@@ -65,13 +76,22 @@ export async function proveDraft(
     };
     await fillTables(db, new Map(), counter, future, true);
     let held = await readData(db);
+    let stopped: { held: ColumnData[]; values: Values } | undefined;
     const emptied = async () => {
       proof.emptied = true;
+      stopped = { held, values: await readValues(db, held) };
       await emptyTables(db);
       held = await readData(db);
     };
+    const lost = async () => {
+      const gone = lostData(held, await readData(db, held));
+      // Where there are no rows any more nobody sees what a type does to them.
+      const altered = stopped ? await alteredValues(db, stopped.held, stopped.values) : [];
+      stopped = undefined;
+      return [...new Set([...altered, ...gone])];
+    };
     if (!await succeeds(forward(), emptied, proof.up, proof.upStops)) return;
-    proof.upLoses = lostData(held, await readData(db));
+    proof.upLoses = await lost();
     proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
     proof.up.push(...await behind(db, "up"));
     // All tables again: a column may have been emptied without any change of its shape.
@@ -79,12 +99,12 @@ export async function proveDraft(
     held = await readData(db);
     const back = inSteps(migrations.toReversed(), (part) => replay(db, part, "down"));
     if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
-    proof.downLoses = lostData(held, await readData(db));
+    proof.downLoses = await lost();
     proof.down.push(
       ...left(await compareDatabases(db, before.catalog, db), "down"),
     );
     proof.down.push(...await behind(db, "down"));
-    await succeeds(forward(), emptied, proof.down, []);
+    await succeeds(forward(), () => emptyTables(db), proof.down, []);
   });
   if (proof.up.length > 0 || proof.down.length > 0) return proof;
   const [from, to] = [before.catalog.definitions, after.catalog.definitions];
@@ -93,9 +113,12 @@ export async function proveDraft(
       ? queries.map((query) => `at rows that this finds: ${query}`)
       : stopped.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`);
   const [up, down] = [parts, parts.toReversed()];
-  proof.upStops = found(await stoppingRows(up.flatMap((p) => p.up), from, to), proof.upStops);
+  proof.upStops = found(
+    await stoppingRows(up.flatMap((p) => p.up), from, to, earlier.keywords),
+    proof.upStops,
+  );
   proof.downStops = found(
-    await stoppingRows(down.flatMap((p) => p.down), to, from),
+    await stoppingRows(down.flatMap((p) => p.down), to, from, earlier.keywords),
     proof.downStops,
   );
   return proof;
