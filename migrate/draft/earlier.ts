@@ -6,8 +6,13 @@ export interface Earlier {
   objects: CatalogObject[];
   /** Words that are no names without quotes. */
   keywords: Set<string>;
-  /** Tables, `table.column` and functions that were not there: they hold nothing, or a default. */
+  /**
+   * What was not there: tables and `table.column`, which hold nothing or a default, `function()`,
+   * `type::` and the 'values' of enums.
+   */
   made: Set<string>;
+  /** Each `table.column` that gets a type of which expressions are others. */
+  retyped: Set<string>;
   /** What a table, or `table.column`, was called. */
   renamed: Map<string, string>;
 }
@@ -62,9 +67,15 @@ export function expressionOf(
 ): string | undefined {
   for (const [kind, name] of namesIn(tree)) {
     const now = quoted(earlier, name);
-    if (earlier.made.has(kind === "FuncCall" ? `${now}()` : `${table}.${now}`)) return;
+    const column = `${table}.${now}`;
+    if (kind !== "ColumnRef") {
+      const key = { FuncCall: `${now}()`, typeName: `${now}::`, A_Const: asText(name) }[kind];
+      if (earlier.made.has(key)) return;
+      continue;
+    }
+    if (earlier.made.has(column) || earlier.retyped.has(column)) return;
     const was = names.get(name) ?? columnOf(earlier, table, name);
-    if (kind === "FuncCall" || was === now) continue;
+    if (was === now) continue;
     if (now.startsWith('"')) return;
     text = outsideQuotes(
       text,
@@ -74,14 +85,24 @@ export function expressionOf(
   return text;
 }
 
-/** The columns and functions that a parse tree names. */
-function namesIn(tree: unknown): [kind: string, name: string][] {
+type Named = "ColumnRef" | "FuncCall" | "typeName" | "A_Const";
+
+/** The columns, functions, types and texts that a parse tree names. */
+function namesIn(tree: unknown): [kind: Named, name: string][] {
   if (typeof tree !== "object" || tree === null) return [];
   return Object.entries(tree).flatMap(([key, value]) => {
-    const parts: { String?: { sval: string } }[] =
-      (key === "ColumnRef" ? value.fields : key === "FuncCall" ? value.funcname : undefined) ?? [];
-    const name = parts.at(-1)?.String?.sval;
-    const own: [string, string][] = name === undefined ? [] : [[key, name]];
+    const parts = {
+      ColumnRef: value?.fields,
+      FuncCall: value?.funcname,
+      typeName: value?.names,
+      A_Const: [{ String: value?.sval }],
+    }[key];
+    const name: string | undefined = parts?.at(-1)?.String?.sval;
+    const own: [Named, string][] = name === undefined ? [] : [[key as Named, name]];
     return [...own, ...namesIn(value)];
   });
+}
+
+export function asText(value: string): string {
+  return `'${value.replaceAll("'", "''")}'`;
 }

@@ -79,7 +79,7 @@ export async function proveDraft(
     let stopped: { held: ColumnData[]; values: Values } | undefined;
     const emptied = async () => {
       proof.emptied = true;
-      stopped = { held, values: await readValues(db, held) };
+      stopped = { held, values: await readValues(db) };
       await emptyTables(db);
       held = await readData(db);
     };

@@ -1,5 +1,5 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
-import { columnOf, definitionOf, type Earlier, named, quoted, tableOf } from "./earlier.ts";
+import { asText, columnOf, definitionOf, type Earlier, named, quoted, tableOf } from "./earlier.ts";
 
 /** A sequence, or an identity's, that is beyond a lower bound already. */
 export function ofBounds(
@@ -25,6 +25,12 @@ export function ofBounds(
 /** The digits before the point that a number may have. */
 const digits: Record<string, number> = { smallint: 5, integer: 10, bigint: 19 };
 
+/** Types that expressions take for each other: as PostgreSQL shows them, and as its parser does. */
+const alike: [RegExp, RegExp][] = [
+  [/^(smallint|integer|bigint|numeric|real|double precision)\b/, /^(int[248]|numeric|float[48])$/],
+  [/^(text|character)\b/, /^(text|varchar|bpchar)$/],
+];
+
 /** The values that a narrower type does not hold. `fields` are those of an `alter table`. */
 export function ofType(
   earlier: Earlier,
@@ -38,9 +44,12 @@ export function ofType(
   const column = columnOf(earlier, table, name);
   const before = definitionOf(earlier.objects, `${table}.${column}`);
   const { typeName, raw_default: using } = def.ColumnDef;
-  if (!before || !isCast(using)) return;
   const { names, typmods = [] } = typeName;
   const type: string = names.at(-1).String.sval;
+  if (!alike.some(([was, is]) => was.test(before) && is.test(type))) {
+    earlier.retyped.add(`${table}.${quoted(earlier, name)}`);
+  }
+  if (!before || !isCast(using)) return;
   const [size, scale = 0] = typmods.map(
     // deno-lint-ignore no-explicit-any -- a parse tree
     ({ A_Const }: any) => A_Const?.ival?.ival ?? 0,
@@ -95,8 +104,4 @@ function labelsOf(objects: CatalogObject[], column: string): string[] | undefine
   const [type] = /^(?:"(?:[^"]|"")*"|[^"\s[])*/.exec(column)!;
   const ddl = objects.find((o) => o.kind === "type" && o.name === type)?.ddl;
   return / as enum \((.*)\)$/s.exec(ddl ?? "")?.[1]?.match(/'(?:[^']|'')*'/g) ?? undefined;
-}
-
-export function asText(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
 }

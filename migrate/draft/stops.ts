@@ -1,9 +1,9 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
 import { parseBlock } from "../files/grammar.ts";
 import { inParentheses } from "../files/sql_text.ts";
-import { columnOf, type Earlier, expressionOf, named, quoted, tableOf } from "./earlier.ts";
+import { asText, columnOf, type Earlier, expressionOf, named, quoted, tableOf } from "./earlier.ts";
 import { ofConstraint, ofIndex } from "./stopping_rules.ts";
-import { asText, ofBounds, ofType } from "./stopping_types.ts";
+import { ofBounds, ofType } from "./stopping_types.ts";
 
 /**
  * Queries for the rows at which statements would stop: PostgreSQL takes a `set not null`, a key, a
@@ -17,7 +17,13 @@ export async function stoppingRows(
   to: CatalogObject[],
   keywords: Set<string>,
 ): Promise<string[]> {
-  const earlier: Earlier = { objects: from, keywords, made: new Set(), renamed: new Map() };
+  const earlier: Earlier = {
+    objects: from,
+    keywords,
+    made: new Set(),
+    retyped: new Set(),
+    renamed: new Map(),
+  };
   const queries: (string | undefined)[] = [];
   for (const statement of statements) {
     for (const { kind, fields, text } of await parseBlock({ text: statement, line: 1 })) {
@@ -46,6 +52,19 @@ function note(earlier: Earlier, kind: string, fields: any) {
       break;
     case "CreateFunctionStmt":
       made.add(`${quoted(earlier, fields.funcname.at(-1).String.sval)}()`);
+      break;
+    case "CreateEnumStmt":
+    case "CreateRangeStmt":
+      made.add(`${quoted(earlier, fields.typeName.at(-1).String.sval)}::`);
+      break;
+    case "CreateDomainStmt":
+      made.add(`${quoted(earlier, fields.domainname.at(-1).String.sval)}::`);
+      break;
+    case "CompositeTypeStmt":
+      made.add(`${quoted(earlier, fields.typevar.relname)}::`);
+      break;
+    case "AlterEnumStmt":
+      if (fields.newVal) made.add(asText(fields.newVal));
       break;
     case "AlterObjectSchemaStmt":
     case "RenameStmt": {

@@ -176,10 +176,11 @@ export function isRetyped(before: ColumnData[], after: ColumnData[]): boolean {
 /** The single values of all columns, by their ids. */
 export type Values = Map<string, string[]>;
 
-export async function readValues(db: Database, held: ColumnData[]): Promise<Values> {
-  const values: Values = new Map(held.map(({ id }) => [id, []]));
-  for (const table of new Set(held.map(({ table }) => table))) {
-    const columns = held.filter((data) => data.table === table);
+export async function readValues(db: Database): Promise<Values> {
+  const data = await readData(db);
+  const values: Values = new Map(data.map(({ id }) => [id, []]));
+  for (const table of new Set(data.map(({ table }) => table))) {
+    const columns = data.filter((column) => column.table === table);
     const texts = columns.map(({ column }) => `${quoteName(column)}::text`).join(", ");
     const rows = await db.query<{ row: string }>(
       verbatim(`select array_to_json(array[${texts}])::text as row from only ${table}`),
@@ -208,7 +209,7 @@ export async function alteredValues(
     const now = types.get(id);
     // A cast cuts off what is too long for one of these, and an assignment refuses it.
     if (!now || now === type || /^(character|bit)/.test(now)) continue;
-    const texts = JSON.stringify(values.get(id));
+    const texts = JSON.stringify(values.get(id) ?? []);
     const cast = verbatim(`select v::${type}::${now}::${type}::text = v as same
       from json_array_elements_text('${texts.replaceAll("'", "''")}') v`);
     try {
