@@ -84,8 +84,8 @@ Deno.test("diff: each rule that rows may break is written with a query for them 
 
 Deno.test("diff: what a new type or name does to values is said also where other rows stop it", async () => {
   const { code, stdout, stderr } = await difference(
-    "create table t (id int primary key, a numeric, b timestamptz, c int, d text, e boolean, f text, g int);",
-    `create table people (id int primary key, a int, b date, c numeric(12, 2), d int, e int, f varchar(3),
+    "create table t (id serial primary key, a numeric, b timestamptz, c int, d text, e boolean, f text, g int);",
+    `create table people (id serial primary key, a int, b date, c numeric(12, 2), d int, e int, f varchar(3),
       g int generated always as (id) stored, n text);`,
     "--rename",
     "t=people",
@@ -96,6 +96,8 @@ Deno.test("diff: what a new type or name does to values is said also where other
     "up loses values of t.a, values of t.b, column t.g, with the place among the columns",
     "down loses values of people.c, column people.n, with the place among the columns",
   ]);
+  assertMatch(stdout, /^alter sequence t_id_seq rename to people_id_seq;$/m);
+  assertNotMatch(stdout, /drop sequence|setval/);
 });
 
 Deno.test("diff: a lower bound of a sequence is written with the query for one that is beyond it", async () => {
