@@ -2,6 +2,7 @@ import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
+import { emptyTables } from "../proof/data.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
 import { inTheWay, takenAway } from "./in_the_way.ts";
 import { refilled } from "./kept_rows.ts";
@@ -17,6 +18,8 @@ export async function completed(
   drafted: string[],
   target?: Catalog,
 ): Promise<string[]> {
+  // Rows that break a rule would leave its statement, and what waits for it, undone.
+  await emptyTables(db);
   const before = await readDrawings(db);
   const read =
     sql`select oid::int, quote_ident(relnamespace::regnamespace::text) || '.' || quote_ident(relname) as name

@@ -10,12 +10,12 @@ export function ofConstraint(
   text: string,
 ): string | undefined {
   const { contype, skip_validation, keys, fk_attrs, pk_attrs, pktable, indexname } = constraint;
-  const { made } = earlier;
+  const { made, retyped } = earlier;
   if (skip_validation || indexname || constraint.is_enforced === false) return;
   // deno-lint-ignore no-explicit-any -- a parse tree
   const names = (list: any[] = []) =>
     list.map(({ String }) => columnOf(earlier, table, String.sval));
-  const isNew = (column: string) => made.has(`${table}.${column}`);
+  const isOther = (column: string) => made.has(column) || retyped.has(column);
   switch (contype) {
     case "CONSTR_CHECK": {
       const check = expressionOf(
@@ -27,9 +27,11 @@ export function ofConstraint(
       return check && `select * from ${table} where not (${check})`;
     }
     case "CONSTR_UNIQUE":
+      if (constraint.without_overlaps) return overlapping(earlier, table, names(keys));
       return repeated(earlier, table, names(keys), constraint.nulls_not_distinct);
     case "CONSTR_PRIMARY": {
       const columns = names(keys);
+      if (constraint.without_overlaps) return overlapping(earlier, table, columns);
       const query = repeated(earlier, table, columns, true);
       const empty = nullable(earlier, table, columns).map((column) => ` or ${column} is null`);
       return query && query + empty.join("");
@@ -39,15 +41,35 @@ export function ofConstraint(
     case "CONSTR_FOREIGN": {
       const target = pk_attrs && tableOf(earlier, pktable);
       const columns = names(fk_attrs);
-      if (!target || made.has(target) || columns.some(isNew)) return;
+      if (!target || made.has(target)) return;
       // deno-lint-ignore no-explicit-any -- a parse tree
-      const targets = pk_attrs.map(({ String }: any) => columnOf(earlier, target, String.sval));
-      if (targets.some((column: string) => made.has(`${target}.${column}`))) return;
-      const pairs = columns.map((column, i) => `r.${targets[i]} = t.${column}`).join(" and ");
+      const targets: string[] = pk_attrs.map(({ String }: any) =>
+        columnOf(earlier, target, String.sval)
+      );
+      const all = [...columns.map((c) => `${table}.${c}`), ...targets.map((c) => `${target}.${c}`)];
+      if (all.some(isOther)) return;
       const set = columns.map((column) => `t.${column} is not null`).join(" and ");
-      return `select * from ${table} t where ${set} and not exists (select from ${target} r where ${pairs})`;
+      const pairs = columns.map((column, i) => `r.${targets[i]} = t.${column}`);
+      if (constraint.pk_with_period) {
+        const [last, period] = [columns.length - 1, `t.${columns.at(-1)}`];
+        const filter = [...pairs.slice(0, last), `r.${targets[last]} && ${period}`].join(" and ");
+        return `select * from ${table} t where ${set} and (select range_agg(r.${targets[last]}) ` +
+          `@> ${period} from ${target} r where ${filter}) is not true`;
+      }
+      return `select * from ${table} t where ${set} and not exists (select from ${target} r where ${
+        pairs.join(" and ")
+      })`;
     }
   }
+}
+
+/** Two rows of which the last of the columns, a range, has something in common. */
+function overlapping(earlier: Earlier, table: string, columns: string[]): string | undefined {
+  if (columns.some((column) => earlier.made.has(`${table}.${column}`))) return;
+  const pairs = columns.map((column, i) =>
+    `a.${column} ${i === columns.length - 1 ? "&&" : "="} b.${column}`
+  );
+  return `select * from ${table} a join ${table} b on a.ctid < b.ctid and ${pairs.join(" and ")}`;
 }
 
 /** Two rows that a row of the exclusion keeps apart. */
