@@ -135,6 +135,17 @@ Deno.test("diff: of a draft that is not done nothing is promised", async () => {
   assertNotMatch(stdout, /^-- (lock|down loses)/m);
 });
 
+Deno.test("diff: a text in which dbmate would see a directive is refused by name, and nothing is written", async () => {
+  const table = "create table t (a int);";
+  const { code, stdout, stderr } = await difference(
+    table,
+    `${table} comment on table t is 'up\n-- migrate:down\ndown';`,
+  );
+  assertEquals(code, 1);
+  assertMatch(stderr, /dbmate would misread the file: .*\n.*--hint <file>/);
+  assertMatch(stdout, /^-- NOT DONE: dbmate would misread/);
+});
+
 Deno.test("diff: dbmate's own schema.sql, which pg_dump writes, is a side like another", async () => {
   const dump = `\\restrict abc
 SET client_encoding = 'UTF8';
