@@ -116,8 +116,8 @@ async function deliver(
     ...(await Promise.all(filesWith([]).map(misread))).flat(),
   ];
   for (const fault of faults) context.say(fault);
-  for (const which of proof.upStops) context.say(`up stops ${which}`);
-  for (const which of proof.downStops) context.say(`down stops ${which}`);
+  for (const which of new Set(proof.upStops.flat())) context.say(`up stops ${which}`);
+  for (const which of new Set(proof.downStops.flat())) context.say(`down stops ${which}`);
   const names = parts.map((_, i) => parts.length === 1 ? name : `${name}_${i + 1}`);
   const files = filesWith(faults);
   if (context.options.stdout) {
@@ -179,13 +179,14 @@ function known(proof: Proof, index: number, last: boolean): string[] {
   return [
     comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
     ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
-    ...last ? [...stops("up", proof.upStops), ...stops("down", proof.downStops)] : [],
+    ...stops("up", proof.upStops[index]),
+    ...stops("down", proof.downStops[index]),
     loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
   ];
 }
 
 /** Which rows stop a direction. */
-function stops(part: "up" | "down", rows: string[]): string[] {
+function stops(part: "up" | "down", rows: string[] = []): string[] {
   return rows.map((which) => comment(`${part} stops ${which}`));
 }
 

@@ -29,9 +29,9 @@ export interface Proof {
   effects: Effect[][];
   upLoses: string[];
   downLoses: string[];
-  /** The rows at which a direction stops: how they are found, else what PostgreSQL says of them. */
-  upStops: string[];
-  downStops: string[];
+  /** Of each part the rows at which it stops: how they are found, else what PostgreSQL says of them. */
+  upStops: string[][];
+  downStops: string[][];
   /** Rows stopped a direction, so that what came after it was tried without any. */
   emptied: boolean;
 }
@@ -58,6 +58,7 @@ export async function proveDraft(
     downStops: [],
     emptied: false,
   };
+  const said: { up: string[]; down: string[] } = { up: [], down: [] };
   const read = (state: State) =>
     withSession(state.settings, async (db) => ({
       shapes: await readShapes(db),
@@ -90,7 +91,7 @@ export async function proveDraft(
       stopped = undefined;
       return [...new Set([...altered, ...gone])];
     };
-    if (!await succeeds(forward(), emptied, proof.up, proof.upStops)) return;
+    if (!await succeeds(forward(), emptied, proof.up, said.up)) return;
     proof.upLoses = await lost();
     proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
     proof.up.push(...await behind(db, "up"));
@@ -98,7 +99,7 @@ export async function proveDraft(
     await fillTables(db, new Map(), counter, future, true);
     held = await readData(db);
     const back = inSteps(migrations.toReversed(), (part) => replay(db, part, "down"));
-    if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
+    if (!await succeeds(back, emptied, proof.down, said.down)) return;
     proof.downLoses = await lost();
     proof.down.push(
       ...left(await compareDatabases(db, before.catalog, db), "down"),
@@ -108,19 +109,16 @@ export async function proveDraft(
   });
   if (proof.up.length > 0 || proof.down.length > 0) return proof;
   const [from, to] = [before.catalog.definitions, after.catalog.definitions];
-  const found = (queries: string[], stopped: string[]) =>
-    queries.length > 0
-      ? queries.map((query) => `at rows that this finds: ${query}`)
-      : stopped.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`);
-  const [up, down] = [parts, parts.toReversed()];
-  proof.upStops = found(
-    await stoppingRows(up.flatMap((p) => p.up), from, to, earlier.keywords),
-    proof.upStops,
-  );
-  proof.downStops = found(
-    await stoppingRows(down.flatMap((p) => p.down), to, from, earlier.keywords),
-    proof.downStops,
-  );
+  const found = (queries: string[][], said: string[]) =>
+    queries.flat().length > 0
+      ? queries.map((part) => part.map((query) => `at rows that this finds: ${query}`))
+      : queries.map(() =>
+        said.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`)
+      );
+  const { keywords } = earlier;
+  const [up, down] = [parts.map((p) => p.up), parts.map((p) => p.down).toReversed()];
+  proof.upStops = found(await stoppingRows(up, from, to, keywords), said.up);
+  proof.downStops = found(await stoppingRows(down, to, from, keywords), said.down).toReversed();
   return proof;
 }
 

@@ -9,14 +9,14 @@ import { ofBounds, ofType } from "./stopping_types.ts";
  * Queries for the rows at which statements would stop: PostgreSQL takes a `set not null`, a key, a
  * check, an exclusion or a reference only where all rows keep it. Each names rows as they are, and
  * what they are in is called, before the statements run, so that they can be found and mended first.
- * `keywords` are no names without quotes.
+ * Of each part of a draft its own. `keywords` are no names without quotes.
  */
 export async function stoppingRows(
-  statements: string[],
+  parts: string[][],
   from: CatalogObject[],
   to: CatalogObject[],
   keywords: Set<string>,
-): Promise<string[]> {
+): Promise<string[][]> {
   const earlier: Earlier = {
     objects: from,
     keywords,
@@ -24,19 +24,31 @@ export async function stoppingRows(
     retyped: new Set(),
     renamed: new Map(),
   };
-  const queries: (string | undefined)[] = [];
-  for (const statement of statements) {
-    for (const { kind, fields, text } of await parseBlock({ text: statement, line: 1 })) {
-      note(earlier, kind, fields);
-      if (kind === "AlterTableStmt") queries.push(...await ofTable(earlier, fields, statement, to));
-      if (kind === "AlterDomainStmt") queries.push(...ofDomain(earlier, fields, text));
-      if (kind === "AlterSeqStmt") {
-        queries.push(ofBounds(earlier, asText(named(earlier, fields.sequence)), fields.options));
-      }
-      if (kind === "IndexStmt" && fields.unique) queries.push(ofIndex(earlier, fields, text));
-    }
+  const found: string[][] = [];
+  for (const statements of parts) {
+    const queries: (string | undefined)[] = [];
+    for (const statement of statements) queries.push(...await ofStatement(earlier, statement, to));
+    found.push([...new Set(queries.filter((query) => query !== undefined))]);
   }
-  return [...new Set(queries.filter((query) => query !== undefined))];
+  return found;
+}
+
+async function ofStatement(
+  earlier: Earlier,
+  statement: string,
+  to: CatalogObject[],
+): Promise<(string | undefined)[]> {
+  const queries: (string | undefined)[] = [];
+  for (const { kind, fields, text } of await parseBlock({ text: statement, line: 1 })) {
+    note(earlier, kind, fields);
+    if (kind === "AlterTableStmt") queries.push(...await ofTable(earlier, fields, statement, to));
+    if (kind === "AlterDomainStmt") queries.push(...ofDomain(earlier, fields, text));
+    if (kind === "AlterSeqStmt") {
+      queries.push(ofBounds(earlier, asText(named(earlier, fields.sequence)), fields.options));
+    }
+    if (kind === "IndexStmt" && fields.unique) queries.push(ofIndex(earlier, fields, text));
+  }
+  return queries;
 }
 
 /** What a statement makes, and what it gives another name. */

@@ -117,3 +117,19 @@ Deno.test("diff: a lower bound of a sequence is written with the query for one t
   }
   assertNotMatch(stdout, /up stops/);
 });
+
+Deno.test("diff: of several migrations each says the rows that stop it", async () => {
+  const { code, stdout, stderr } = await difference(
+    "create type state as enum ('new'); create table t (s state default 'new', n bigint);",
+    "create type state as enum ('new', 'old'); create table t (s state default 'old', n int not null);",
+  );
+  assertEquals(code, 0, stderr);
+  const [first, second] = stdout.split(/^-- file: .*\n/m).slice(1) as [string, string];
+  assertEquals(stops(first, "up"), []);
+  assertEquals(stops(first, "down"), ["select * from t where s::text not in ('new')"]);
+  assertEquals(stops(second, "up"), [
+    "select * from t where n is null",
+    "select * from t where n not between -2147483648 and 2147483647",
+  ]);
+  assertEquals(stops(second, "down"), []);
+});
