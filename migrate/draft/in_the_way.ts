@@ -12,8 +12,9 @@ export function inTheWay(
   objects: CatalogObject[],
 ): CatalogObject[] {
   if (code !== "2BP01" && code !== "0A000") return [];
-  const [, table = ""] = /^ALTER TABLE (?:ONLY )?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?) /i
-    .exec(statement) ?? [];
+  const [, table = ""] =
+    /^ALTER TABLE (?:ONLY )?((?:"(?:[^"]|"")*"|\w+)(?:\.(?:"(?:[^"]|"")*"|\w+))?) /i
+      .exec(statement) ?? [];
   return String(fields.detail ?? "").split("\n").flatMap((line) => {
     const { kinds, name } = dependent(line, table.replace(/"([a-z_][a-z0-9_]*)"/g, "$1")) ??
       {};

@@ -85,7 +85,8 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
       `${alter} add column ${own} ${expected}`,
     ];
   }
-  const parts = (ddl: string) => /^(.*?)( collate \S+)?( not null)?(?: default (.*))?$/s.exec(ddl)!;
+  const parts = (ddl: string) =>
+    /^(.*?)( collate (?:"(?:[^"]|"")*"|[^\s"])+)?( not null)?(?: default (.*))?$/s.exec(ddl)!;
   const [[, left, collation = "", strict, value], [, right, old = "", wasStrict, was]] = [
     parts(expected),
     parts(found),
@@ -155,8 +156,8 @@ function methodRepair(name: string, expected: string, found: string): string[] {
 }
 
 function removal(kind: string, name: string, ddl: string): string | undefined {
-  const table = /^alter table (\S+) /.exec(ddl)?.[1];
-  const column = / alter column ("[^"]+"|\w+) /.exec(ddl)?.[1];
+  const table = /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) /.exec(ddl)?.[1];
+  const column = / alter column ("(?:[^"]|"")*"|\w+) /.exec(ddl)?.[1];
   switch (kind) {
     case "comment":
       return ddl.replace(
@@ -176,8 +177,14 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
     case "grant":
     case "default privileges":
       return / revoke |^revoke /.test(ddl)
-        ? ddl.replace(/\brevoke\b/, "grant").replace(/ from (\S+)$/, " to $1")
-        : ddl.replace(/\bgrant\b/, "revoke").replace(/ to (\S+)( with grant option)?$/, " from $1");
+        ? ddl.replace(/\brevoke\b/, "grant").replace(
+          / from ((?:"(?:[^"]|"")*"|[^\s"])+)$/,
+          " to $1",
+        )
+        : ddl.replace(/\bgrant\b/, "revoke").replace(
+          / to ((?:"(?:[^"]|"")*"|[^\s"])+)( with grant option)?$/,
+          " from $1",
+        );
     case "setting":
       if (/ storage$/.test(name)) {
         return `alter table ${table} alter column ${column} set storage extended`;

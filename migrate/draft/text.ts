@@ -25,8 +25,9 @@ export function written(statement: string, keywords: Set<string>): string {
     case "view":
       return layOut("view", text.replace(/ AS +(?=SELECT|WITH)/, " AS\n"));
     case undefined: {
-      const [, table, clause] = /^alter table (\S+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
-        [];
+      const [, table, clause] =
+        /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
+          [];
       if (clause) return `alter table ${table}\n  add ${brokenConstraint(clause, "  ")};`;
       return layOut("statement", text);
     }
