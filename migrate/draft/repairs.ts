@@ -44,6 +44,9 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   }
   if (kind === "column") return columnRepair(name, expected, found);
   if (kind === "table") return tableRepair(name, expected, found);
+  if (/^(server|foreign data wrapper)$/.test(kind) && expected && found) {
+    return foreignRepair(`alter ${kind} ${name}`, expected, found);
+  }
   const away = found === undefined
     ? []
     : [undo?.found ?? removal(kind, name, found)].flatMap((s) => s ?? []);
@@ -119,6 +122,29 @@ function tableRepair(name: string, expected = "", found = ""): string[] {
       `alter table ${name} inherit ${parent}`
     ),
     ...method === current ? [] : [`alter table ${name} set access method ${method ?? "heap"}`],
+  ];
+}
+
+/** The options and the version of what foreign tables stand on, which cannot go before they do. */
+function foreignRepair(alter: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) => {
+    const [, head = "", list = ""] = /^(.*?)(?: options \((.*)\))?$/s.exec(ddl)!;
+    const options = list.matchAll(/("(?:[^"]|"")*"|\w+) ('(?:[^']|'')*')/g);
+    return { head, options: new Map([...options].map(([, name, value]) => [name!, value!])) };
+  };
+  const [is, was] = [parts(expected), parts(found)];
+  const changes = [
+    ...[...was.options.keys()].filter((name) => !is.options.has(name)).map((n) => `drop ${n}`),
+    ...[...is.options].flatMap(([name, value]) =>
+      was.options.get(name) === value
+        ? []
+        : `${was.options.has(name) ? "set" : "add"} ${name} ${value}`
+    ),
+  ];
+  const [, version] = / version ('(?:[^']|'')*')/.exec(is.head) ?? [];
+  return [
+    ...is.head !== was.head && version ? [`${alter} version ${version}`] : [],
+    ...changes.length > 0 ? [`${alter} options (${changes.join(", ")})`] : [],
   ];
 }
 
