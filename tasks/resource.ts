@@ -32,11 +32,11 @@ async function onScratch<Result>(work: (db: Database) => Promise<Result>): Promi
   const own = SCRATCH_DATABASE_URL ? undefined : await startEmbedded({ small: true });
   try {
     const server = own?.settings ?? given(SCRATCH_DATABASE_URL!);
-    const admin = connect(server, { size: 1, deadline: 60_000 });
+    const admin = connect(server, { size: 1, deadlineMs: 60_000 });
     const database = `slate_resource_${crypto.randomUUID().replaceAll("-", "")}`;
     try {
       await admin.script(`create database ${database} template template0`);
-      const db = connect({ ...server, database }, { size: 1, deadline: 60_000 });
+      const db = connect({ ...server, database }, { size: 1, deadlineMs: 60_000 });
       try {
         return await work(db);
       } finally {
