@@ -64,7 +64,7 @@ function given(url: string): DatabaseSettings {
 async function compose(name: string, noun: string | undefined) {
   const names = namesOf(name, noun);
   const table = await onScratch(async (db) => {
-    await db.script(await Deno.readTextFile(join(root, "db", "schema.sql")));
+    await build(db);
     return await readTable(db, name);
   });
   const fields = table.columns.map(fieldOf);
@@ -81,6 +81,17 @@ async function compose(name: string, noun: string | undefined) {
   }
   const edits = [...made, ...await projectEdits(root, names, meanings)];
   return { edits, left: table.generated };
+}
+
+async function build(db: Database) {
+  try {
+    await db.script(await Deno.readTextFile(join(root, "db", "schema.sql")));
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new ResourceError(
+      `db/schema.sql: ${error.message}; \`deno task db schema\` names the line`,
+    );
+  }
 }
 
 async function run(...args: string[]) {

@@ -119,9 +119,8 @@ function partOf(column: Column, place: number): Part {
   if (part) {
     throw new ResourceError(
       `${column.name} is ${type}, which callers send as two fields: make it two columns of ${part}, ` +
-        `such as ${start} and ${end}. An index or a constraint can take their range, as in ` +
-        `\`exclude using gist (owner_id with =, ${type}(${start}, ${end}) with &&)\`, and so can a ` +
-        `column \`${type} generated always as (${type}(${start}, ${end})) stored\``,
+        `such as ${start} and ${end}; a constraint can take their range, ` +
+        `\`exclude using gist (owner_id with =, ${type}(${start}, ${end}) with &&)\``,
     );
   }
   throw new ResourceError(
