@@ -89,7 +89,7 @@ async function build(db: Database) {
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     throw new ResourceError(
-      `db/schema.sql: ${error.message}; \`deno task db schema\` names the line`,
+      `db/schema.sql: ${error.message}; \`deno task db diff\` names the line`,
     );
   }
 }

@@ -143,7 +143,7 @@ async function readConstraints(
 ): Promise<RawConstraint[]> {
   const rows = await db.query<RawConstraint>(sql`
     select
-      conname as name, contype as type,
+      conname as name, contype::text as type,
       -- A check's columns in the order of the table, not in that of its text.
       (select array_to_json(array_agg(attname order by case when contype = 'c' then number else n end))
        from unnest(conkey) with ordinality k (number, n)
