@@ -1,5 +1,5 @@
 import type { Database } from "../../postgres/mod.ts";
-import { missingClass, missingExtension } from "../advice.ts";
+import { deniedExtension, missingClass, missingExtension } from "../advice.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "../command.ts";
 import { type EngineResult, runEngine } from "./engine.ts";
@@ -139,7 +139,8 @@ export async function explain(
     ? `, accept that by \`${project.command} stamp ${version}\``
     : "";
   const advice = missingClass(result.message);
-  const remedy = missingExtension(result.message) ?? `${advice ? `${advice}; ` : ""}correct it`;
+  const remedy = missingExtension(result.message) ?? await deniedExtension(db, result.message) ??
+    `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState
       ? `${where} (${result.sqlState}); ${remedy}${accept} and run this again; ${
