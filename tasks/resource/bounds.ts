@@ -48,9 +48,8 @@ function conjuncts(node: Node): Node[] {
 }
 
 /** Adds what a condition says to the bounds. Returns whether that is all of it. */
-function read({ A_Expr: comparison, NullTest: test }: Node, bounds: Bounds): boolean {
-  // What may be null is the column's business, not a value's.
-  if (!comparison) return test?.nulltesttype === "IS_NOT_NULL";
+function read({ A_Expr: comparison }: Node, bounds: Bounds): boolean {
+  if (!comparison) return false;
   const { kind, name, lexpr, rexpr } = comparison;
   const operator = name[0].String.sval;
   if (kind === "AEXPR_OP_ANY" && operator === "=") {
