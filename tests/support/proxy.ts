@@ -29,14 +29,16 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
   const pipes = new Set<Promise<void>>();
   let left = Infinity;
   let fault: Fault = "cut";
-  let latency = 0;
+  let latencyMs = 0;
 
   async function pipe(from: Deno.Conn, to: Deno.Conn, limited: boolean) {
     const buffer = new Uint8Array(16_384);
     try {
       for (let n; (n = await from.read(buffer)) !== null;) {
         if (!limited) proxy.pieces++;
-        if (limited && latency > 0) await new Promise((resolve) => setTimeout(resolve, latency));
+        if (limited && latencyMs > 0) {
+          await new Promise((resolve) => setTimeout(resolve, latencyMs));
+        }
         const passing = limited ? Math.min(n, left) : n;
         if (limited) left -= passing;
         for (let at = 0; at < passing;) at += await to.write(buffer.subarray(at, passing));
@@ -93,11 +95,11 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
       fault = then;
     },
     delay(milliseconds) {
-      latency = milliseconds;
+      latencyMs = milliseconds;
     },
     heal() {
       left = Infinity;
-      latency = 0;
+      latencyMs = 0;
     },
     async [Symbol.asyncDispose]() {
       listener.close();
