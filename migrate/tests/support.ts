@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { assertNotMatch } from "@std/assert";
 import { removeFolder } from "../../tests/support/folder.ts";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
-import { createFolder, type Outcome, outcome, runDb } from "../../tests/support/command.ts";
+import { createFolder, dbFlag, type Outcome, outcome, runDb } from "../../tests/support/command.ts";
 import { root } from "../../tests/support/root.ts";
 import { runDbmate } from "../../tests/support/command.ts";
 import type { Config } from "../config.ts";
@@ -36,7 +36,7 @@ export async function createForeign(
     read: (file) => Deno.readTextFile(join(path, file)),
     async run(args, env = {}) {
       const command = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--config", join(root, "deno.json"), main, ...args],
+        args: ["run", dbFlag, "-A", "--config", join(root, "deno.json"), main, ...args],
         cwd: path,
         stdin: "null",
         env: { NO_COLOR: "1", HOME: path, DENO_DIR: denoDir, ...env },
