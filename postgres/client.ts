@@ -206,21 +206,17 @@ export class Client {
   #goOnLeaving() {
     if (this.phase !== "leaving") return;
     const [first] = this.underWay;
-    if (!first) return this.#over.resolve();
-    if (!first.done) return;
-    // Nothing was sent before the server has said who it is.
-    if (!first.query?.state?.pid) return this.#over.resolve();
+    if (first && !first.done) return;
+    // Before the server has said who it is, nothing was sent.
+    if (!first?.query?.state?.pid) return this.#over.resolve();
     this.stop();
     this.#hurry();
   }
 
-  /** An answer has to come soon now. The request to stop may have overtaken its statement: once more. */
+  /** The next answer comes soon, or is not waited for. */
   #hurry() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.stop();
-      this.#over.resolve();
-    }, stopMs);
+    this.#timer = setTimeout(this.#over.resolve, stopMs);
   }
 
   /**
@@ -229,16 +225,24 @@ export class Client {
    */
   stop() {
     const [first] = this.underWay;
-    const backend = first?.query?.state;
     // There is nobody to ask before the server has said who it is.
-    if (!first || !backend?.pid || this.stopping) return;
-    const asked = cancel(this.#owner.settings, backend as Backend, this.#own);
-    this.stopping = within(stopMs, asked).then(() => {
+    if (!first?.query?.state?.pid || this.stopping) return;
+    this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
       // Answered meanwhile: the next one has its turn.
       if (!this.underWay.has(first)) this.#goOnLeaving();
       this.#owner.free();
     });
+  }
+
+  /** A request that comes before its statement is forgotten, without a word: it is asked again. */
+  async #askToStop(unit: Unit) {
+    const { query } = unit;
+    const answered = Promise.resolve(query).then(() => {}, () => {});
+    for (let waitMs = 50; waitMs < stopMs && this.underWay.has(unit); waitMs *= 2) {
+      await cancel(this.#owner.settings, query!.state as Backend, this.#own);
+      await within(waitMs, answered);
+    }
   }
 
   /** The first statement takes longer than its caller waits: it is stopped, the connection left. */
@@ -258,8 +262,9 @@ export class Client {
 
   /** Its answers will not come any more. */
   #break() {
-    this.leave();
+    const { phase } = this;
     this.phase = "gone";
+    if (phase === "dialling" || phase === "open") this.#owner.left(this, this.#close());
     this.#over.resolve();
   }
 
