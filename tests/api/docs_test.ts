@@ -32,6 +32,18 @@ Deno.test("the docs page's script is the same with and without compression [30]"
   assertEquals(small.headers.get("content-encoding"), "gzip");
   const unzipped = small.body!.pipeThrough(new DecompressionStream("gzip"));
   assertEquals(await new Response(unzipped).text(), await plain.text());
+  for (
+    const [accepted, coding] of [
+      ["GZIP;q=0.5", "gzip"],
+      ["gzip;q=0, *", null],
+      ["br;q=1, gzip; q=0.000", null],
+      ["not-gzip", null],
+    ]
+  ) {
+    const answer = await api.app.request(path, { headers: { "accept-encoding": accepted! } });
+    assertEquals([accepted, answer.headers.get("content-encoding")], [accepted, coding]);
+    await answer.body!.cancel();
+  }
 });
 
 Deno.test("the docs page: another Accept is 406, a query 400, a trailing slash 404, POST 405 [5][7][9][11]", async () => {
