@@ -73,3 +73,24 @@ Deno.test("downloads that nobody reads make room after a second for one that is 
   await reader.cancel();
   for (const answer of unread.slice(2)) await answer.body!.cancel();
 });
+
+Deno.test("a download of a few pieces keeps its place until the last of them is taken [43]", async () => {
+  await using api = await createApi();
+  using _clock = stopClock();
+  const ask = async () => await api.app.request("http://slate.test/api/openapi.json");
+  const readers = [];
+  for (let n = 0; n < 64; n++) {
+    const answer = await ask();
+    const reader = answer.body!.getReader();
+    readers.push(reader);
+    let left = Number(answer.headers.get("content-length"));
+    while (left > 0) left -= (await reader.read()).value!.length;
+  }
+  // Each has sent for its last piece: on a connection that nobody reads none of it has left yet.
+  assertEquals((await ask()).status, 429);
+  assertEquals((await readers.pop()!.read()).done, true);
+  const last = await ask();
+  assertEquals(last.status, 200);
+  await last.body!.cancel();
+  for (const reader of readers) await reader.cancel();
+});
