@@ -1,5 +1,7 @@
 /** What connections cost that harm, to whoever harms none [43]. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { soon, until } from "../support/pool.ts";
 import { freePort, type Process, startProcess } from "../support/process.ts";
 import { dial, stopClock } from "../support/socket.ts";
@@ -57,6 +59,39 @@ Deno.test({
     await friend.write(ask("/api"));
     assertMatch(await friend.until("}"), /^HTTP\/1\.1 200/);
     assertEquals(await live(port), 200);
+  },
+});
+
+Deno.test({
+  name: "connections: those whose peers are gone before they are accepted close no other [43]",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    let open = Promise.resolve();
+    const { listen } = Deno;
+    Deno.listen = ((options: Deno.TcpListenOptions) => {
+      const listener = listen(options);
+      const accept = listener.accept.bind(listener);
+      return Object.assign(listener, { accept: () => open.then(accept) });
+    }) as typeof Deno.listen;
+    await using server = startServer();
+    Deno.listen = listen;
+    using friend = await dial(server.port);
+    await friend.write(ask("/"));
+    await friend.until("ok");
+    const gate = Promise.withResolvers<void>();
+    open = gate.promise;
+    for (let n = 0; n < 50; n++) {
+      const socket = connect({ host: "127.0.0.1", port: server.port });
+      await once(socket, "connect");
+      socket.resetAndDestroy();
+      await once(socket, "close");
+    }
+    gate.resolve();
+    using other = await dial(server.port);
+    for (const one of [other, friend]) {
+      await one.write(ask("/"));
+      assertMatch(await one.until("ok"), /^HTTP\/1\.1 200/);
+    }
   },
 });
 
