@@ -169,7 +169,9 @@ class OwnServer implements Server {
         if (now - one.since > watchAfterMs) one.watch();
       } else if (now - one.since > one.idleLimit) one.close();
     }
+    // Who lacked descriptors for a moment has them again; who still does is told so by accept().
     if (this.#connections.size < this.#bound / 2) this.#bound = mostConnections;
+    else if (this.#bound < mostConnections) this.#bound++;
   }
 
   async shutdown() {
