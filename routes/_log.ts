@@ -65,7 +65,8 @@ export function requestLog(
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");
     // An answer to a key is for its caller alone, also after the key is revoked.
-    if (c.get("credential") || status === 401) headers.set("cache-control", "no-store");
+    const keyed = c.get("credential") ?? c.req.header("authorization");
+    if (keyed || status === 401) headers.set("cache-control", "no-store");
     // The pattern, never the path itself. There is none where only a middleware matched.
     const pattern = routePath(c, -1);
     const route = pattern.endsWith("*") ? undefined : pattern;

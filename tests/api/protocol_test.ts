@@ -170,7 +170,16 @@ Deno.test("answers have nosniff, and no-store where a key was sent [37]", async 
   const keyed = await api.call("GET /api/keys");
   assertEquals(keyed.headers.get("x-content-type-options"), "nosniff");
   assertEquals(keyed.headers.get("cache-control"), "no-store");
-  assertEquals((await api.call("GET /api/users/7")).headers.get("cache-control"), "no-store");
+  // Also of those that are refused before the key is looked at.
+  for (const [path, status] of [["/api/users/7", 404], ["/api/nothing", 404], ["/api/me", 406]]) {
+    const accept = status === 406 ? "text/html" : "*/*";
+    const answer = await api.call(`GET ${path}`, { headers: { accept } });
+    assertEquals(
+      [answer.status, answer.headers.get("cache-control")],
+      [status, "no-store"],
+      `${path}`,
+    );
+  }
   for (const name of ["server", "x-powered-by", "access-control-allow-origin"]) {
     assertEquals(keyed.headers.get(name), null);
   }
