@@ -18,7 +18,7 @@ export async function applyHistory(stepper: Stepper, migrations: Migration[]) {
   const entries = new Map<Migration, string>();
   for (const migration of migrations) entries.set(migration, await begin(db, migration, "up"));
   context.progress(`up to the baseline: ${counted(migrations.length, "migration")}`);
-  const run = { settings, migrations, action: "up" as const, lockTimeout: 0, stop };
+  const run = { settings, migrations, action: "up" as const, lockTimeoutSeconds: 0, stop };
   const result = await runEngine(run).catch(async (error) => {
     // dbmate never started.
     for (const entry of entries.values()) await finish(db, entry, "failed");

@@ -33,7 +33,7 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
   const pipes = new Set<Promise<void>>();
   let left = Infinity;
   let fault: Fault = "cut";
-  let latency = 0;
+  let latencyMs = 0;
   let held = new Set<Deno.Conn>();
   let overtaken = Promise.withResolvers<void>();
 
@@ -42,7 +42,9 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
     try {
       for (let n; (n = await from.read(buffer)) !== null;) {
         if (!limited) proxy.pieces++;
-        if (limited && latency > 0) await new Promise((resolve) => setTimeout(resolve, latency));
+        if (limited && latencyMs > 0) {
+          await new Promise((resolve) => setTimeout(resolve, latencyMs));
+        }
         if (!limited && held.has(from)) await overtaken.promise;
         const passing = limited ? Math.min(n, left) : n;
         if (limited) left -= passing;
@@ -101,11 +103,11 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
       fault = then;
     },
     delay(milliseconds) {
-      latency = milliseconds;
+      latencyMs = milliseconds;
     },
     heal() {
       left = Infinity;
-      latency = 0;
+      latencyMs = 0;
     },
     letOvertake() {
       held = new Set(open);
