@@ -1,4 +1,4 @@
-import { listedNames } from "../files/sql_text.ts";
+import { lastName, listedNames } from "../files/sql_text.ts";
 import type { CatalogObject } from "./definitions.ts";
 import type { CatalogRow } from "./rows.ts";
 
@@ -157,6 +157,13 @@ function covers(
     if (name.startsWith(`${n}.`) || of === n) return true;
   }
   if (kind === "index" && of === n) return true;
+  // Of a key, its index.
+  if (kind === "constraint" && difference.of !== null) {
+    const table = difference.of;
+    const schema = table.slice(0, -lastName(table).length);
+    const index = `${schema}${n.slice(table.length + 1)}`;
+    if (name === index || of === index) return true;
+  }
   if (kind === "publication" && name.endsWith(` in publication ${n}`)) return true;
   const owned = (expected ?? found)!.values["owned by"];
   return owned === n;

@@ -3,6 +3,7 @@ import { compareNormalized } from "../catalog/normalize.ts";
 import { type Command, type Context, exit, Failure, text } from "../command.ts";
 import { draft, type DraftPart, withSession } from "../draft/draft.ts";
 import { comment, inWords, lockLine } from "../draft/text.ts";
+import { checkForm } from "../files/form.ts";
 import { parseBlock } from "../files/grammar.ts";
 import { formatFinding } from "../finding.ts";
 import { parse, shownPath } from "../files/migrations.ts";
@@ -107,17 +108,18 @@ async function deliver(
   }
   if (proof.upLoses.length > 0) context.say(`up loses ${proof.upLoses.join(", ")}`);
   if (proof.downLoses.length > 0) context.say(`down loses ${proof.downLoses.join(", ")}`);
+  const filesWith = (faults: string[]) =>
+    parts.map((part, i) => fileText(part, proof, i, i === parts.length - 1, words, faults));
   const faults = [
     ...proof.up.map((fault) => `up is not right: ${fault}`),
     ...proof.down.map((fault) => `down is not right: ${fault}`),
+    ...(await Promise.all(filesWith([]).map(misread))).flat(),
   ];
   for (const fault of faults) context.say(fault);
-  for (const which of proof.upStops) context.say(`up stops ${which}`);
-  for (const which of proof.downStops) context.say(`down stops ${which}`);
+  for (const which of new Set(proof.upStops.flat())) context.say(`up stops ${which}`);
+  for (const which of new Set(proof.downStops.flat())) context.say(`down stops ${which}`);
   const names = parts.map((_, i) => parts.length === 1 ? name : `${name}_${i + 1}`);
-  const files = parts.map((part, i) =>
-    fileText(part, proof, i, i === parts.length - 1, words, faults)
-  );
+  const files = filesWith(faults);
   if (context.options.stdout) {
     for (const [i, file] of files.entries()) {
       if (files.length > 1) context.print(`-- file: ${names[i]}`);
@@ -136,6 +138,13 @@ async function deliver(
     context.print(shownPath(await writeMigration(names[i]!, file)));
   }
   return exit.done;
+}
+
+/** What dbmate takes for something else, as a line of a text that looks like a directive. */
+async function misread(file: string): Promise<string[]> {
+  const { migration, findings } = parse("0_draft.sql", new TextEncoder().encode(file));
+  return [...findings, ...migration ? await checkForm(migration) : []]
+    .map(({ message }) => `dbmate would misread the file: ${message}`);
 }
 
 function fileText(
@@ -170,13 +179,14 @@ function known(proof: Proof, index: number, last: boolean): string[] {
   return [
     comment(`lock: ${lockLine(proof.effects[index] ?? [])}`),
     ...proof.upLoses.length > 0 && last ? [loses("up", proof.upLoses)] : [],
-    ...last ? [...stops("up", proof.upStops), ...stops("down", proof.downStops)] : [],
+    ...stops("up", proof.upStops[index]),
+    ...stops("down", proof.downStops[index]),
     loses("down", proof.downLoses.length > 0 ? proof.downLoses : proof.upLoses.filter(isColumn)),
   ];
 }
 
 /** Which rows stop a direction. */
-function stops(part: "up" | "down", rows: string[]): string[] {
+function stops(part: "up" | "down", rows: string[] = []): string[] {
   return rows.map((which) => comment(`${part} stops ${which}`));
 }
 

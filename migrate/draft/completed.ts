@@ -2,6 +2,7 @@ import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
+import { emptyTables } from "../proof/data.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
 import { inTheWay, takenAway } from "./in_the_way.ts";
 import { refilled } from "./kept_rows.ts";
@@ -17,6 +18,8 @@ export async function completed(
   drafted: string[],
   target?: Catalog,
 ): Promise<string[]> {
+  // Rows that break a rule would leave its statement, and what waits for it, undone.
+  await emptyTables(db);
   const before = await readDrawings(db);
   const read =
     sql`select oid::int, quote_ident(relnamespace::regnamespace::text) || '.' || quote_ident(relname) as name
@@ -137,7 +140,7 @@ async function repair(db: Database, target: Catalog, known: string[]): Promise<R
   for (let round = 0; round < 3; round++) {
     const more = repairs(await compareDatabases(db, target, db))
       // What was made, and had to go out of another's way, is made again.
-      .filter((text) => text.startsWith("create ") || ![...known, ...done].includes(text));
+      .filter((text) => /^create /i.test(text) || ![...known, ...done].includes(text));
     const run = await runAll(db, more);
     done.push(...run.done);
     waiting = run.waiting;

@@ -40,8 +40,10 @@ export async function difference(
   try {
     ({ actions } = plan(from, to, options));
   } catch (error) {
+    const message = (error as Error).message
+      .replace(/^dependency cycle among [^\n]*:$/m, "these statements wait for each other:");
     throw new Failure(
-      `no draft leads there: ${(error as Error).message}; ` +
+      `no draft leads there: ${message}; ` +
         "give the steps that are missing as a migration with --hint <file>",
     );
   }

@@ -6,12 +6,8 @@ import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readRows } from "../catalog/rows.ts";
 import { difference, type Facts, readFacts } from "./delta.ts";
 import { written } from "./text.ts";
-import {
-  corrected,
-  inTransactions,
-  withoutReplacedColumns,
-  withoutReplacedTables,
-} from "./fixups.ts";
+import { corrected, inTransactions } from "./fixups.ts";
+import { withoutReplacedColumns, withoutReplacedTables } from "./replaced.ts";
 import { completed } from "./completed.ts";
 import { together, withKeptRows } from "./kept_rows.ts";
 import { nameOnlySteps, type Steps } from "./renames.ts";
@@ -170,7 +166,7 @@ async function between(db: Database, from: State, to: State) {
 }
 
 /** Names that PostgreSQL takes for something else when they stand without quotes. */
-async function reserved(db: Database): Promise<Set<string>> {
+export async function reserved(db: Database): Promise<Set<string>> {
   const rows = await db.query<{ word: string }>(
     sql`select word from pg_get_keywords() where catcode <> 'U'`,
   );

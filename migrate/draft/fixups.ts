@@ -1,9 +1,9 @@
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CatalogObject } from "../catalog/definitions.ts";
 import type { DraftStatement } from "./delta.ts";
-import { listedNames } from "../files/sql_text.ts";
 import { together } from "./kept_rows.ts";
 import { asDefined } from "./made_tables.ts";
+import { columnOf } from "./replaced.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
 const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE";
@@ -39,7 +39,7 @@ export function corrected(
     text = asDefined(text, to.definitions);
     // An explicit cast cuts values off where an assignment refuses to.
     text = text.replace(
-      /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING \S+::\2$/,
+      /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING (?:"(?:[^"]|"")*"|[^\s"])+::\2$/,
       "$1",
     );
     text = withTextCast(text, from.definitions, to.definitions);
@@ -59,7 +59,7 @@ export function corrected(
  */
 function withinBounds(text: string, from: Catalog, to: Catalog): string {
   const [, table, column, sequence] =
-    /^ALTER (?:TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) SET|SEQUENCE (\S+)) .*MINVALUE -?\d/
+    /^ALTER (?:TABLE (.+) ALTER COLUMN ("(?:[^"]|"")*"|\w+) SET|SEQUENCE ((?:"(?:[^"]|"")*"|[^\s"])+)) .*MINVALUE -?\d/
       .exec(text) ?? [];
   if (!table && !sequence) return text;
   const bare = (name: string) => name.replaceAll('"', "");
@@ -102,8 +102,9 @@ function isOwners(text: string, objects: CatalogObject[]): boolean {
 
 /** An addition or a removal of a column that is the parent's. */
 function isInherited(text: string, from: Catalog, to: Catalog): boolean {
-  const [, table, verb, column] = /^ALTER TABLE (.+) (ADD|DROP) COLUMN ("[^"]+"|\w+)/.exec(text) ??
-    [];
+  const [, table, verb, column] =
+    /^ALTER TABLE (.+) (ADD|DROP) COLUMN ("(?:[^"]|"")*"|\w+)/.exec(text) ??
+      [];
   if (!table) return false;
   const bare = (name: string) => name.replaceAll('"', "");
   const name = bare(`${table}.${column}`);
@@ -119,118 +120,52 @@ function isInherited(text: string, from: Catalog, to: Catalog): boolean {
 /** PostgreSQL has no cast from one enum to another: by their labels there is one. */
 function withTextCast(text: string, from: CatalogObject[], to: CatalogObject[]): string {
   const [, table, column] =
-    /^ALTER TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) TYPE (\S+) USING \S+::\3$/.exec(text) ?? [];
+    /^ALTER TABLE (.+) ALTER COLUMN ("(?:[^"]|"")*"|\w+) TYPE ((?:"(?:[^"]|"")*"|[^\s"])+) USING (?:"(?:[^"]|"")*"|[^\s"])+::\3$/
+      .exec(text) ?? [];
   if (!table || !column) return text;
   const isEnum = (objects: CatalogObject[]) => {
     const [name] = columnOf(objects, `${table}.${column}`)?.split(" ") ?? [];
     return objects.some((o) => o.kind === "type" && o.name === name && / as enum \(/.test(o.ddl));
   };
   if (!isEnum(from) || !isEnum(to)) return text;
-  return text.replace(/ USING (\S+)::(\S+)$/, " USING $1::text::$2");
+  return text.replace(
+    / USING ((?:"(?:[^"]|"")*"|[^\s"])+)::((?:"(?:[^"]|"")*"|[^\s"])+)$/,
+    " USING $1::text::$2",
+  );
 }
 
 /** It knows no generated column but a stored one. */
 function withVirtual(text: string, to: Catalog): string {
-  const [, table, column] = /^ALTER TABLE (.+) ADD COLUMN ("[^"]+"|\w+) [^]* STORED/.exec(text) ??
-    [];
+  const [, table, column] =
+    /^ALTER TABLE (.+) ADD COLUMN ("(?:[^"]|"")*"|\w+) [^]* STORED/.exec(text) ??
+      [];
   if (!table || !column) return text;
   const isVirtual = / virtual$/.test(columnOf(to.definitions, `${table}.${column}`) ?? "");
   return isVirtual ? text.replace(/ STORED(?=[^']*$)/, " VIRTUAL") : text;
 }
 
-/**
- * A table that only gets or loses a parent would be dropped and made anew. It has to be where a
- * column of its own becomes the parent's alone: no other statement says so.
- */
-export function withoutReplacedTables(
-  statements: DraftStatement[],
-  from: CatalogObject[],
-  to: CatalogObject[],
-): DraftStatement[] {
-  const alone = (ddl: string) => ddl.replace(/ inherits \([^)]*\)/, "");
-  const adopted = new Set(
-    from.filter((a) =>
-      a.kind === "table" &&
-      to.some((b) =>
-        b.kind === "table" && b.name === a.name && b.ddl !== a.ddl &&
-        alone(b.ddl) === alone(a.ddl)
-      ) && ownColumns(from, a.name).every((column) =>
-        ownColumns(to, a.name).includes(column) || !allColumns(to, a.name).includes(column)
-      )
-    ).map(({ name }) => name),
-  );
-  const plain = (name: string) => name.replace(/"([a-z_][a-z0-9_]*)"/g, "$1");
-  return statements.filter(({ text }) => {
-    const [, table, column] =
-      /^(?:DROP TABLE|CREATE TABLE|ALTER TABLE) (\S+)(?: ADD COLUMN ("[^"]+"|\w+) .*| .*|)$/s
-        .exec(text) ?? [];
-    if (!table || !adopted.has(plain(table))) return true;
-    if (/^(DROP|CREATE) /.test(text)) return false;
-    return !column || columnOf(from, `${table}.${column}`) === undefined;
-  });
-}
-
-/** The columns that a table has by its own definition. */
-function ownColumns(objects: CatalogObject[], table: string): string[] {
-  return objects.filter(({ kind, of }) => kind === "column" && of === table)
-    .map(({ name }) => name.slice(table.length + 1));
-}
-
-/** Those from its parents as well. */
-function allColumns(objects: CatalogObject[], table: string): string[] {
-  const order = objects.find(({ kind, of }) => kind === "column order" && of === table);
-  return listedNames(order?.ddl);
-}
-
 /** PostgreSQL 18 alone has a name for a not null, and a statement that adds it by name. */
 function withoutNotNullNames(text: string): string {
   return text
-    .replace(/^(ALTER DOMAIN \S+) ADD CONSTRAINT "[^"]*" NOT NULL$/, "$1 SET NOT NULL")
-    .replace(/^(ALTER DOMAIN \S+) DROP CONSTRAINT "[^"]*_not_null"$/, "$1 DROP NOT NULL")
     .replace(
-      /^(ALTER TABLE .+) ADD CONSTRAINT "[^"]*" NOT NULL ("[^"]+"|\w+)$/,
+      /^(ALTER DOMAIN (?:"(?:[^"]|"")*"|[^\s"])+) ADD CONSTRAINT "(?:[^"]|"")*" NOT NULL$/,
+      "$1 SET NOT NULL",
+    )
+    .replace(
+      /^(ALTER DOMAIN (?:"(?:[^"]|"")*"|[^\s"])+) DROP CONSTRAINT "[^"]*_not_null"$/,
+      "$1 DROP NOT NULL",
+    )
+    .replace(
+      /^(ALTER TABLE .+) ADD CONSTRAINT "(?:[^"]|"")*" NOT NULL ("(?:[^"]|"")*"|\w+)$/,
       "$1 ALTER COLUMN $2 SET NOT NULL",
     )
     .replace(/ CONSTRAINT "[^"]*_not_null" NOT NULL/, "");
 }
 
-/**
- * A column that is dropped and added again loses its values. Where only its type or collation
- * differs, `alter column type` keeps them.
- */
-export function withoutReplacedColumns(
-  statements: DraftStatement[],
-  from: CatalogObject[],
-  to: CatalogObject[],
-): DraftStatement[] {
-  const drop = (text: string) => /^ALTER TABLE (.+) DROP COLUMN ("[^"]+"|\w+)$/.exec(text);
-  const add = (text: string) => /^ALTER TABLE (.+) ADD COLUMN ("[^"]+"|\w+) ([^]+)$/.exec(text);
-  const kept = new Set<string>();
-  const dropped = new Set(statements.flatMap(({ text }) => drop(text)?.slice(1).join(".") ?? []));
-  const changed = statements.map((statement) => {
-    const [, table, column, definition] = add(statement.text) ?? [];
-    const name = `${table}.${column}`;
-    if (!definition || !dropped.has(name)) return statement;
-    const [a, b] = [columnOf(from, name), columnOf(to, name)];
-    const rest = (ddl: string) => / (?:not null|default |generated )[^]*$/.exec(ddl)?.[0] ?? "";
-    if (!a || !b || rest(a) !== rest(b) || / generated /.test(a)) return statement;
-    kept.add(name);
-    const type = definition.replace(/ (?:NOT NULL|DEFAULT )[^]*$/, "");
-    return { ...statement, text: `ALTER TABLE ${table} ALTER COLUMN ${column} TYPE ${type}` };
-  });
-  return changed.filter(({ text }) => !kept.has(drop(text)?.slice(1).join(".") ?? ""));
-}
-
-function columnOf(objects: CatalogObject[], name: string): string | undefined {
-  const bare = (text: string) => text.replaceAll('"', "");
-  return objects.find((object) => object.kind === "column" && bare(object.name) === bare(name))
-    ?.ddl;
-}
-
 /** `drop default` where there is none. */
 function isIdleDropDefault(text: string, from: CatalogObject[]): boolean {
   const [, table, column] =
-    /^ALTER TABLE (.+) ALTER COLUMN ("[^"]+"|\w+) DROP DEFAULT$/.exec(text) ?? [];
+    /^ALTER TABLE (.+) ALTER COLUMN ("(?:[^"]|"")*"|\w+) DROP DEFAULT$/.exec(text) ?? [];
   if (!table || !column) return false;
   const found = columnOf(from, `${table}.${column}`);
   return found !== undefined && !/ default /.test(found);

@@ -12,8 +12,9 @@ export function inTheWay(
   objects: CatalogObject[],
 ): CatalogObject[] {
   if (code !== "2BP01" && code !== "0A000") return [];
-  const [, table = ""] = /^ALTER TABLE (?:ONLY )?((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?) /i
-    .exec(statement) ?? [];
+  const [, table = ""] =
+    /^ALTER TABLE (?:ONLY )?((?:"(?:[^"]|"")*"|\w+)(?:\.(?:"(?:[^"]|"")*"|\w+))?) /i
+      .exec(statement) ?? [];
   return String(fields.detail ?? "").split("\n").flatMap((line) => {
     const { kinds, name } = dependent(line, table.replace(/"([a-z_][a-z0-9_]*)"/g, "$1")) ??
       {};
@@ -33,15 +34,21 @@ function dependent(
   const [, collated, relation] =
     /^column (\S.*?) of table (\S.*?) depends on collation /.exec(line) ?? [];
   if (collated) return { kinds: ["column"], name: `${relation}.${collated}` };
+  // What a function is called for: a generated column and a default.
+  const [, computed, of] =
+    /^(?:default value for )?column (\S.*?) of table (\S.*?) depends on function /.exec(line) ?? [];
+  if (computed) return { kinds: ["column"], name: `${of}.${computed}` };
+  const [, statistics] = /^statistics object (\S.*?) depends on /.exec(line) ?? [];
+  if (statistics) return { kinds: ["statistics"], name: statistics };
   const [, index] = /^index (\S.*?) depends on /.exec(line) ?? [];
   if (index) return { kinds: ["index"], name: index };
   const [, view] =
     /^(?:rule "?_RETURN"? on )?(?:materialized )?view (\S.*?) depends on /.exec(line) ?? [];
   if (view) return { kinds: ["view", "materialized view"], name: view };
-  const [, kind, own, of] =
+  const [, kind, own, on] =
     /^(trigger|policy|rule|constraint) (\S.*?) on (?:table|view|materialized view) (\S.*?) depends on /
       .exec(line) ?? [];
-  return kind ? { kinds: [kind], name: `${of}.${own}` } : undefined;
+  return kind ? { kinds: [kind], name: `${on}.${own}` } : undefined;
 }
 
 /** The statement that takes an object away, of the kinds that inTheWay finds. */
@@ -49,10 +56,11 @@ export function takenAway({ kind, name, of, ddl }: CatalogObject): string {
   const own = name.slice(of === null ? 0 : of.length + 1);
   switch (kind) {
     case "column": {
+      if (/ generated always as \(/.test(ddl)) return `alter table ${of} drop column ${own}`;
       const [, type] = /^(.*?) collate /.exec(ddl) ?? [];
-      return type && !/ generated always as \(/.test(ddl)
+      return type
         ? `alter table ${of} alter column ${own} type ${type}`
-        : `alter table ${of} drop column ${own}`;
+        : `alter table ${of} alter column ${own} drop default`;
     }
     case "constraint":
       return `alter table ${of} drop constraint ${own}`;

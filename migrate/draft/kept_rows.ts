@@ -12,8 +12,11 @@ export function withKeptRows(
   from: CatalogObject[],
   to: CatalogObject[],
 ): DraftStatement[] {
-  const dropped = named(statements, /^DROP TABLE ("[^"]+"\."[^"]+")$/);
-  const created = named(statements, /^CREATE (?:UNLOGGED )?TABLE ("[^"]+"\."[^"]+")\s/);
+  const dropped = named(statements, /^DROP TABLE ("(?:[^"]|"")*"\."(?:[^"]|"")*")$/);
+  const created = named(
+    statements,
+    /^CREATE (?:UNLOGGED )?TABLE ("(?:[^"]|"")*"\."(?:[^"]|"")*")\s/,
+  );
   let all = statements;
   for (const [table, made] of created) {
     const columns = common(table, from, to);
@@ -51,7 +54,7 @@ export const together = ";\n\n";
 /** The tables into which a draft puts rows back. */
 export function refilled(statements: string[]): string[] {
   return statements.flatMap((text) =>
-    /;\n\nINSERT INTO (\S+) .* FROM "rows of [^"]*"$/.exec(text)?.[1] ?? []
+    /;\n\nINSERT INTO ((?:"(?:[^"]|"")*"|[^\s"])+) .* FROM "rows of [^"]*"$/.exec(text)?.[1] ?? []
   );
 }
 

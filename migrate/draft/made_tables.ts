@@ -8,7 +8,7 @@ import { addedOptions } from "../files/sql_text.ts";
  */
 export function asDefined(text: string, to: CatalogObject[]): string {
   const [, foreign, table] =
-    /^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE ("[^"]+"\."[^"]+")\s/.exec(text) ?? [];
+    /^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE ("(?:[^"]|"")*"\."(?:[^"]|"")*")\s/.exec(text) ?? [];
   if (!table) return text;
   const bare = (name: string) => name.replaceAll('"', "");
   const ddl = (kind: string, name: string) =>

@@ -2,8 +2,16 @@ import { describeDifferences, type Difference } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
-import { emptyTables, lostData, readData } from "../proof/data.ts";
-import { type DraftPart, type State, withSession } from "./draft.ts";
+import {
+  alteredValues,
+  type ColumnData,
+  emptyTables,
+  lostData,
+  readData,
+  readValues,
+  type Values,
+} from "../proof/data.ts";
+import { type DraftPart, reserved, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
 import { type Effect, probe } from "../proof/probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "../proof/replay.ts";
@@ -21,9 +29,9 @@ export interface Proof {
   effects: Effect[][];
   upLoses: string[];
   downLoses: string[];
-  /** The rows at which a direction stops: how they are found, else what PostgreSQL says of them. */
-  upStops: string[];
-  downStops: string[];
+  /** Of each part the rows at which it stops: how they are found, else what PostgreSQL says of them. */
+  upStops: string[][];
+  downStops: string[][];
   /** Rows stopped a direction, so that what came after it was tried without any. */
   emptied: boolean;
 }
@@ -50,10 +58,14 @@ export async function proveDraft(
     downStops: [],
     emptied: false,
   };
-  const future = [
-    ...await withSession(after.settings, readShapes),
-    ...await withSession(before.settings, readShapes),
-  ];
+  const said: { up: string[]; down: string[] } = { up: [], down: [] };
+  const read = (state: State) =>
+    withSession(state.settings, async (db) => ({
+      shapes: await readShapes(db),
+      keywords: await reserved(db),
+    }));
+  const [earlier, later] = [await read(before), await read(after)];
+  const future = [...later.shapes, ...earlier.shapes];
   await withSession(before.settings, async (db) => {
     const migrations = parts.map(asMigration);
     const counter = { value: 0 };
@@ -65,39 +77,48 @@ export async function proveDraft(
     };
     await fillTables(db, new Map(), counter, future, true);
     let held = await readData(db);
+    let stopped: { held: ColumnData[]; values: Values } | undefined;
     const emptied = async () => {
       proof.emptied = true;
+      stopped = { held, values: await readValues(db) };
       await emptyTables(db);
       held = await readData(db);
     };
-    if (!await succeeds(forward(), emptied, proof.up, proof.upStops)) return;
-    proof.upLoses = lostData(held, await readData(db));
+    const lost = async () => {
+      const gone = lostData(held, await readData(db, held));
+      // Where there are no rows any more nobody sees what a type does to them.
+      const altered = stopped ? await alteredValues(db, stopped.held, stopped.values) : [];
+      stopped = undefined;
+      return [...new Set([...altered, ...gone])];
+    };
+    if (!await succeeds(forward(), emptied, proof.up, said.up)) return;
+    proof.upLoses = await lost();
     proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
     proof.up.push(...await behind(db, "up"));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
     held = await readData(db);
     const back = inSteps(migrations.toReversed(), (part) => replay(db, part, "down"));
-    if (!await succeeds(back, emptied, proof.down, proof.downStops)) return;
-    proof.downLoses = lostData(held, await readData(db));
+    if (!await succeeds(back, emptied, proof.down, said.down)) return;
+    proof.downLoses = await lost();
     proof.down.push(
       ...left(await compareDatabases(db, before.catalog, db), "down"),
     );
     proof.down.push(...await behind(db, "down"));
-    await succeeds(forward(), emptied, proof.down, []);
+    await succeeds(forward(), () => emptyTables(db), proof.down, []);
   });
   if (proof.up.length > 0 || proof.down.length > 0) return proof;
   const [from, to] = [before.catalog.definitions, after.catalog.definitions];
-  const found = (queries: string[], stopped: string[]) =>
-    queries.length > 0
-      ? queries.map((query) => `at rows that this finds: ${query}`)
-      : stopped.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`);
-  const [up, down] = [parts, parts.toReversed()];
-  proof.upStops = found(await stoppingRows(up.flatMap((p) => p.up), from, to), proof.upStops);
-  proof.downStops = found(
-    await stoppingRows(down.flatMap((p) => p.down), to, from),
-    proof.downStops,
-  );
+  const found = (queries: string[][], said: string[]) =>
+    queries.flat().length > 0
+      ? queries.map((part) => part.map((query) => `at rows that this finds: ${query}`))
+      : queries.map(() =>
+        said.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`)
+      );
+  const { keywords } = earlier;
+  const [up, down] = [parts.map((p) => p.up), parts.map((p) => p.down).toReversed()];
+  proof.upStops = found(await stoppingRows(up, from, to, keywords), said.up);
+  proof.downStops = found(await stoppingRows(down, to, from, keywords), said.down).toReversed();
   return proof;
 }
 

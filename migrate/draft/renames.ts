@@ -63,8 +63,8 @@ function segments(name: string): string[] {
 }
 
 /**
- * Constraints, indexes and triggers of which only the name differs: renamed, never built anew. Data
- * is not touched by it, so that no person has to be asked.
+ * Constraints, indexes, triggers and the sequences of columns of which only the name differs:
+ * renamed, never built anew. Data is not touched by it, so that no person has to be asked.
  */
 export function nameOnlySteps(before: CatalogObject[], after: CatalogObject[]): Steps {
   const steps: Steps = { up: [], down: [] };
@@ -93,7 +93,22 @@ export function nameOnlySteps(before: CatalogObject[], after: CatalogObject[]): 
       steps.down.unshift(`${back} ${word} ${from}`);
     }
   }
+  for (const { name } of gone.filter(({ kind }) => kind === "sequence")) {
+    const owner = ownerOf(before, name);
+    const others = come.filter((o) => o.kind === "sequence" && ownerOf(after, o.name) === owner);
+    const [from, to] = [ownName({ name }), ownName(others[0] ?? { name })];
+    const schema = name.slice(0, -from.length);
+    if (!owner || others.length !== 1 || others[0]!.name !== schema + to) continue;
+    steps.up.push(`alter sequence ${name} rename to ${to}`);
+    steps.down.unshift(`alter sequence ${schema}${to} rename to ${from}`);
+  }
   return steps;
+}
+
+/** The column that a sequence belongs to. */
+function ownerOf(objects: CatalogObject[], sequence: string): string | undefined {
+  const owned = objects.find(({ name }) => name === `${sequence} owned by`);
+  return owned?.ddl.replace(/^.* owned by /, "");
 }
 
 function ownName({ name }: Pick<CatalogObject, "name">): string {

@@ -44,6 +44,9 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   }
   if (kind === "column") return columnRepair(name, expected, found);
   if (kind === "table") return tableRepair(name, expected, found);
+  if (/^(server|foreign data wrapper)$/.test(kind) && expected && found) {
+    return foreignRepair(`alter ${kind} ${name}`, expected, found);
+  }
   const away = found === undefined
     ? []
     : [undo?.found ?? removal(kind, name, found)].flatMap((s) => s ?? []);
@@ -85,7 +88,8 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
       `${alter} add column ${own} ${expected}`,
     ];
   }
-  const parts = (ddl: string) => /^(.*?)( collate \S+)?( not null)?(?: default (.*))?$/s.exec(ddl)!;
+  const parts = (ddl: string) =>
+    /^(.*?)( collate (?:"(?:[^"]|"")*"|[^\s"])+)?( not null)?(?: default (.*))?$/s.exec(ddl)!;
   const [[, left, collation = "", strict, value], [, right, old = "", wasStrict, was]] = [
     parts(expected),
     parts(found),
@@ -118,6 +122,29 @@ function tableRepair(name: string, expected = "", found = ""): string[] {
       `alter table ${name} inherit ${parent}`
     ),
     ...method === current ? [] : [`alter table ${name} set access method ${method ?? "heap"}`],
+  ];
+}
+
+/** The options and the version of what foreign tables stand on, which cannot go before they do. */
+function foreignRepair(alter: string, expected: string, found: string): string[] {
+  const parts = (ddl: string) => {
+    const [, head = "", list = ""] = /^(.*?)(?: options \((.*)\))?$/s.exec(ddl)!;
+    const options = list.matchAll(/("(?:[^"]|"")*"|\w+) ('(?:[^']|'')*')/g);
+    return { head, options: new Map([...options].map(([, name, value]) => [name!, value!])) };
+  };
+  const [is, was] = [parts(expected), parts(found)];
+  const changes = [
+    ...[...was.options.keys()].filter((name) => !is.options.has(name)).map((n) => `drop ${n}`),
+    ...[...is.options].flatMap(([name, value]) =>
+      was.options.get(name) === value
+        ? []
+        : `${was.options.has(name) ? "set" : "add"} ${name} ${value}`
+    ),
+  ];
+  const [, version] = / version ('(?:[^']|'')*')/.exec(is.head) ?? [];
+  return [
+    ...is.head !== was.head && version ? [`${alter} version ${version}`] : [],
+    ...changes.length > 0 ? [`${alter} options (${changes.join(", ")})`] : [],
   ];
 }
 
@@ -155,8 +182,8 @@ function methodRepair(name: string, expected: string, found: string): string[] {
 }
 
 function removal(kind: string, name: string, ddl: string): string | undefined {
-  const table = /^alter table (\S+) /.exec(ddl)?.[1];
-  const column = / alter column ("[^"]+"|\w+) /.exec(ddl)?.[1];
+  const table = /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) /.exec(ddl)?.[1];
+  const column = / alter column ("(?:[^"]|"")*"|\w+) /.exec(ddl)?.[1];
   switch (kind) {
     case "comment":
       return ddl.replace(
@@ -176,8 +203,14 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
     case "grant":
     case "default privileges":
       return / revoke |^revoke /.test(ddl)
-        ? ddl.replace(/\brevoke\b/, "grant").replace(/ from (\S+)$/, " to $1")
-        : ddl.replace(/\bgrant\b/, "revoke").replace(/ to (\S+)( with grant option)?$/, " from $1");
+        ? ddl.replace(/\brevoke\b/, "grant").replace(
+          / from ((?:"(?:[^"]|"")*"|[^\s"])+)$/,
+          " to $1",
+        )
+        : ddl.replace(/\bgrant\b/, "revoke").replace(
+          / to ((?:"(?:[^"]|"")*"|[^\s"])+)( with grant option)?$/,
+          " from $1",
+        );
     case "setting":
       if (/ storage$/.test(name)) {
         return `alter table ${table} alter column ${column} set storage extended`;

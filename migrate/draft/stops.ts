@@ -1,198 +1,194 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
 import { parseBlock } from "../files/grammar.ts";
+import { inParentheses } from "../files/sql_text.ts";
+import { asText, columnOf, type Earlier, expressionOf, named, quoted, tableOf } from "./earlier.ts";
+import { ofConstraint, ofIndex } from "./stopping_rules.ts";
+import { ofBounds, ofType } from "./stopping_types.ts";
 
 /**
  * Queries for the rows at which statements would stop: PostgreSQL takes a `set not null`, a key, a
- * check or a reference only where all rows keep it. Each names rows as they are before the
- * statements run, so that they can be found and mended first.
+ * check, an exclusion or a reference only where all rows keep it. Each names rows as they are, and
+ * what they are in is called, before the statements run, so that they can be found and mended first.
+ * Of each part of a draft its own. `keywords` are no names without quotes.
  */
 export async function stoppingRows(
-  statements: string[],
+  parts: string[][],
   from: CatalogObject[],
   to: CatalogObject[],
-): Promise<string[]> {
-  const queries: string[] = [];
-  // What the statements make holds no row, or no value, yet.
-  const made = new Set<string>();
-  for (const text of statements) {
-    for (const { kind, fields } of await parseBlock({ text, line: 1 })) {
-      if (kind === "CreateStmt") made.add(named(fields.relation));
-      if (kind === "AlterTableStmt" && fields.objtype === "OBJECT_TABLE") {
-        const table = named(fields.relation);
-        // deno-lint-ignore no-explicit-any -- a parse tree
-        for (const { AlterTableCmd: command } of fields.cmds as any[]) {
-          if (made.has(table)) continue;
-          const query = command.subtype === "AT_AlterColumnType"
-            ? ofType(table, command, from, to)
-            : command.subtype === "AT_SetIdentity"
-            ? ofBounds(
-              `pg_get_serial_sequence(${asText(table)}, ${asText(command.name)})`,
-              command.def.List.items,
-              from,
-              `${table}.${quoted(command.name)}`,
-            )
-            : ofCommand(table, command, made);
-          if (query) queries.push(query);
-        }
-      }
-      if (kind === "AlterSeqStmt") {
-        const query = ofBounds(asText(named(fields.sequence)), fields.options, from);
-        if (query) queries.push(query);
-      }
-      if (kind === "IndexStmt" && fields.unique && !made.has(named(fields.relation))) {
-        // deno-lint-ignore no-explicit-any -- a parse tree
-        const columns = (fields.indexParams as any[]).map(({ IndexElem }) => IndexElem.name);
-        if (columns.every(Boolean) && !fields.whereClause) {
-          queries.push(repeated(named(fields.relation), columns.map(quoted), made));
-        }
-      }
-    }
+  keywords: Set<string>,
+): Promise<string[][]> {
+  const earlier: Earlier = {
+    objects: from,
+    keywords,
+    made: new Set(),
+    retyped: new Set(),
+    renamed: new Map(),
+  };
+  const found: string[][] = [];
+  for (const statements of parts) {
+    const queries: (string | undefined)[] = [];
+    for (const statement of statements) queries.push(...await ofStatement(earlier, statement, to));
+    found.push([...new Set(queries.filter((query) => query !== undefined))]);
   }
-  return [...new Set(queries)];
+  return found;
 }
 
-// deno-lint-ignore no-explicit-any -- a parse tree
-function ofCommand(table: string, { subtype, name, def }: any, made: Set<string>) {
-  const fresh = (column: string) => made.has(`${table}.${column}`);
-  switch (subtype) {
-    case "AT_AddColumn": {
-      const column = def.ColumnDef;
-      made.add(`${table}.${quoted(column.colname)}`);
-      // deno-lint-ignore no-explicit-any -- a parse tree
-      const kinds = (column.constraints ?? []).map(({ Constraint }: any) => Constraint.contype);
-      const filled = kinds.some((k: string) => /DEFAULT|IDENTITY|GENERATED/.test(k));
-      const strict = kinds.some((k: string) => /NOTNULL|PRIMARY/.test(k));
-      return strict && !filled ? `select * from ${table}` : undefined;
-    }
-    case "AT_SetNotNull": {
-      const column = quoted(name);
-      return fresh(column)
-        ? `select * from ${table}`
-        : `select * from ${table} where ${column} is null`;
-    }
-    case "AT_AddConstraint":
-      return ofConstraint(table, def.Constraint, made);
-  }
-}
-
-// deno-lint-ignore no-explicit-any -- a parse tree
-function ofConstraint(table: string, constraint: any, made: Set<string>): string | undefined {
-  const { contype, skip_validation, keys, fk_attrs, pk_attrs, pktable, indexname } = constraint;
-  if (skip_validation || indexname) return;
-  // deno-lint-ignore no-explicit-any -- a parse tree
-  const names = (list: any[] = []) => list.map(({ String }) => quoted(String.sval));
-  if (contype === "CONSTR_UNIQUE" || contype === "CONSTR_PRIMARY") {
-    const columns = names(keys);
-    const query = repeated(table, columns, made);
-    return contype === "CONSTR_UNIQUE"
-      ? query
-      : `${query} or ${columns.map((column) => `${column} is null`).join(" or ")}`;
-  }
-  if (contype === "CONSTR_FOREIGN" && pk_attrs && !made.has(named(pktable))) {
-    const [columns, targets] = [names(fk_attrs), names(pk_attrs)];
-    if (columns.some((column) => made.has(`${table}.${column}`))) return;
-    const pairs = columns.map((column, i) => `r.${targets[i]} = t.${column}`).join(" and ");
-    const set = columns.map((column) => `t.${column} is not null`).join(" and ");
-    return `select * from ${table} t where ${set} and not exists (select from ${
-      named(pktable)
-    } r where ${pairs})`;
-  }
-}
-
-/** A sequence, or an identity's, that is beyond a lower bound already. */
-function ofBounds(
-  sequence: string,
-  // deno-lint-ignore no-explicit-any -- a parse tree
-  options: any[],
-  from: CatalogObject[],
-  column?: string,
-): string | undefined {
-  // deno-lint-ignore no-explicit-any -- a parse tree
-  const arg: any = options.find(({ DefElem }) => DefElem.defname === "maxvalue")?.DefElem.arg;
-  const most = arg?.Integer?.ival ?? arg?.Float?.fval;
-  if (most === undefined) return;
-  const object = column ? definitionOf(from, column) : from.find((o) =>
-    o.kind === "sequence" &&
-    [o.name, o.name.replace(/^public\./, "")].some((name) => asText(name) === sequence)
-  )?.ddl;
-  const [, was] = /\bmaxvalue (-?\d+)/.exec(object ?? "") ?? [];
-  if (was && BigInt(was) <= BigInt(most)) return;
-  return `select last from pg_sequence_last_value(${sequence}) last where last > ${most}`;
-}
-
-/** The values that a narrower type does not hold. */
-function ofType(
-  table: string,
-  // deno-lint-ignore no-explicit-any -- a parse tree
-  { name, def }: any,
-  from: CatalogObject[],
+async function ofStatement(
+  earlier: Earlier,
+  statement: string,
   to: CatalogObject[],
-): string | undefined {
-  const column = quoted(name);
-  const before = definitionOf(from, `${table}.${column}`);
-  if (!before) return;
-  const { names, typmods = [] } = def.ColumnDef.typeName;
-  const type: string = names.at(-1).String.sval;
-  const [size, scale = 0] = typmods.map(
-    // deno-lint-ignore no-explicit-any -- a parse tree
-    ({ A_Const }: any) => A_Const?.ival?.ival ?? 0,
+): Promise<(string | undefined)[]> {
+  const queries: (string | undefined)[] = [];
+  for (const { kind, fields, text } of await parseBlock({ text: statement, line: 1 })) {
+    note(earlier, kind, fields);
+    if (kind === "AlterTableStmt") queries.push(...await ofTable(earlier, fields, statement, to));
+    if (kind === "AlterDomainStmt") queries.push(...ofDomain(earlier, fields, text));
+    if (kind === "AlterSeqStmt") {
+      queries.push(ofBounds(earlier, asText(named(earlier, fields.sequence)), fields.options));
+    }
+    if (kind === "IndexStmt" && fields.unique) queries.push(ofIndex(earlier, fields, text));
+  }
+  return queries;
+}
+
+/** What a statement makes, and what it gives another name. */
+// deno-lint-ignore no-explicit-any -- a parse tree
+function note(earlier: Earlier, kind: string, fields: any) {
+  const { made, renamed } = earlier;
+  switch (kind) {
+    case "CreateStmt":
+      made.add(named(earlier, fields.relation));
+      break;
+    case "CreateTableAsStmt":
+      made.add(named(earlier, fields.into.rel));
+      break;
+    case "CreateFunctionStmt":
+      made.add(`${quoted(earlier, fields.funcname.at(-1).String.sval)}()`);
+      break;
+    case "CreateEnumStmt":
+    case "CreateRangeStmt":
+      made.add(`${quoted(earlier, fields.typeName.at(-1).String.sval)}::`);
+      break;
+    case "CreateDomainStmt":
+      made.add(`${quoted(earlier, fields.domainname.at(-1).String.sval)}::`);
+      break;
+    case "CompositeTypeStmt":
+      made.add(`${quoted(earlier, fields.typevar.relname)}::`);
+      break;
+    case "AlterEnumStmt":
+      if (fields.newVal) made.add(asText(fields.newVal));
+      break;
+    case "AlterObjectSchemaStmt":
+    case "RenameStmt": {
+      if (!fields.relation) break;
+      const table = tableOf(earlier, fields.relation);
+      if (fields.renameType === "OBJECT_COLUMN") {
+        const column = columnOf(earlier, table, fields.subname);
+        renamed.set(`${table}.${quoted(earlier, fields.newname)}`, column);
+      } else {
+        const { schemaname = fields.newschema, relname = fields.newname } = fields.newname
+          ? { schemaname: fields.relation.schemaname }
+          : { relname: fields.relation.relname };
+        renamed.set(named(earlier, { schemaname, relname }), table);
+      }
+    }
+  }
+}
+
+async function ofTable(
+  earlier: Earlier,
+  // deno-lint-ignore no-explicit-any -- a parse tree
+  fields: any,
+  text: string,
+  to: CatalogObject[],
+): Promise<(string | undefined)[]> {
+  const { objects, made } = earlier;
+  const table = tableOf(earlier, fields.relation);
+  const known = objects.find(({ kind, name }) =>
+    kind === "table" && (name === table || name === `public.${table}`)
   );
-  const where = (condition: string) => `select * from ${table} where ${condition}`;
-  if (/^(varchar|bpchar)$/.test(type) && size !== undefined) {
-    const [, was] = /^character(?: varying)?\((\d+)\)/.exec(before) ?? [];
-    return was && Number(was) <= size ? undefined : where(`length(${column}::text) > ${size}`);
+  // Nobody looks at the rows of a foreign table.
+  if (fields.objtype !== "OBJECT_TABLE" || made.has(table) || known?.ddl.startsWith("foreign ")) {
+    return [];
   }
-  const bits = { int2: 15, int4: 31, int8: 63 }[type];
-  if (bits) {
-    if (/^(text|character)/.test(before)) return where(`${column} !~ '^\\s*[-+]?\\d+\\s*$'`);
-    const known = /^smallint/.test(before) ? 15 : /^integer/.test(before) ? 31 : 63;
-    const most = (1n << BigInt(bits)) - 1n;
-    return known <= bits && !/^numeric/.test(before)
-      ? undefined
-      : where(`${column} not between ${-most - 1n} and ${most}`);
+  const queries: (string | undefined)[] = [];
+  for (const { AlterTableCmd: command } of fields.cmds) {
+    const { subtype, name, def } = command;
+    switch (subtype) {
+      case "AT_AddColumn":
+        queries.push(ofNewColumn(earlier, table, def.ColumnDef));
+        break;
+      case "AT_SetNotNull": {
+        const column = columnOf(earlier, table, name);
+        const isNew = made.has(`${table}.${column}`);
+        queries.push(`select * from ${table}${isNew ? "" : ` where ${column} is null`}`);
+        break;
+      }
+      case "AT_AddConstraint":
+        queries.push(
+          ofConstraint(earlier, table, def.Constraint, fromByte(text, def.Constraint.location)),
+        );
+        break;
+      case "AT_ValidateConstraint": {
+        const own = `${table}.${quoted(earlier, name)}`;
+        const { ddl } = objects.find((o) =>
+          o.kind === "constraint" && (o.name === own || o.name === `public.${own}`)
+        ) ?? {};
+        if (!ddl || ddl.startsWith("alter ")) {
+          break;
+        }
+        const added = `alter table ${table} add ${ddl.replace(/ not valid$/i, "")}`;
+        const [whole] = await parseBlock({ text: added, line: 1 });
+        const { Constraint } = whole!.fields.cmds[0].AlterTableCmd.def;
+        queries.push(ofConstraint(earlier, table, Constraint, added));
+        break;
+      }
+      case "AT_AlterColumnType":
+        queries.push(ofType(earlier, fields, command, to));
+        break;
+      case "AT_SetIdentity": {
+        const column = `${table}.${columnOf(earlier, table, name)}`;
+        const sequence = `pg_get_serial_sequence(${asText(table)}, ${asText(name)})`;
+        queries.push(ofBounds(earlier, sequence, def.List.items, column));
+      }
+    }
   }
-  if (type === "numeric" && size !== undefined) {
-    const [, was, wasScale = 0] = /^numeric\((\d+),?(\d+)?\)/.exec(before) ?? [];
-    const whole = size - scale;
-    return was && Number(was) - Number(wasScale) <= whole
-      ? undefined
-      : where(`abs(${column}) >= 1e${whole}`);
-  }
-  const labels = labelsOf(to, definitionOf(to, `${table}.${column}`));
-  const known = labelsOf(from, before);
-  if (!labels || known?.every((label) => labels.includes(label))) return;
-  return where(`${column}::text not in (${labels.join(", ")})`);
+  return queries;
 }
 
-/** The labels of the enum that a column is of, as SQL has them. */
-function labelsOf(objects: CatalogObject[], column = ""): string[] | undefined {
-  const type = column.split(" ")[0];
-  const ddl = objects.find((o) => o.kind === "type" && o.name === type)?.ddl;
-  return / as enum \((.*)\)$/s.exec(ddl ?? "")?.[1]?.match(/'(?:[^']|'')*'/g) ?? undefined;
+// deno-lint-ignore no-explicit-any -- a parse tree
+function ofNewColumn({ made, ...rest }: Earlier, table: string, column: any): string | undefined {
+  made.add(`${table}.${quoted({ made, ...rest }, column.colname)}`);
+  // deno-lint-ignore no-explicit-any -- a parse tree
+  const kinds = (column.constraints ?? []).map(({ Constraint }: any) => Constraint.contype);
+  const isFilled = kinds.some((kind: string) => /DEFAULT|IDENTITY|GENERATED/.test(kind));
+  const isStrict = kinds.some((kind: string) => /NOTNULL|PRIMARY/.test(kind));
+  return isStrict && !isFilled ? `select * from ${table}` : undefined;
 }
 
-function definitionOf(objects: CatalogObject[], name: string): string | undefined {
-  return objects.find((o) =>
-    o.kind === "column" && (o.name === name || o.name === `public.${name}`)
-  )
-    ?.ddl;
+/** A text from a place on, as the parser counts. */
+function fromByte(text: string, location: number): string {
+  return new TextDecoder().decode(new TextEncoder().encode(text).subarray(location));
 }
 
-function repeated(table: string, columns: string[], made: Set<string>): string {
-  if (columns.some((column) => made.has(`${table}.${column}`))) return `select * from ${table}`;
-  const list = columns.join(", ");
-  return `select ${list} from ${table} group by ${list} having count(*) > 1`;
-}
-
-function named({ schemaname, relname }: { schemaname?: string; relname: string }): string {
-  return [schemaname, relname].filter((part) => part !== undefined).map((part) => quoted(part!))
-    .join(".");
-}
-
-function quoted(name: string): string {
-  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}
-
-function asText(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
+/** The rows of columns that hold domains. */
+// deno-lint-ignore no-explicit-any -- a parse tree
+function ofDomain(earlier: Earlier, fields: any, text: string): string[] {
+  const [name, schema] = fields.typeName.map(({ String }: { String: { sval: string } }) =>
+    quoted(earlier, String.sval)
+  ).reverse();
+  const type = `${schema ?? "public"}.${name}`;
+  const constraint = fields.def?.Constraint;
+  if (fields.subtype !== "O" && constraint?.contype !== "CONSTR_CHECK") return [];
+  if (constraint?.skip_validation) return [];
+  return earlier.objects.flatMap(({ kind, name, of, ddl }) => {
+    if (kind !== "column" || ddl !== type && !ddl.startsWith(`${type} `)) return [];
+    const table = of!.replace(/^public\./, "");
+    const column = name.slice(of!.length + 1);
+    if (fields.subtype === "O") return `select * from ${table} where ${column} is null`;
+    const check = inParentheses(text, /\bcheck\s*\(/i);
+    const names = new Map([["value", column]]);
+    const asked = expressionOf(earlier, table, check, constraint.raw_expr, names);
+    return asked === undefined ? [] : `select * from ${table} where not (${asked})`;
+  });
 }

@@ -2,7 +2,7 @@ import { format } from "sql-formatter";
 import type { Difference } from "../catalog/catalog.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
-import { asWeWrite, unquoted, withoutPublic } from "../files/sql_text.ts";
+import { asWeWrite, closing, unquoted, withoutPublic, withoutQuotes } from "../files/sql_text.ts";
 
 /** One statement of a draft as our conventions ask, with its semicolon. */
 export function written(statement: string, keywords: Set<string>): string {
@@ -25,8 +25,9 @@ export function written(statement: string, keywords: Set<string>): string {
     case "view":
       return layOut("view", text.replace(/ AS +(?=SELECT|WITH)/, " AS\n"));
     case undefined: {
-      const [, table, clause] = /^alter table (\S+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
-        [];
+      const [, table, clause] =
+        /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
+          [];
       if (clause) return `alter table ${table}\n  add ${brokenConstraint(clause, "  ")};`;
       return layOut("statement", text);
     }
@@ -38,40 +39,18 @@ export function written(statement: string, keywords: Set<string>): string {
   }
 }
 
-/** `((x > 1))` says no more than `(x > 1)`. */
+/**
+ * `check ((x > 1))` says no more than `check (x > 1)`. An index needs both around an expression, a
+ * call around a row, and a body is not ours.
+ */
 function withoutDoubleParentheses(text: string): string {
-  for (let start = text.indexOf("(("); start !== -1; start = text.indexOf("((", start + 1)) {
-    const [outer, inner] = [closing(text, start), closing(text, start + 1)];
-    if (isQuoted(text, start)) continue;
-    if (outer === -1 || outer !== inner + 1) continue;
-    text = text.slice(0, start) + text.slice(start + 1, outer) + text.slice(outer + 1);
-    start--;
-  }
-  return text;
-}
-
-/** Whether a place is inside of a name or a text. */
-function isQuoted(text: string, place: number): boolean {
-  let quote = "";
-  for (const char of text.slice(0, place)) {
-    if (quote) quote = char === quote ? "" : quote;
-    else if (char === "'" || char === '"') quote = char;
-  }
-  return quote !== "";
-}
-
-/** Where the parenthesis that opens at `start` closes. */
-function closing(text: string, start: number): number {
-  let depth = 0, quote = "";
-  for (let i = start; i < text.length; i++) {
-    const char = text[i]!;
-    if (quote) {
-      if (char === quote) quote = "";
-    } else if (char === "'" || char === '"') quote = char;
-    else if (char === "(") depth++;
-    else if (char === ")" && --depth === 0) return i;
-  }
-  return -1;
+  const plain = withoutQuotes(text);
+  const idle = [...plain.matchAll(/(?<=\b(?:check|using|when|where|on|having|always as) )\(\(/gi)]
+    .flatMap(({ index }) => {
+      const [outer, inner] = [closing(plain, index), closing(plain, index + 1)];
+      return outer === inner + 1 ? [index, outer] : [];
+    });
+  return text.split("").filter((_, i) => !idle.includes(i)).join("");
 }
 
 /** What the differences come to, in words: `adds column users.email, drops index todos_idx`. */

@@ -110,3 +110,21 @@ export function addedOptions(ddl: string): string {
     "",
   );
 }
+
+/** What stands in the parentheses that open at the end of what matches first. */
+export function inParentheses(text: string, opening: RegExp): string {
+  const plain = withoutQuotes(text);
+  const found = opening.exec(plain)!;
+  const start = found.index + found[0].length;
+  return text.slice(start, closing(plain, start - 1));
+}
+
+/** Where the parenthesis that opens at `start` closes, in a text without quotes. */
+export function closing(plain: string, start: number): number {
+  let depth = 0;
+  for (let i = start; i < plain.length; i++) {
+    if (plain[i] === "(") depth++;
+    else if (plain[i] === ")" && --depth === 0) return i;
+  }
+  return plain.length;
+}

@@ -21,17 +21,22 @@ function byCategory(
 ): string[] {
   const whole = /^(smallint|integer|bigint|oid)$/.test(base);
   switch (category) {
-    case "N":
-      return [n, 1, 0, ...numbers.flatMap((k) => [k, k + 1, k - 1]), 10, 100, 0.5]
-        .filter((value) => Math.abs(value) < limit(type) && Math.abs(value) < limit(base))
-        .map(String).filter((text) => whole ? /^-?\d+$/.test(text) : !text.includes("e"));
+    case "N": {
+      // More digits than a narrower type keeps.
+      const exact = /^(numeric|real|double precision|money)/.test(base) ? [`${n}.123456789`] : [];
+      return [...exact, n, 1, 0, ...numbers.flatMap((k) => [k, k + 1, k - 1]), 10, 100, 0.5]
+        .map(String)
+        .filter((text) => Math.abs(Number(text)) < Math.min(limit(type), limit(base)))
+        .filter((text) => whole ? /^-?\d+$/.test(text) : !text.includes("e"));
+    }
     case "S":
       return texts(literals, numbers, n);
     case "B":
       return ["true", "false"];
     case "D":
       return [
-        new Date(Date.UTC(2024, 0, 1) + n * 3_600_000).toISOString(),
+        moment(n).replace(":00:00.000", ":34:56.789012"),
+        moment(n),
         ...literals.flatMap(around),
         "infinity",
       ];
@@ -52,6 +57,10 @@ function byCategory(
   }
 }
 
+function moment(n: number): string {
+  return new Date(Date.UTC(2024, 0, 1) + n * 3_600_000).toISOString();
+}
+
 /** Below which a `numeric(precision, scale)` has room. */
 function limit(type: string): number {
   const [, precision, scale = 0] = /^numeric\((\d+)(?:,(-?\d+))?\)/.exec(type) ?? [];
@@ -66,7 +75,7 @@ function byType(base: string, n: number): string[] | undefined {
   if (base === "bytea") return [32, 16, 20, 64, 8, 4].map(bytes);
   if (/^jsonb?$/.test(base)) return ["{}", "[]", '"text"', "1", "true", `{"id": ${n}}`];
   if (base === "xml") return ["<a/>"];
-  if (/^time( |\(|$)/.test(base)) return ["12:00:00", "00:00:00"];
+  if (/^time( |\(|$)/.test(base)) return ["12:34:56.789012", "12:00:00", "00:00:00"];
   if (base === "macaddr") return ["08:00:2b:01:02:03"];
   if (/^bit/.test(base)) return ["1", "10101010"];
   if (base === "tsvector" || base === "tsquery") return ["word"];

@@ -1,10 +1,14 @@
-import { type Database, sql } from "../../postgres/mod.ts";
+import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
+import { quoteName } from "../databases.ts";
 
 /** The values of one column: how many are not null, and a digest of all, in no order. */
 export interface ColumnData {
   table: string;
   column: string;
+  /** The numbers of its database, its table and its own: the same under another name. */
+  id: string;
+  type: string;
   values: number;
   digest: string;
   /** The digests of the single values, where they are few. */
@@ -19,45 +23,70 @@ const few = 100;
 /**
  * What every column of every table holds, but for what PostgreSQL computes: one scan a table, by a
  * statement that stays prepared as long as the table is what it was, for to plan it is most of the
- * work. `db` must be a session.
+ * work. A column that was of another type in `held` is read as one of that type: what comes back the
+ * same is not lost. `db` must be a session.
  */
-export async function readData(db: Database): Promise<ColumnData[]> {
+export async function readData(db: Database, held: ColumnData[] = []): Promise<ColumnData[]> {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
+  const types = JSON.stringify(Object.fromEntries(held.map(({ id, type }) => [id, type])));
+  await db.query(sql`select set_config('migrate.types', ${types}, false)`);
   await db.script(`
     do $held$
     declare
+      types constant jsonb = current_setting('migrate.types');
       scan text;
+      uncast text;
       prepared text;
       part json;
       parts json[] = '{}';
     begin
-      for scan in
-        select format('select json_agg(json_build_object(''table'', %L, ''column'', "column", ''values'', "values", '
-            '''digest'', digest, ''each'', "each", ''root'', %L::text)) from (select %s from (select %s from %s t) h) s '
-            'cross join lateral (values %s) v ("column", "values", digest, "each")',
-          c.oid::regclass::text,
-          case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
-          -- A sum does not know an order, and is cheaper than to sort.
-          string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
-            'case when count(*) <= ${few} then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
-            'as e%1$s', a.attnum), ', '),
-          string_agg(format('hashtextextended(t.%I::text collate "C", 0) as h%s', a.attname, a.attnum), ', '),
-          case c.relkind when 'r' then 'only ' else '' end || c.oid::regclass,
-          string_agg(format('(%L, n%2$s, d%2$s, e%2$s)', a.attname, a.attnum), ', '))
-        from pg_class c
-        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-          and a.attgenerated = ''
-        where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
-          and c.oid >= 16384 and c.relname not in (${internal})
-          and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
-        -- A select has at most 1,664 columns, and a column of the table takes three.
-        group by c.oid, a.attnum / 500
+      for scan, uncast in
+        select format(frame, hashes), format(frame, "uncast hashes")
+        from (
+          select format('select json_agg(json_build_object(''table'', %L, ''column'', "column", ''id'', id, '
+              '''type'', type, ''values'', "values", ''digest'', digest, ''each'', "each", ''root'', %L::text)) '
+              'from (select %s from (select %%s from %s t) h) s '
+              'cross join lateral (values %s) v ("column", id, type, "values", digest, "each")',
+              c.oid::regclass::text,
+              case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
+              -- A sum does not know an order, and is cheaper than to sort.
+              string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
+                'case when count(*) <= ${few} then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
+                'as e%1$s', attnum), ', '),
+              case c.relkind when 'r' then 'only ' else '' end || c.oid::regclass,
+              string_agg(format('(%L, %L, %L, n%4$s, d%4$s, e%4$s)', attname, a.id, type, attnum), ', ')) as frame,
+            string_agg(format('hashtextextended(t.%I%s::text collate "C", 0) as h%s', attname,
+              '::' || nullif(types ->> a.id, type), attnum), ', ') as hashes,
+            string_agg(format('hashtextextended(t.%I::text collate "C", 0) as h%s', attname, attnum), ', ')
+              as "uncast hashes"
+          from pg_class c
+          join (
+            select attrelid, attname, attnum, format_type(atttypid, atttypmod) as type, concat_ws('.',
+              (select oid from pg_database where datname = current_database()), attrelid, attnum) as id
+            from pg_attribute
+            where attnum > 0 and not attisdropped and attgenerated = ''
+          ) a on a.attrelid = c.oid
+          where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
+            and c.oid >= 16384 and c.relname not in (${internal})
+            and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+          -- A select has at most 1,664 columns, and a column of the table takes three.
+          group by c.oid, attnum / 500
+        ) scans
       loop
-        prepared = 'held_' || md5(scan);
-        if not exists (select from pg_prepared_statements where name = prepared) then
-          execute format('prepare %I as %s', prepared, scan);
-        end if;
-        execute format('execute %I', prepared) into part;
+        loop
+          prepared = 'held_' || md5(scan);
+          begin
+            if not exists (select from pg_prepared_statements where name = prepared) then
+              execute format('prepare %I as %s', prepared, scan);
+            end if;
+            execute format('execute %I', prepared) into part;
+            exit;
+          exception when others then
+            -- What cannot be of the old type is not what it was.
+            if scan = uncast then raise; end if;
+            scan = uncast;
+          end;
+        end loop;
         parts = parts || part;
       end loop;
       perform set_config('migrate.held', array_to_json(parts)::text, false);
@@ -73,7 +102,10 @@ function byName(a: ColumnData, b: ColumnData): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** Takes every row out of every table, and lets sequences begin anew. */
+/**
+ * Takes every row out of every table, past their triggers where the role may do that, and lets
+ * sequences begin anew.
+ */
 export async function emptyTables(db: Database) {
   const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
   await db.script(`
@@ -81,8 +113,13 @@ export async function emptyTables(db: Database) {
     declare
       tables text;
     begin
+      begin
+        perform set_config('session_replication_role', 'replica', true);
+      exception when insufficient_privilege then
+      end;
       select string_agg(c.oid::regclass::text, ', ') into tables from pg_class c
       where c.relkind = 'r' and c.oid >= 16384 and c.relname not in (${internal})
+        and pg_relation_size(c.oid) > 0
         and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)';
       if tables is not null then execute 'truncate ' || tables || ' cascade'; end if;
       perform setval(seqrelid, seqstart, false) from pg_sequence where seqrelid >= 16384;
@@ -97,6 +134,8 @@ export async function emptyTables(db: Database) {
 export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const key = ({ table, column }: ColumnData) => `${table}.${column}`;
   const now = new Map(after.map((data) => [key(data), data]));
+  const byId = new Map(after.map((data) => [data.id, data]));
+  const relation = ({ id }: ColumnData) => id.replace(/\.\d+$/, "");
   const known = new Set(before.map(key));
   const arrived = after.filter((data) => !known.has(key(data)));
   const roots = new Set(before.map(({ root }) => root));
@@ -107,16 +146,18 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
     if (roots.has(data.table)) continue;
     const whole = `${data.root}.${data.column}`;
     if (data.root && now.get(whole)?.digest === held.get(whole)?.digest) continue;
-    const same = now.get(key(data));
-    if (same?.digest === data.digest || same && data.values === 0) continue;
+    const same = byId.get(data.id) ?? now.get(key(data));
+    const anew = same !== undefined && same.id !== data.id && relation(same) === relation(data);
+    // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.
+    const nothing = data.values === 0;
+    if (same && (nothing ? !anew : same.digest === data.digest)) continue;
     // Rows that came are no loss.
     if (same && same.values > data.values && isIn(data.each, same.each)) continue;
-    // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.
-    if (data.values > 0 && arrived.some(({ digest }) => digest === data.digest)) continue;
+    if (!nothing && arrived.some(({ digest }) => digest === data.digest)) continue;
     lost.push(
       same
         ? `values of ${key(data)}`
-        : after.some(({ table }) => table === data.table)
+        : after.some((other) => relation(other) === relation(data) || other.table === data.table)
         ? `column ${key(data)}`
         : `table ${data.table}`,
     );
@@ -132,4 +173,64 @@ function isIn(before: string[] | null, after: string[] | null): boolean {
     const at = left.indexOf(value);
     return at !== -1 && left.splice(at, 1).length === 1;
   });
+}
+
+/** Whether a column has another type than it had. */
+export function isRetyped(before: ColumnData[], after: ColumnData[]): boolean {
+  const types = new Map(before.map(({ id, type }) => [id, type]));
+  return after.some(({ id, type }) => (types.get(id) ?? type) !== type);
+}
+
+/** The single values of all columns, by their ids. */
+export type Values = Map<string, string[]>;
+
+export async function readValues(db: Database): Promise<Values> {
+  const data = await readData(db);
+  const values: Values = new Map(data.map(({ id }) => [id, []]));
+  for (const table of new Set(data.map(({ table }) => table))) {
+    const columns = data.filter((column) => column.table === table);
+    const texts = columns.map(({ column }) => `${quoteName(column)}::text`).join(", ");
+    const rows = await db.query<{ row: string }>(
+      verbatim(`select array_to_json(array[${texts}])::text as row from only ${table}`),
+    );
+    for (const { row } of rows) {
+      for (const [i, value] of (JSON.parse(row) as (string | null)[]).entries()) {
+        if (value !== null) values.get(columns[i]!.id)!.push(value);
+      }
+    }
+  }
+  return values;
+}
+
+/**
+ * The columns of which a value would not survive the type that they have got, as lostData() tells
+ * them. A value that the type refuses is no such one.
+ */
+export async function alteredValues(
+  db: Database,
+  held: ColumnData[],
+  values: Values,
+): Promise<string[]> {
+  const types = new Map((await readData(db)).map(({ id, type }) => [id, type]));
+  const altered: string[] = [];
+  for (const { id, table, column, type } of held) {
+    const now = types.get(id);
+    // A cast cuts off what is too long for one of these, and an assignment refuses it.
+    if (!now || now === type || /^(character|bit)/.test(now)) continue;
+    const texts = JSON.stringify(values.get(id) ?? []);
+    const cast = verbatim(`select v::${type}::${now}::${type}::text = v as same
+      from json_array_elements_text('${texts.replaceAll("'", "''")}') v`);
+    try {
+      const rows = await db.query<{ same: boolean }>(cast);
+      if (rows.some(({ same }) => !same)) altered.push(`values of ${table}.${column}`);
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+    }
+  }
+  return altered;
+}
+
+/** A text of catalog names as a statement. */
+function verbatim(text: string) {
+  return sql(Object.assign([text], { raw: [text] }));
 }

@@ -101,7 +101,7 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
         (select json_agg(name) from names where attrelid = conrelid and attnum = any(conkey)) as columns
       from pg_constraint where contype::text = 'c' and conrelid <> 0 and conkey is not null
       union all
-      select a.attrelid, regexp_replace(pg_get_expr(conbin, 0), '\mVALUE\M', quote_ident(a.attname), 'g'),
+      select a.attrelid, regexp_replace(pg_get_expr(conbin, 0), '\\mVALUE\\M', quote_ident(a.attname), 'g'),
         json_build_array(quote_ident(a.attname))
       from pg_attribute a join pg_constraint k on k.contypid = a.atttypid and k.contype::text = 'c'
       where k.conbin is not null and a.attnum > 0 and not a.attisdropped

@@ -1,5 +1,5 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
-import { type ColumnData, emptyTables, lostData, readData } from "./data.ts";
+import { type ColumnData, emptyTables, isRetyped, lostData, readData } from "./data.ts";
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
@@ -108,7 +108,7 @@ async function proveOne(
     await fill();
     held = await readData(db);
     result.findings.push(...risks(migration, await passing("up", () => probe(db, migration))));
-    const built = await readData(db);
+    const built = await readData(db, held);
     const lost = lostData(held, built);
     result.findings.push(...await behind(db, migration, "up"));
     if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
@@ -127,11 +127,12 @@ async function proveOne(
     if (await isEmpty(down)) return;
     const tried = rows.counter.value;
     await fill();
-    held = rows.counter.value === tried ? built : await readData(db);
+    const isAsRead = rows.counter.value === tried && !isRetyped(held, built);
+    held = isAsRead ? built : await readData(db);
     rule = "down-fails-with-rows";
     remedy = "its down fails with rows in the tables: say what becomes of them";
     await passing("down", () => replay(db, migration, "down"));
-    const gone = lostData(held, await readData(db));
+    const gone = lostData(held, await readData(db, held));
     result.findings.push(...await behind(db, migration, "down"));
     if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
       result.findings.push({

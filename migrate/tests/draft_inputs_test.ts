@@ -1,24 +1,6 @@
-import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { createFolder, migration, runDb } from "../../tests/support/command.ts";
-
-/** Runs `diff` between two schemas. */
-async function difference(before: string, after: string, ...options: string[]) {
-  await using folder = await createFolder({});
-  await folder.write("before.sql", before);
-  await folder.write("after.sql", after);
-  const outcome = await runDb([
-    "diff",
-    "change",
-    "--from",
-    `${folder.path}/before.sql`,
-    "--to",
-    `${folder.path}/after.sql`,
-    "--stdout",
-    ...options,
-  ], { folder: folder.path });
-  assertNotMatch(outcome.stderr, /\n {4}at |Uncaught/, "no stack trace");
-  return outcome;
-}
+import { difference } from "./support.ts";
 
 const types: [string, string, string][] = [
   ["domain", "create domain q as int;", "create domain q as bigint;"],
@@ -60,19 +42,6 @@ Deno.test("diff: a check on a varchar, or one with several conditions, is no dif
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /alter table t add column x integer;/);
   assertNotMatch(stdout, /constraint/);
-});
-
-Deno.test("diff: what a column may be null, or unique, is written with the query for the rows that stop it", async () => {
-  const { code, stdout, stderr } = await difference(
-    "create table t (id int primary key, name text not null, mail text);",
-    "create table t (id int primary key, name text, mail text unique);",
-  );
-  assertEquals(code, 0, stderr);
-  assertMatch(stdout, /^-- up stops at rows that this finds: select mail from t group by mail/m);
-  assertMatch(
-    stdout,
-    /^-- down stops at rows that this finds: select \* from t where name is null$/m,
-  );
 });
 
 Deno.test("diff: an enum takes the place of another one under a default, by the labels", async () => {
@@ -166,6 +135,17 @@ Deno.test("diff: of a draft that is not done nothing is promised", async () => {
   assertNotMatch(stdout, /^-- (lock|down loses)/m);
 });
 
+Deno.test("diff: a text in which dbmate would see a directive is refused by name, and nothing is written", async () => {
+  const table = "create table t (a int);";
+  const { code, stdout, stderr } = await difference(
+    table,
+    `${table} comment on table t is 'up\n-- migrate:down\ndown';`,
+  );
+  assertEquals(code, 1);
+  assertMatch(stderr, /dbmate would misread the file: .*\n.*--hint <file>/);
+  assertMatch(stdout, /^-- NOT DONE: dbmate would misread/);
+});
+
 Deno.test("diff: dbmate's own schema.sql, which pg_dump writes, is a side like another", async () => {
   const dump = `\\restrict abc
 SET client_encoding = 'UTF8';
@@ -244,22 +224,4 @@ Deno.test("diff: a subscription is seen and refused by name, for its connection 
     assertMatch(stderr, /connection of the subscription "su" may hold a password.*--hint <file>/s);
     assertNotMatch(stderr, /geheim/);
   }
-});
-
-Deno.test("diff: a lower bound of a sequence is written with the query for one that is beyond it", async () => {
-  const { code, stdout, stderr } = await difference(
-    "create table t (id int generated always as identity (maxvalue 5)); create sequence s maxvalue 7;",
-    "create table t (id int generated always as identity); create sequence s;",
-  );
-  assertEquals(code, 0, stderr);
-  // A line of the header is broken where it is long.
-  const header = stdout.replaceAll(/\n-- (?!up|down)/g, " ");
-  const query = "select last from pg_sequence_last_value";
-  for (const [sequence, most] of [["'s'", 7], ["pg_get_serial_sequence('t', 'id')", 5]]) {
-    assertStringIncludes(
-      header,
-      `-- down stops at rows that this finds: ${query}(${sequence}) last where last > ${most}\n`,
-    );
-  }
-  assertNotMatch(stdout, /up stops/);
 });

@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { assertNotMatch } from "@std/assert";
 import { removeFolder } from "../../tests/support/folder.ts";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
-import { dbFlag, type Outcome, outcome } from "../../tests/support/command.ts";
+import { createFolder, dbFlag, type Outcome, outcome, runDb } from "../../tests/support/command.ts";
 import { root } from "../../tests/support/root.ts";
 import { runDbmate } from "../../tests/support/command.ts";
 import type { Config } from "../config.ts";
@@ -64,4 +65,27 @@ export function named(settings: DatabaseSettings): Record<string, string> {
 /** The lines of findings and warnings, without the sum. */
 export function findings({ stderr }: Outcome): string[] {
   return stderr.trim().split("\n").filter((line) => / \[[\w-]+\]; /.test(line));
+}
+
+/** Runs `diff` between two schemas. */
+export async function difference(
+  before: string,
+  after: string,
+  ...options: string[]
+): Promise<Outcome> {
+  await using folder = await createFolder({});
+  await folder.write("before.sql", before);
+  await folder.write("after.sql", after);
+  const outcome = await runDb([
+    "diff",
+    "change",
+    "--from",
+    `${folder.path}/before.sql`,
+    "--to",
+    `${folder.path}/after.sql`,
+    "--stdout",
+    ...options,
+  ], { folder: folder.path });
+  assertNotMatch(outcome.stderr, /\n {4}at |Uncaught/, "no stack trace");
+  return outcome;
 }
