@@ -58,24 +58,25 @@ the file, or for all files in the configuration.`,
     for (const finding of sorted(errors)) say(formatFinding(finding));
     const seconds = `(${((performance.now() - started) / 1000).toFixed(1)} s)`;
     const files = counted(judged.length, "migration");
+    const built = history.length === 1
+      ? "one up to the baseline is built, not judged"
+      : `${history.length} up to the baseline are built, not judged`;
     const beside = [
-      ...history.length > 0
-        ? [
-          history.length === 1
-            ? "one up to the baseline is built, not judged"
-            : `${history.length} up to the baseline are built, not judged`,
-        ]
-        : [],
+      ...history.length > 0 ? [built] : [],
       ...warnings.length > 0 ? [counted(warnings.length, "warning")] : [],
     ].map((words) => `, ${words}`).join("");
     if (errors.length > 0) {
-      say(`${counted(errors.length, "finding")} in ${files}${beside} ${seconds}`);
+      const place = judged.length > 0 ? ` in ${files}` : "";
+      say(`${counted(errors.length, "finding")}${place}${beside} ${seconds}`);
       if (project.config.baseline === undefined && project.config.profile !== "strict") {
         say(`what is applied already is accepted by \`${project.command} adopt\``);
       }
       return exit.found;
     }
-    say(`${files} ${judged.length === 1 ? "is" : "are"} valid${beside} ${seconds}`);
+    const valid = judged.length === 0
+      ? "no migration to judge"
+      : `${files} ${judged.length === 1 ? "is" : "are"} valid`;
+    say(`${valid}${beside} ${seconds}`);
     return exit.done;
   },
 };

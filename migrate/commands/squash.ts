@@ -9,6 +9,7 @@ import { lostData, readData } from "../proof/data.ts";
 import { counted, formatFinding } from "../finding.ts";
 import { type Migration, migrationsDir, parse, shownPath } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
+import { versionOf } from "../files/baseline.ts";
 import { checkForm } from "../files/form.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
@@ -17,7 +18,7 @@ import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "squash",
-  usage: "<version>",
+  usage: "<version | head>",
   description: `\
 Writes one baseline in place of all migrations up to a version, and removes them, only if it is
 proven that the baseline and what comes after it build the same schema. The baseline has the number
@@ -28,20 +29,11 @@ everywhere first. Rows that the old ones put in are carried over.`,
   options: {},
   async run({ positionals, print, progress }) {
     const migrations = await readValidMigrations();
-    const found = migrations.filter(({ version }) => version.startsWith(positionals[0]!));
-    if (found.length !== 1) {
-      throw new Failure(
-        `${positionals[0]} is ${
-          found.length === 0 ? "no version" : "the start of several"
-        } here: ` +
-          `\`${project.command} status\` lists them`,
-        exit.usage,
-      );
-    }
-    const old = migrations.slice(0, migrations.indexOf(found[0]!) + 1);
+    const wanted = versionOf(positionals[0]!, migrations);
+    const old = migrations.filter(({ version }) => version <= wanted);
     const later = migrations.slice(old.length);
     if (old.length < 2) {
-      throw new Failure(`${found[0]!.version} is the first: nothing to squash`, exit.usage);
+      throw new Failure(`${wanted} is the first: nothing to squash`, exit.usage);
     }
     progress("building both histories on a scratch server");
     await using scratch = await openScratch({ migrations });
