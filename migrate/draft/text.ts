@@ -3,10 +3,12 @@ import type { Difference } from "../catalog/catalog.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
 import { asWeWrite, unquoted, withoutPublic } from "../files/sql_text.ts";
+import { homeSchema } from "../project.ts";
 
 /** One statement of a draft as our conventions ask, with its semicolon. */
 export function written(statement: string, keywords: Set<string>): string {
-  const text = withoutPublic(withoutDoubleParentheses(unquoted(statement.trim(), keywords)));
+  const qualified = withoutDoubleParentheses(unquoted(statement.trim(), keywords));
+  const text = homeSchema() === "public" ? withoutPublic(qualified) : qualified;
   const [, kind] =
     /^create (?:or replace )?(?:unique |constraint |materialized |unlogged |event )*(\w+)/i.exec(
       text,

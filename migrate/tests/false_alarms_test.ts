@@ -10,8 +10,12 @@ const innocent: Record<string, string> = {
     "revoke select on schema_migrations from public;",
   ),
   "02_make_role.sql": migration(
-    "create role guard_test_reader nologin;",
-    "drop role guard_test_reader;",
+    "create role guard_test_reader nologin;\n" +
+      "do $$ begin\n  if not exists (select from pg_roles where rolname = 'guard_test_passer') then\n" +
+      "    create role guard_test_passer bypassrls;\n  end if;\n" +
+      "  assert (select rolbypassrls from pg_roles where rolname = 'guard_test_passer');\nend $$;\n" +
+      "grant guard_test_reader to guard_test_passer;",
+    "drop role guard_test_reader, guard_test_passer;",
   ),
   "03_grant_to_role_of_server.sql": migration(
     "create table kind (id int primary key, name text not null);\n" +
