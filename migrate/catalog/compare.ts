@@ -1,4 +1,4 @@
-import { listedNames } from "../files/sql_text.ts";
+import { lastName, listedNames } from "../files/sql_text.ts";
 import type { CatalogObject } from "./definitions.ts";
 import type { CatalogRow } from "./rows.ts";
 
@@ -157,6 +157,10 @@ function covers(
     if (name.startsWith(`${n}.`) || of === n) return true;
   }
   if (kind === "index" && of === n) return true;
+  // A key comes and goes with the index that has its name.
+  if (kind === "constraint" && isOneSided(difference) && of === difference.of) {
+    if (lastName(name) === lastName(n)) return true;
+  }
   if (kind === "publication" && name.endsWith(` in publication ${n}`)) return true;
   const owned = (expected ?? found)!.values["owned by"];
   return owned === n;

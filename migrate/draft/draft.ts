@@ -3,8 +3,9 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Catalog, readCatalog } from "../catalog/catalog.ts";
 import { compareRows } from "../catalog/compare.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
+import { equalInMeaning } from "../catalog/normalize.ts";
 import { readRows } from "../catalog/rows.ts";
-import { difference, type Facts, readFacts } from "./delta.ts";
+import { difference, type Facts, inWordsOf, readFacts } from "./delta.ts";
 import { written } from "./text.ts";
 import {
   corrected,
@@ -163,7 +164,8 @@ async function between(db: Database, from: State, to: State) {
   const [row] = await db.query<{ role: string }>(sql`select current_user as role`);
   from.facts ??= await readFacts(db);
   to.facts ??= await withSession(to.settings, readFacts);
-  const raw = await difference(db, from.facts, to.facts);
+  const same = await equalInMeaning(db, from.catalog.rows, to.catalog.rows);
+  const raw = await difference(db, from.facts, inWordsOf(from.facts, to.facts, same));
   const [a, b] = [from.catalog.definitions, to.catalog.definitions];
   const kept = withKeptRows(withoutReplacedColumns(withoutReplacedTables(raw, a, b), a, b), a, b);
   return corrected(kept, from.catalog, to.catalog, row!.role);

@@ -78,7 +78,10 @@ function closing(text: string, start: number): number {
 
 /** What the differences come to, in words: `adds column users.email, drops index todos_idx`. */
 export function inWords(differences: Difference[]): string {
-  const shown = differences.filter(({ kind }) => kind !== "column order").map((difference) => {
+  const told = differences.filter(({ kind }) => kind !== "column order");
+  // What only a catalog's name tells follows from something that has a name of its own, if there is any.
+  const known = told.filter(({ kind }) => !kind.startsWith("pg_"));
+  const shown = (known.length > 0 ? known : told).map((difference) => {
     const { kind, name, expected, found } = difference;
     const verb = expected === undefined ? "adds" : found === undefined ? "drops" : "changes";
     return `${verb} ${kind} ${name.replaceAll("public.", "")}`;

@@ -225,8 +225,8 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; t
   await using project = await createForeign({
     "1_create.sql": migration(
       'create table hard (id int not null check (id * 2 = 7));\ncreate schema "b-c";\n' +
-        "create table harder (id int not null check (id * 2 = 7));",
-      'drop table harder;\ndrop schema "b-c";\ndrop table hard;',
+        "create table harder (id int not null check (id * 2 = 7));\ncreate table public.plain (id int);",
+      'drop table public.plain;\ndrop table harder;\ndrop schema "b-c";\ndrop table hard;',
     ),
     "2_more.sql": migration("alter table hard add b text;", "drop table nowhere;"),
     "3_more.sql": migration("alter table hard add c text;", "alter table hard drop column c;"),
@@ -237,7 +237,7 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; t
       "CREATE TABLE app.schema_migrations (version character varying(128) primary key);\n" +
       "CREATE TABLE app.hard (id integer not null, b text, c text,\n" +
       "  CONSTRAINT hard_id_check CHECK (id * 2 = 7));\n" +
-      "CREATE TABLE app.harder (id integer not null,\n" +
+      "CREATE TABLE public.plain (id integer);\nCREATE TABLE app.harder (id integer not null,\n" +
       "  CONSTRAINT harder_id_check CHECK (id * 2 = 7));\n",
   );
   const url = "postgres://nobody@localhost/none?search_path=app,%22b-c%22";
@@ -245,6 +245,9 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; t
   assertMatch(stderr, /2_more\.sql:5: down fails: .*nowhere.*\none finding in 3 migrations/);
   assertEquals(stderr.match(/^note: .*/gm)?.length, 1, stderr);
   assertMatch(stderr, /^note: no row could be made for hard, harder \(.*\): proven with them /m);
+  const schema = await project.run(["schema"], { DATABASE_URL: url });
+  assertEquals(schema.code, 0, schema.stderr);
+  assertMatch(await project.read("db/schema.sql"), /create table public\.plain \(/);
 });
 
 Deno.test("diff: roles that a migration makes or names stand in both sides, whichever comes first", async () => {
