@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { writeProjectFile } from "../../embedded/account.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
@@ -7,7 +7,7 @@ import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { lostData, readData } from "../proof/data.ts";
 import { counted, formatFinding } from "../finding.ts";
-import { type Migration, migrationsDir, parse, shownPath } from "../files/migrations.ts";
+import { type Migration, parse } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
 import { versionOf } from "../files/baseline.ts";
 import { checkForm } from "../files/form.ts";
@@ -50,10 +50,12 @@ everywhere first. Rows that the old ones put in are carried over.`,
       }
       await build(after, [baseline]).catch((error) => {
         if (!(error instanceof ReplayFailure)) throw error;
+        const prepared = project.config.prepare
+          ? ", which what `prepare` makes would be in as well"
+          : "";
         throw new Failure(
-          `the baseline in their place would not run: ${error.words}; nothing was changed:\n${
-            lineOf(baseline, error.line)
-          }`,
+          `the baseline in their place${prepared} would not run: ${error.words}; nothing was ` +
+            `changed:\n${lineOf(baseline, error.line)}`,
         );
       });
       const lost = lostData(held, await readData(after));
@@ -67,11 +69,13 @@ everywhere first. Rows that the old ones put in are carried over.`,
       await build(before, later);
       await build(after, later);
       await refuseDifference(before, after, "the baseline with what comes after it");
-      const path = join(migrationsDir(), baseline.file);
-      await writeProjectFile(`${path}.new`, baseline.text);
-      for (const { file } of old) await Deno.remove(join(migrationsDir(), file));
-      await Deno.rename(`${path}.new`, path);
-      print(shownPath(path));
+      // In the folder of the last one: there may be several.
+      const path = resolve(project.root, baseline.path);
+      await writeProjectFile(path, baseline.text);
+      for (const file of old.map((migration) => resolve(project.root, migration.path))) {
+        if (file !== path) await Deno.remove(file);
+      }
+      print(baseline.path);
       return exit.done;
     } finally {
       await before.close();
@@ -102,7 +106,7 @@ ${statements}
 -- migrate:down
 do $$ begin raise exception 'irreversible: before the baseline there is nothing'; end $$;
 `;
-  const path = join(dirname(join(project.root, last.path)), `${last.version}_baseline.sql`);
+  const path = resolve(project.root, dirname(last.path), `${last.version}_baseline.sql`);
   const { migration, findings } = parse(path, new TextEncoder().encode(text));
   if (!migration) throw new Failure(findings.map(formatFinding).join("\n"));
   return migration;
