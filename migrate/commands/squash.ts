@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { writeProjectFile } from "../../embedded/account.ts";
-import { connect, type Database } from "../../postgres/mod.ts";
+import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import { type Command, exit, Failure } from "../command.ts";
@@ -43,7 +43,8 @@ everywhere first. Rows that the old ones put in are carried over.`,
       await build(before, old);
       const held = await readData(before);
       const rows = await rowsText(before);
-      const baseline = asBaseline(old, await schemaText(before), rows);
+      const schema = onSchemas(await schemaText(before), await schemasOf(after));
+      const baseline = asBaseline(old, schema, rows);
       const form = await checkForm(baseline);
       if (form.length > 0) {
         throw new Failure(`nothing was changed:\n${form.map(formatFinding).join("\n")}`);
@@ -83,6 +84,21 @@ everywhere first. Rows that the old ones put in are carried over.`,
     }
   },
 };
+
+async function schemasOf(db: Database): Promise<string[]> {
+  const rows = await db.query<{ name: string }>(
+    sql`select quote_ident(nspname) as name from pg_namespace where oid >= 16384`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** The schema's text for a database that has some schemas before the first migration: dbmate's own. */
+function onSchemas(text: string, there: string[]): string {
+  return text.replace(
+    /^create schema (?=("(?:[^"]|"")+"|\w+))/gm,
+    (words, name: string) => there.includes(name) ? `${words}if not exists ` : words,
+  );
+}
 
 /** A line of a migration that nobody can look up. */
 function lineOf({ text }: Migration, line: number): string {

@@ -7,7 +7,7 @@ import { compareNormalized } from "../catalog/normalize.ts";
 import { counted, type Finding } from "../finding.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import type { Rule } from "../rules.ts";
-import { build, replay, ReplayFailure } from "./replay.ts";
+import { build, replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import type { Stage } from "./stage.ts";
 
 /**
@@ -59,7 +59,10 @@ export async function roundTrip(
       const unproven = rest > 0
         ? `; nothing after it is proven, ${counted(rest, "migration")}`
         : "";
-      findings.push(failed(migration, error, "up-fails", `correct it${unproven}`));
+      // The rows are those that migrations put in.
+      const ofRows = error instanceof ReplayFailure && stopsAtRows(error.cause);
+      const remedy = ofRows ? "give the rows what they need first" : "correct it";
+      findings.push(failed(migration, error, "up-fails", `${remedy}${unproven}`));
       return findings;
     }
     const built = await readRows(stage.db);
