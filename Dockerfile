@@ -19,7 +19,8 @@ RUN deno remove openapi-fetch \
   && find . -type f -regex '.*\.\([cm]?ts\|map\|md\)' -delete \
   && chmod -R go-w . \
   && cd /app \
-  && deno run --cached-only --frozen --allow-all migrate/main.ts up --help > /dev/null \
+  && deno run --v8-flags=--liftoff-only --cached-only --frozen --allow-all migrate/main.ts \
+    up --help > /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read permissions.ts 2> /dev/null \
   && ! deno run --cached-only --frozen --allow-env --allow-read main.ts 2> /dev/null \
   && cd $DENO_DIR \

@@ -10,9 +10,9 @@ trap 'exit 143' TERM INT
 # gets exactly the permissions that this one prints.
 permissions=$(deno run --cached-only --frozen --no-prompt --allow-env --allow-read permissions.ts)
 
-deno run --cached-only --frozen --no-prompt --allow-net --allow-env \
-  --allow-read --allow-write="${TMPDIR:-/tmp}" --allow-run="$DBMATE_BIN" \
-  migrate/main.ts up --wait &
+deno run --v8-flags=--liftoff-only --cached-only --frozen --no-prompt \
+  --allow-net --allow-env --allow-read --allow-write="${TMPDIR:-/tmp}" \
+  --allow-run="$DBMATE_BIN" migrate/main.ts up --wait &
 migration=$!
 stopped=
 trap 'stopped=1; kill -TERM "$migration" 2>/dev/null || true' TERM INT

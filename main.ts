@@ -23,7 +23,7 @@ if (settings.devKey) {
 const { database, host, port, poolSize, deadlineMs, drainMs } = settings;
 const log = lineWriter(Deno.stdout);
 const warn = (msg: string) => log.write(JSON.stringify({ level: "error", msg }));
-const connected = connect(database, { size: poolSize, deadline: deadlineMs, warn });
+const connected = connect(database, { size: poolSize, deadlineMs, warn });
 const telemetry = Deno.env.get("OTEL_DENO") === "true";
 const db = telemetry ? observed(connected, "primary") : connected;
 const replica = settings.replica &&

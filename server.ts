@@ -157,7 +157,7 @@ class OwnServer implements Server {
     for (const one of this.#connections) {
       if (one.inFlight > 0) {
         if (now - one.since > watchAfterMs) one.watch();
-      } else if (now - one.since > one.idleLimit) one.close();
+      } else if (now - one.since > one.idleLimitMs) one.close();
     }
     if (this.#connections.size < this.#bound / 2) this.#bound = mostConnections;
   }
@@ -188,7 +188,7 @@ class Connection implements Peer {
   hadRequest = false;
   /** When it did something last. */
   since = now;
-  idleLimit: number = idleMs.firstRequest;
+  idleLimitMs: number = idleMs.firstRequest;
   #request?: Request;
   #watched?: Request;
   /** There are more pieces of a long answer. */
@@ -224,7 +224,7 @@ class Connection implements Peer {
     this.#request = undefined;
     this.since = now;
     const closes = response.status >= 400 && response.headers.get("connection") === "close";
-    this.idleLimit = closes ? idleMs.close : idleMs.nextRequest;
+    this.idleLimitMs = closes ? idleMs.close : idleMs.nextRequest;
     // After this answer has been handed over: an earlier end would take the request's body away.
     if (this.#draining) setTimeout(() => this.drain(), 0);
   }
@@ -232,7 +232,7 @@ class Connection implements Peer {
   pieceRead(last: boolean) {
     this.since = now;
     this.#unread = !last;
-    this.idleLimit = last ? idleMs.nextRequest : idleMs.piece;
+    this.idleLimitMs = last ? idleMs.nextRequest : idleMs.piece;
   }
 
   /** From now on leave() is called when the peer hangs up. */

@@ -77,7 +77,7 @@ async function fill({ nodes }: Layout) {
     `select setval('todos_id_seq', ${users * todos})`,
     "vacuum analyze",
   ];
-  const db = connect(settings, { size: 1, deadline: 600_000 });
+  const db = connect(settings, { size: 1, deadlineMs: 600_000 });
   for (const statement of statements) await db.script(statement);
   await db.close();
 }

@@ -42,7 +42,7 @@ export async function createBench(todos: number): Promise<Bench> {
   const embedded = named ? undefined : await startEmbedded({ owner: "deno task bench" });
   const { settings = embedded?.settings, faults } = readDatabaseSettings(env);
   if (!settings) throw new Error(faults.join("\n"));
-  const db = connect(settings, { size: 1, deadline: 3_600_000 });
+  const db = connect(settings, { size: 1, deadlineMs: 3_600_000 });
   await migrate(settings);
   const others = await db.query(sql`select from users where email <> ${email} limit 1`);
   if (others.length > 0) {

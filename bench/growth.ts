@@ -44,7 +44,7 @@ export async function measureGrowth(bench: Bench, sizes: [number, number], reque
     await bench.db.script(`drop database if exists ${settings.database}`);
     await bench.db.script(`create database ${settings.database}`);
     await migrate(settings);
-    const db = connect(settings, { size: 1, deadline: 3_600_000 });
+    const db = connect(settings, { size: 1, deadlineMs: 3_600_000 });
     const { secret, hash } = newSecret();
     const [row] = await installKey(db, { email: "a@b.c", scope: "write", name: "bench", hash });
     const began = performance.now();

@@ -6,8 +6,8 @@ export interface Proxy extends AsyncDisposable {
   port: number;
 }
 
-/** Hands each piece on after `delay` milliseconds, in either direction and in order. */
-export function createProxy(to: { host: string; port: number }, delay: number): Proxy {
+/** Hands each piece on after `delayMs`, in either direction and in order. */
+export function createProxy(to: { host: string; port: number }, delayMs: number): Proxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.TcpConn>();
 
@@ -16,7 +16,7 @@ export function createProxy(to: { host: string; port: number }, delay: number): 
     let last = Promise.resolve();
     try {
       for await (const piece of from.readable) {
-        const due = new Promise((resolve) => setTimeout(resolve, delay));
+        const due = new Promise((resolve) => setTimeout(resolve, delayMs));
         last = Promise.all([last, due]).then(() => write(into, piece));
         last.catch(() => {});
       }

@@ -91,7 +91,7 @@ function withKey(
         ${ownerId}::bigint, ${operation}, ${key}, decode(${hash}, 'hex'),
         created.id, created.version, created.body
       from caller, created
-      -- After the expired answer is gone, which this reads.
+      -- Counting them lets the expired ones go first, whose key this one may have.
       where caller.allowed and (select count(*) from expired) >= 0
     )
     select

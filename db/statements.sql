@@ -388,7 +388,7 @@ kept as (
     $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select
@@ -536,7 +536,7 @@ kept as (
     $20::bigint, $21, $22, decode($23, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select
@@ -784,7 +784,7 @@ kept as (
     $15::bigint, $16, $17, decode($18, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select
@@ -1315,7 +1315,7 @@ kept as (
     $17::bigint, $18, $19, decode($20, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select
@@ -1629,7 +1629,7 @@ kept as (
     $16::bigint, $17, $18, decode($19, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select
@@ -3423,7 +3423,7 @@ kept as (
     $18::bigint, $19, $20, decode($21, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select
@@ -3888,7 +3888,7 @@ kept as (
     $16::bigint, $17, $18, decode($19, 'hex'),
     created.id, created.version, created.body
   from caller, created
-  -- After the expired answer is gone, which this reads.
+  -- Counting them lets the expired ones go first, whose key this one may have.
   where caller.allowed and (select count(*) from expired) >= 0
 )
 select

@@ -27,7 +27,7 @@ export const todoColumns = sql`t.id, t.description, t.completed,
         ${utc(sql`t.due_date`)} as due_date, t.student_id,
         ${timestamps}, t.version`;
 
-/** No date is a date after all others in either direction; each direction has its own index. */
+/** Those without a date come last in either direction, so each direction has an index of its own. */
 const undated = (descending: boolean) => descending ? sql`'-infinity'` : sql`'infinity'`;
 const due = (descending: boolean) => sql`coalesce(t.due_date, ${undated(descending)})`;
 
@@ -68,7 +68,10 @@ function filtered(filter: TodoFilter, descending: boolean): Statement {
         ${when(!!updated_since, sql`and t.updated_at >= ${updated_since}`)}`;
 }
 
-/** Whether to read in order, or to gather the few that match and sort them, the values decide. */
+/**
+ * Whether a filter may leave so little that PostgreSQL is to look at its value before it chooses: to
+ * read in the page's order, or to gather the few that match and sort them.
+ */
 function selective({ due_before, due_after, updated_since, q }: TodoFilter): boolean {
   return (due_before ?? due_after ?? updated_since ?? (q || undefined)) !== undefined;
 }

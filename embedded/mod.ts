@@ -224,7 +224,7 @@ async function passwordOf(dataDir: string): Promise<string> {
 }
 
 async function createDatabase(settings: DatabaseSettings, dataDir: string) {
-  const database = connect({ ...settings, database: "postgres" }, { size: 1, deadline: 60_000 });
+  const database = connect({ ...settings, database: "postgres" }, { size: 1, deadlineMs: 60_000 });
   try {
     const found = await database.query(sql`select from pg_database where datname = 'slate'`);
     if (found.length === 0) await database.script("create database slate");

@@ -24,8 +24,8 @@ exec "$@" < /dev/null 3<&-
 `;
 
 interface WatchOptions extends Omit<Deno.CommandOptions, "args" | "stdin"> {
-  /** Tenths of a second to end by itself after an interruption; by default none. */
-  grace?: number;
+  /** How long it may take to end by itself after an interruption; by default none. */
+  graceMs?: number;
 }
 
 /**
@@ -35,7 +35,7 @@ interface WatchOptions extends Omit<Deno.CommandOptions, "args" | "stdin"> {
 export function spawnWatched(
   command: string,
   args: string[],
-  { grace = 0, env, ...options }: WatchOptions,
+  { graceMs = 0, env, ...options }: WatchOptions,
 ): Deno.ChildProcess {
   if (Deno.build.os === "windows") {
     return new Deno.Command(command, { args, env, ...options, stdin: "null" }).spawn();
@@ -43,7 +43,7 @@ export function spawnWatched(
   const child = new Deno.Command("sh", {
     ...options,
     args: ["-c", script, "sh", command, ...args],
-    env: { ...env, GRACE: String(grace) },
+    env: { ...env, GRACE: String(Math.ceil(graceMs / 100)) },
     stdin: "piped",
   }).spawn();
   child.status.then(() => child.stdin.close()).catch(() => {});

@@ -1,3 +1,5 @@
+import { type Database, sql } from "../postgres/mod.ts";
+
 /** PostgreSQL's words with its detail, and its hint or what is better to say here. */
 export function explained(
   { message, fields }: { message: string; fields: { detail?: string; hint?: string } },
@@ -23,4 +25,22 @@ export function missingExtension(message: string): string | undefined {
   return /^extension ".*" is not available/.test(message)
     ? "install the extension on that server"
     : undefined;
+}
+
+/** Who has to do what where this role may not make an extension. */
+export async function deniedExtension(db: Database, message: string): Promise<string | undefined> {
+  const [, name] = /^permission denied to create extension "(.+)"$/.exec(message) ?? [];
+  if (name === undefined) return undefined;
+  const [row] = await db.query<{ extension: string; grant: string; trusted: boolean }>(sql`
+    select
+      quote_ident(${name}) as extension,
+      format('grant create on database %I to %I', current_database(), current_user) as grant,
+      exists (
+        select from pg_available_extension_versions where name = ${name} and trusted
+      ) as trusted`);
+  const { extension, grant, trusted } = row!;
+  return trusted
+    ? `let its owner or an administrator run \`${grant}\``
+    : `let a superuser run \`create extension ${extension}\` in this database, write ` +
+      `\`create extension if not exists ${extension}\` here`;
 }

@@ -15,7 +15,7 @@ export async function maintenance<Result>(
   settings: DatabaseSettings,
   work: (db: Database) => Promise<Result>,
 ): Promise<Result> {
-  const db = connect({ ...settings, database: "postgres" }, { size: 1, deadline: 300_000 });
+  const db = connect({ ...settings, database: "postgres" }, { size: 1, deadlineMs: 300_000 });
   try {
     return await work(db);
   } catch (error) {

@@ -44,7 +44,7 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
   const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
   const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
   lastOpened = describeDatabase(server);
-  const db = connect(server, { session: true, deadline: 300_000 });
+  const db = connect(server, { session: true, deadlineMs: 300_000 });
   const created: string[] = [];
   let roles: Roles = { made: [], named: [] };
   const searchPath = options.searchPath ?? searchPathOfUrl();
@@ -127,7 +127,7 @@ export function scratchRemedy({ message }: Unreachable): string | undefined {
 }
 
 async function once(server: DatabaseSettings, work: (db: Database) => Promise<void>) {
-  const db = connect(server, { session: true, deadline: 300_000 });
+  const db = connect(server, { session: true, deadlineMs: 300_000 });
   try {
     await work(db);
   } finally {
@@ -170,7 +170,7 @@ async function prepare(
   searchPath: string | undefined,
   migrations: Migration[],
 ) {
-  const db = connect(settings, { size: 1, deadline: 60_000 });
+  const db = connect(settings, { size: 1, deadlineMs: 60_000 });
   try {
     const path = searchPath?.split(",").map((name) => name.trim()) ?? [];
     const made = path.length > 1 ? await schemasOf(migrations) : [];
@@ -214,7 +214,7 @@ async function dropDatabase(db: Database, settings: DatabaseSettings) {
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.code !== "55006") throw error;
   }
-  const inside = connect(settings, { size: 1, deadline: 60_000 });
+  const inside = connect(settings, { size: 1, deadlineMs: 60_000 });
   try {
     const subscriptions = await inside.query<{ name: string }>(sql`
       select quote_ident(subname) as name from pg_subscription

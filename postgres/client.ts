@@ -212,14 +212,22 @@ export class Client {
    */
   stop() {
     const [first] = this.underWay;
-    const backend = first?.query?.state;
     // There is nobody to ask before the server has said who it is.
-    if (!backend?.pid || this.stopping) return;
-    const asked = cancel(this.#owner.settings, backend as Backend, this.#own);
-    this.stopping = within(stopMs, asked).then(() => {
+    if (!first?.query?.state?.pid || this.stopping) return;
+    this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
       this.#owner.free();
     });
+  }
+
+  /** A request that comes before its statement is forgotten, without a word: it is asked again. */
+  async #askToStop(unit: Unit) {
+    const { query } = unit;
+    const answered = Promise.resolve(query).then(() => {}, () => {});
+    for (let waitMs = 50; waitMs < stopMs && this.underWay.has(unit); waitMs *= 2) {
+      await cancel(this.#owner.settings, query!.state as Backend, this.#own);
+      await within(waitMs, answered);
+    }
   }
 
   /** The first statement takes longer than its caller waits: it is stopped, the connection left. */

@@ -52,9 +52,9 @@ export interface ConnectOptions {
   /** Connections at most. 10 keep two database cores busy. */
   size?: number;
   /** Milliseconds a call may take, the wait for a connection and the retries included. */
-  deadline?: number;
+  deadlineMs?: number;
   /** Milliseconds until a connection that nobody uses is closed; by default a minute. */
-  idleLimit?: number;
+  idleMs?: number;
   applicationName?: string;
   /**
    * One connection for everything, so that a transaction or a temporary table that a script opens
@@ -78,8 +78,8 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   const { session = false } = options;
   const pool = new Pool(settings, {
     size: session ? 1 : options.size ?? 10,
-    deadlineMs: options.deadline ?? 10_000,
-    idleMs: options.idleLimit ?? 60_000,
+    deadlineMs: options.deadlineMs ?? 10_000,
+    idleMs: options.idleMs ?? 60_000,
     applicationName: options.applicationName ?? "slate",
     session,
     warn: options.warn ?? (() => {}),

@@ -38,7 +38,7 @@ export function connectReplica(
   },
 ): Replica {
   const { size, warn, observe = (db) => db } = options;
-  const db = observe(connect(settings, { size, deadline: replicaDeadlineMs, warn }));
+  const db = observe(connect(settings, { size, deadlineMs: replicaDeadlineMs, warn }));
   let askedAgainAt = 0;
   let warned = false;
 

@@ -14,20 +14,69 @@ import {
 } from "./_problem.ts";
 import type { Deps, Handler, Step, Variables } from "./_step.ts";
 
+/** Proves a caller by a statement of its own. */
+type Prove = (credential: Credential) => Promise<Authorization | undefined>;
+
 /**
  * Takes the credential out of the request. It is not checked here: the handler's one statement does
  * that. The caller of a request that fails before that statement, on a bad parameter for instance,
  * is proven here afterwards, so that nobody without a key gets anything but 401. That is why what
  * the handler throws becomes an answer here already.
  */
-export function authentication(
-  { db, environment, devKey, corsOrigins, limits, tokens }: Deps,
-  scope: Scope,
-): Step {
-  const prove = async (credential: Credential): Promise<Authorization | undefined> =>
+export function authentication(deps: Deps, scope: Scope): Step {
+  const { db, limits, tokens } = deps;
+  const prove: Prove = async (credential) =>
     (await retried(() => proveCaller(db, credential, scope)))[0];
-  /** The handler of a person whom this instance does not know: its statement makes their account. */
-  const makingAccount = (credential: Credential, next: Handler): Handler => async (c) => {
+  return async (c, next) => {
+    // Nearly always there is nothing to wait for, and no promise.
+    const found = credentialOf(c, deps);
+    const credential = found instanceof Promise ? await found : found;
+    const admitted = limits.admit(c, credential, async () => (await prove(credential!))?.caller_id);
+    const finish = admitted instanceof Promise ? await admitted : admitted;
+    let answer;
+    if (credential) {
+      c.set("credential", credential);
+      const isNew = typeof credential.ownerId !== "string";
+      answer = await handle(c, isNew ? makingAccount(next, credential, prove) : next);
+      if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
+        const failed = answer;
+        // As an answer too, or the caller's place would never be given back.
+        answer = await handle(c, async () => answerUnproven(c, await prove(credential), failed));
+      }
+    } else {
+      answer = problemResponse(c, unauthorized());
+    }
+    if (tokens && credential && "issuer" in credential && answer.status < 500) {
+      tokens.remember(credential, answer.status === 401 ? undefined : c.get("callerId"));
+    }
+    finish(answer, c.get("callerId"), c.get("sent"));
+    return answer;
+  };
+}
+
+/** The credential of a request, where it has one. Throws 401 for an access token that is not good. */
+function credentialOf(
+  c: Context,
+  { environment, devKey, corsOrigins, limits, tokens }: Deps,
+): Credential | undefined | Promise<Credential> {
+  const header = c.req.header("authorization");
+  const token = header === undefined
+    ? devKey && devKeyFor(c, devKey, corsOrigins)
+    : /^bearer +(\S+) *$/i.exec(header)?.[1];
+  if (!token) return undefined;
+  const key = parseKey(token, environment);
+  // A JSON Web Token has three parts.
+  if (key || !tokens || token.split(".").length !== 3) return key;
+  const found = tokens.identify(token, (name, check) => limits.attempt(c, name, check));
+  return found.then((identity) => {
+    if (identity) return identity;
+    throw unauthorized();
+  });
+}
+
+/** The handler of a person whom this instance does not know: its statement makes their account. */
+function makingAccount(next: Handler, credential: Credential, prove: Prove): Handler {
+  return async (c) => {
     try {
       return await retried(() => next(c));
     } catch (error) {
@@ -39,44 +88,17 @@ export function authentication(
       return next(c);
     }
   };
-  return async (c, next) => {
-    const header = c.req.header("authorization");
-    const token = header === undefined
-      ? devKey && devKeyFor(c, devKey, corsOrigins)
-      : /^bearer +(\S+) *$/i.exec(header)?.[1];
-    let credential: Credential | undefined = token && parseKey(token, environment) || undefined;
-    // A JSON Web Token has three parts.
-    if (!credential && tokens && token?.split(".").length === 3) {
-      credential = await tokens.identify(token, (name, check) => limits.attempt(c, name, check));
-      if (!credential) throw unauthorized();
-    }
-    const admitted = limits.admit(c, credential, async () => (await prove(credential!))?.caller_id);
-    // Nearly always there is nothing to wait for, and no promise.
-    const finish = admitted instanceof Promise ? await admitted : admitted;
-    let answer;
-    if (credential) {
-      c.set("credential", credential);
-      const isNew = typeof credential.ownerId !== "string";
-      answer = await handle(c, isNew ? makingAccount(credential, next) : next);
-      if (c.get("callerId") === undefined && answer.status < 500 && answer.status !== 401) {
-        const failed = answer;
-        // As an answer too, or the caller's place would never be given back.
-        answer = await handle(c, async () => {
-          const caller = await prove(credential);
-          const refused = refusal(caller);
-          if (caller) c.set("callerId", caller.caller_id);
-          return refused ? problemResponse(c, refused) : failed;
-        });
-      }
-    } else {
-      answer = problemResponse(c, unauthorized());
-    }
-    if (tokens && credential && "issuer" in credential && answer.status < 500) {
-      tokens.remember(credential, answer.status === 401 ? undefined : c.get("callerId"));
-    }
-    finish(answer, c.get("callerId"), c.get("sent"));
-    return answer;
-  };
+}
+
+/** The answer to a request that failed before its statement: as it is for a caller who is allowed. */
+function answerUnproven(
+  c: Context<{ Variables: Variables }>,
+  caller: Authorization | undefined,
+  failed: Response,
+): Response {
+  if (caller) c.set("callerId", caller.caller_id);
+  const refused = refusal(caller);
+  return refused ? problemResponse(c, refused) : failed;
 }
 
 /** What the handler throws, as an answer. */

@@ -29,149 +29,189 @@ export interface LimitOptions {
   warn?: (message: string) => void;
 }
 
-export type Limits = ReturnType<typeof createLimits>;
-
 /**
  * Called with the answer, with the caller if one was proven, and with what resolves when a long
  * answer has been read. Sets the headers.
  */
 type Finish = (answer: Response, callerId: string | undefined, sent?: Promise<void>) => void;
 
-export function createLimits(options: LimitOptions) {
-  const { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader, warn } = options;
-  const counts = new Counters();
-  const shares = new Shares(concurrencyLimit, Math.max(1, Math.floor(poolSize / 2)));
-  const guesses = new Guesses();
-  /** The user of each key that was proven, until it fails. */
-  const owners = new Bounded<string>();
-  /** The users with a key that is being proven by the statement of its first request. */
-  const trying = new Set<string>();
-  /** Keys that are being proven by a statement of its own, for all requests with them meanwhile. */
-  const proofs = new Map<string, Promise<string | undefined>>();
-  const policy = `"caller";q=${rateLimit};w=${windowMs / 1000}`;
+/** Proves a caller by a statement of its own, and gives their id. */
+type Prove = () => Promise<string | undefined>;
 
-  /** Behind a proxy that is not trusted all callers are one address, and guesses of one stop all. */
-  let warned = trustedProxyHeader !== undefined;
-  function noticeProxy(c: Context) {
-    if (warned) return;
-    const header = ["x-forwarded-for", "forwarded", "x-real-ip"].find((name) => c.req.header(name));
-    if (!header) return;
-    warned = true;
-    warn?.(
-      `a proxy sends ${header}, and TRUSTED_PROXY_HEADER is not set: all callers count as one address`,
-    );
+/** The requests of each caller in this minute. */
+class Rate {
+  readonly #counts = new Counters();
+  readonly #policy: string;
+
+  constructor(readonly limit: number) {
+    this.#policy = `"caller";q=${limit};w=${windowMs / 1000}`;
   }
 
-  function headers(used: number): Record<string, string> {
-    const left = Math.max(0, rateLimit - used);
-    return {
-      "ratelimit-policy": policy,
-      "ratelimit": `"caller";r=${left};t=${counts.secondsLeft()}`,
-    };
+  /** Counts a request, and one more where that is not counted yet. Throws 429. */
+  count(owner: string, isOneMore: boolean) {
+    if (this.limit === 0) return;
+    const used = this.#counts.increment(owner) + (isOneMore ? 1 : 0);
+    if (used <= this.limit) return;
+    const detail = `${this.limit} a minute are allowed.`;
+    throw retryLater("rate_limited", detail, this.#counts.secondsLeft(), {
+      "ratelimit-policy": this.#policy,
+      "ratelimit": this.#left(used),
+    });
   }
 
-  function setHeaders(answer: Response, used: number) {
-    const { "ratelimit-policy": policy, ratelimit } = headers(used);
-    answer.headers.set("ratelimit-policy", policy!);
-    answer.headers.set("ratelimit", ratelimit!);
+  /** Counts a request that is answered already. */
+  countAnswered(owner: string, answer: Response) {
+    if (this.limit > 0) this.#setHeaders(answer, this.#counts.increment(owner));
   }
 
-  /** A request with a key that was proven before. */
-  function admitKnown(c: Context, name: string, owner: string): Finish | Promise<Finish> {
-    if (rateLimit > 0) {
-      // The request that proves the user's first key is counted when it is answered.
-      const used = counts.increment(owner) + (trying.has(owner) ? 1 : 0);
-      if (used > rateLimit) {
-        throw retryLater(
-          "rate_limited",
-          `${rateLimit} a minute are allowed.`,
-          counts.secondsLeft(),
-          headers(used),
-        );
-      }
+  /** Tells the caller what is left. */
+  tell(owner: string, answer: Response) {
+    if (this.limit > 0) this.#setHeaders(answer, this.#counts.get(owner) ?? 0);
+  }
+
+  #setHeaders({ headers }: Response, used: number) {
+    headers.set("ratelimit-policy", this.#policy);
+    headers.set("ratelimit", this.#left(used));
+  }
+
+  #left(used: number): string {
+    return `"caller";r=${Math.max(0, this.limit - used)};t=${this.#counts.secondsLeft()}`;
+  }
+}
+
+/** The limits of one instance. */
+export class Limits {
+  readonly #rate: Rate;
+  readonly #shares: Shares | undefined;
+  readonly #guesses = new Guesses();
+  /** The user of each credential that was proven, until it fails. */
+  readonly #owners = new Bounded<string>();
+  /** The users with a credential that is being proven by the statement of its first request. */
+  readonly #trying = new Set<string>();
+  /** Credentials that are being proven by a statement of its own, for all requests with them meanwhile. */
+  readonly #proofs = new Map<string, Promise<string | undefined>>();
+  readonly #addressOf: (c: Context) => string | undefined;
+  readonly #warn: (message: string) => void;
+  /** Whether it is known that a proxy is trusted, or was said that one is not. */
+  #knowsProxy: boolean;
+
+  constructor(
+    { rateLimit, concurrencyLimit = 0, poolSize = 10, trustedProxyHeader, warn }: LimitOptions,
+  ) {
+    this.#rate = new Rate(rateLimit);
+    if (concurrencyLimit > 0) {
+      this.#shares = new Shares(concurrencyLimit, Math.max(1, Math.floor(poolSize / 2)));
     }
+    this.#addressOf = (c) => addressOf(c, trustedProxyHeader);
+    this.#warn = warn ?? (() => {});
+    this.#knowsProxy = trustedProxyHeader !== undefined;
+  }
+
+  /**
+   * Counts a request before its statement, so that of many at once none passes uncounted. All keys
+   * of a user are counted together, from the first proof of each on. Returns what to call with the
+   * answer. Throws 429, and 401 where `prove` was needed and found no caller.
+   */
+  admit(c: Context, credential: Credential | undefined, prove: Prove): Finish | Promise<Finish> {
+    if (!credential) {
+      // A missing key is no guess: otherwise those without one could lock out those with one.
+      const address = c.req.header("authorization") && this.#addressOf(c);
+      if (address) this.#guesses.malformed(address);
+      return () => {};
+    }
+    const name = nameOf(credential);
+    const owner = this.#owners.get(name);
+    return owner === undefined
+      ? this.#admitUnknown(c, name, credential, prove)
+      : this.#admitKnown(c, name, owner);
+  }
+
+  /**
+   * Checks what may be a guess, and counts it before it is checked. Undefined is a wrong one.
+   * Throws what the check throws, and 429.
+   */
+  async attempt<Found>(c: Context, name: string, check: () => Promise<Found | undefined>) {
+    this.#noticeProxy(c);
+    const address = this.#addressOf(c);
+    return await counted(address ? await this.#guesses.enter(address, name) : undefined, check());
+  }
+
+  /** A request with a credential that was proven before. */
+  #admitKnown(c: Context, name: string, owner: string): Finish | Promise<Finish> {
+    // The request that proves the user's first credential is counted when it is answered.
+    this.#rate.count(owner, this.#trying.has(owner));
     const finish = (leave?: Leave): Finish => (answer, _, sent) => {
       leave?.(sent);
-      if (answer.status === 401) {
-        owners.delete(name);
-        const address = addressOf(c, trustedProxyHeader);
-        if (address !== undefined) guesses.enter(address, name).then((end) => end(true), () => {});
-      } else if (rateLimit > 0) setHeaders(answer, counts.get(owner) ?? 0);
+      if (answer.status === 401) this.#forget(c, name);
+      else this.#rate.tell(owner, answer);
     };
-    if (concurrencyLimit === 0) return finish();
+    if (!this.#shares) return finish();
     refuseUnread(owner);
-    const place = shares.enter(owner);
+    const place = this.#shares.enter(owner);
     return place instanceof Promise ? place.then(finish) : finish(place);
   }
 
-  /** A request with a key that this instance has not seen, or has seen fail. */
-  async function admitUnknown(
+  /** A request with a credential that this instance has not seen, or has seen fail. */
+  async #admitUnknown(
     c: Context,
     name: string,
     credential: Credential,
-    prove: () => Promise<string | undefined>,
+    prove: Prove,
   ): Promise<Finish> {
-    noticeProxy(c);
+    this.#noticeProxy(c);
     // A token that was verified is no guess.
-    const address = "issuer" in credential ? undefined : addressOf(c, trustedProxyHeader);
-    const end = address === undefined ? undefined : await guesses.enter(address, name);
+    const address = "issuer" in credential ? undefined : this.#addressOf(c);
+    const end = address === undefined ? undefined : await this.#guesses.enter(address, name);
     const ownerId = typeof credential.ownerId === "string" ? credential.ownerId : name;
-    const known = owners.get(name);
+    const known = this.#owners.get(name);
     if (known !== undefined) {
       end?.(false);
-      return admitKnown(c, name, known);
+      return this.#admitKnown(c, name, known);
     }
-    if (trying.has(ownerId)) {
-      let proof = proofs.get(name);
-      if (!proof) proofs.set(name, proof = prove().finally(() => proofs.delete(name)));
-      const owner = await counted(end, proof);
+    if (this.#trying.has(ownerId)) {
+      const owner = await counted(end, this.#proofOf(name, prove));
       if (owner === undefined) throw unauthorized();
-      owners.set(name, owner);
-      return admitKnown(c, name, owner);
+      this.#owners.set(name, owner);
+      return this.#admitKnown(c, name, owner);
     }
-    trying.add(ownerId);
+    this.#trying.add(ownerId);
     return (answer, callerId) => {
-      trying.delete(ownerId);
+      this.#trying.delete(ownerId);
       end?.(answer.status === 401);
       if (answer.status === 401 || callerId === undefined) return;
-      owners.set(name, callerId);
-      if (rateLimit > 0) setHeaders(answer, counts.increment(callerId));
+      this.#owners.set(name, callerId);
+      this.#rate.countAnswered(callerId, answer);
     };
   }
 
-  return {
-    /**
-     * Counts a request before its statement, so that of many at once none passes uncounted. All keys
-     * of a user are counted together, from the first proof of each on. Returns what to call with the
-     * answer. Throws 429, and 401 where `prove` was needed and found no caller.
-     */
-    admit(
-      c: Context,
-      credential: Credential | undefined,
-      prove: () => Promise<string | undefined>,
-    ): Finish | Promise<Finish> {
-      if (!credential) {
-        // A missing key is no guess: otherwise those without one could lock out those with one.
-        const address = c.req.header("authorization") && addressOf(c, trustedProxyHeader);
-        if (address) guesses.malformed(address);
-        return () => {};
-      }
-      const name = nameOf(credential);
-      const owner = owners.get(name);
-      return owner === undefined
-        ? admitUnknown(c, name, credential, prove)
-        : admitKnown(c, name, owner);
-    },
-    /**
-     * Checks what may be a guess, and counts it before it is checked. Undefined is a wrong one.
-     * Throws what the check throws, and 429.
-     */
-    async attempt<Found>(c: Context, name: string, check: () => Promise<Found | undefined>) {
-      noticeProxy(c);
-      const address = addressOf(c, trustedProxyHeader);
-      return await counted(address ? await guesses.enter(address, name) : undefined, check());
-    },
-  };
+  #proofOf(name: string, prove: Prove): Promise<string | undefined> {
+    let proof = this.#proofs.get(name);
+    if (!proof) {
+      proof = prove().finally(() => this.#proofs.delete(name));
+      this.#proofs.set(name, proof);
+    }
+    return proof;
+  }
+
+  /** A credential that was good has failed: from now on it may be a guess. */
+  #forget(c: Context, name: string) {
+    this.#owners.delete(name);
+    const address = this.#addressOf(c);
+    if (address !== undefined) {
+      this.#guesses.enter(address, name).then((end) => end(true), () => {});
+    }
+  }
+
+  /** Behind a proxy that is not trusted all callers are one address, and guesses of one stop all. */
+  #noticeProxy(c: Context) {
+    if (this.#knowsProxy) return;
+    const header = ["x-forwarded-for", "forwarded", "x-real-ip"].find((name) => c.req.header(name));
+    if (!header) return;
+    this.#knowsProxy = true;
+    this.#warn(
+      `a proxy sends ${header}, and TRUSTED_PROXY_HEADER is not set: all callers count as one address`,
+    );
+  }
 }
 
 /** What was found; `end` is told whether that is nothing. Without an answer it was no guess. */

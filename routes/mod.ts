@@ -1,7 +1,7 @@
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { cancelOnDisconnect } from "./_disconnect.ts";
-import { createLimits, type LimitOptions } from "./_limits.ts";
+import { type LimitOptions, Limits } from "./_limits.ts";
 import { requestLog } from "./_log.ts";
 import { requestMetrics } from "./_metrics.ts";
 import { negotiate } from "./_negotiate.ts";
@@ -31,7 +31,7 @@ export function createApp(options: AppOptions) {
   const deps: Deps = {
     ...options,
     db: cancelOnDisconnect(options.db),
-    limits: createLimits(options),
+    limits: new Limits(options),
     tokens: options.auth && new Tokens(options.auth),
   };
   const app = router();

@@ -40,7 +40,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
 async function serve(settings: Record<string, string>, where?: string): Promise<number> {
   const permissions = ["--allow-net", "--allow-env", "--allow-read"];
   const args = ["run", ...permissions, "--watch", "--no-clear-screen", "main.ts"];
-  const options = { cwd: root, env: settings, stdout: "piped" as const, grace: 50 };
+  const options = { cwd: root, env: settings, stdout: "piped" as const, graceMs: 5000 };
   const child = spawnWatched(Deno.execPath(), args, options);
   // A terminal's Ctrl-C reaches the child as well; kill reaches only us. The watcher survives the
   // SIGTERM that ends the app inside it, so it gets SIGINT.

@@ -32,11 +32,11 @@ async function onScratch<Result>(work: (db: Database) => Promise<Result>): Promi
   const own = SCRATCH_DATABASE_URL ? undefined : await startEmbedded({ small: true });
   try {
     const server = own?.settings ?? given(SCRATCH_DATABASE_URL!);
-    const admin = connect(server, { size: 1, deadline: 60_000 });
+    const admin = connect(server, { size: 1, deadlineMs: 60_000 });
     const database = `slate_resource_${crypto.randomUUID().replaceAll("-", "")}`;
     try {
       await admin.script(`create database ${database} template template0`);
-      const db = connect({ ...server, database }, { size: 1, deadline: 60_000 });
+      const db = connect({ ...server, database }, { size: 1, deadlineMs: 60_000 });
       try {
         return await work(db);
       } finally {
@@ -57,16 +57,19 @@ function given(url: string): DatabaseSettings {
   throw new ResourceError(faults.join("\n").replaceAll("DATABASE_URL", "SCRATCH_DATABASE_URL"));
 }
 
-/** The files of a resource, none of which may be there yet, and those that get lines more. */
-async function compose(name: string, noun: string | undefined): Promise<Edit[]> {
+/**
+ * The files of a resource, none of which may be there yet, and those that get lines more; and the
+ * columns that it leaves out.
+ */
+async function compose(name: string, noun: string | undefined) {
   const names = namesOf(name, noun);
   const table = await onScratch(async (db) => {
-    await db.script(await Deno.readTextFile(join(root, "db", "schema.sql")));
+    await build(db);
     return await readTable(db, name);
   });
   const fields = table.columns.map(fieldOf);
   const meanings = table.constraints.map((constraint) => meaningOf(constraint, names));
-  const made = [
+  const made: Edit[] = [
     { path: `db/${name}.ts`, text: queryFile(table, names, fields) },
     { path: `routes/${name}.ts`, text: routeFile(table, names, fields, meanings) },
     { path: `tests/api/${name}_test.ts`, text: testFile(table, names, fields, meanings) },
@@ -76,7 +79,19 @@ async function compose(name: string, noun: string | undefined): Promise<Edit[]> 
       throw new ResourceError(`${path} is there already: nothing was written`);
     }
   }
-  return [...made, ...await projectEdits(root, names, meanings)];
+  const edits = [...made, ...await projectEdits(root, names, meanings)];
+  return { edits, left: table.generated };
+}
+
+async function build(db: Database) {
+  try {
+    await db.script(await Deno.readTextFile(join(root, "db", "schema.sql")));
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    throw new ResourceError(
+      `db/schema.sql: ${error.message}; \`deno task db diff\` names the line`,
+    );
+  }
 }
 
 async function run(...args: string[]) {
@@ -96,12 +111,13 @@ async function main(args: string[]): Promise<number> {
     console.error(usage);
     return values.help ? 0 : 2;
   }
-  const edits = await compose(table, values.noun);
+  const { edits, left } = await compose(table, values.noun);
   for (const { path, text } of edits) await writeProjectFile(join(root, path), text);
   const code = edits.map(({ path }) => path).filter((path) => path.endsWith(".ts"));
   await run("fmt", "--quiet", ...code);
   for (const generated of ["openapi", "client", "statements"]) await run("task", generated);
   for (const { path } of edits) console.log(path);
+  for (const column of left) console.error(`${column} is left out: PostgreSQL computes it`);
   console.error("read what was written, improve its words, and run `deno task test`");
   return 0;
 }

@@ -8,6 +8,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { migrate } from "../migrate/apply/dbmate.ts";
+import { dbFlag } from "./support/command.ts";
 import { root, testLock } from "./support/root.ts";
 import { removeInTheEnd, spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { startEmbedded } from "../embedded/mod.ts";
@@ -144,7 +145,7 @@ async function run(server: DatabaseSettings): Promise<number> {
   const rest = Deno.args.filter((arg) => !named.includes(arg));
   const isChoice = named.length > 0 || rest.some((arg) => !arg.startsWith("-"));
   const which = await together(isChoice ? named : modules());
-  const options = ["--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
+  const options = [dbFlag, "--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);
   const child = spawnWatched(Deno.execPath(), ["test", ...options, ...rest, ...which], {

@@ -51,25 +51,34 @@ export async function change(
   { destructive = false }: { destructive?: boolean },
   work: (change: Change) => Promise<number>,
 ): Promise<number> {
-  const timeout = wholeNumber(context, "timeout", 300) * 1000;
-  const lockTimeout = wholeNumber(context, "lock-timeout", 5);
+  const timeoutMs = wholeNumber(context, "timeout", 300) * 1000;
+  const lockTimeoutSeconds = wholeNumber(context, "lock-timeout", 5);
   const folder = await readFolder();
   using interrupt = catchSignals();
   await using target = await openTarget();
   const { settings } = target;
   if (destructive) requireConfirmation(context, settings);
   const db = await openSession(settings, {
-    wait: context.options.wait ? timeout : 0,
+    waitMs: context.options.wait ? timeoutMs : 0,
     signal: interrupt.signal,
     progress: context.progress,
   });
   try {
     await requireWritable(db, settings);
     const { signal } = interrupt;
-    await using lock = await takeLock(settings, { timeout, signal, progress: context.progress });
+    await using lock = await takeLock(settings, { timeoutMs, signal, progress: context.progress });
     await createLedger(db);
     const rows = await closeEnded(db, folder);
-    const code = await work({ settings, db, lock, interrupt, context, lockTimeout, folder, rows });
+    const code = await work({
+      settings,
+      db,
+      lock,
+      interrupt,
+      context,
+      lockTimeoutSeconds,
+      folder,
+      rows,
+    });
     await project.config.afterChange?.({ db, say: context.say, serverOwner: target.serverOwner });
     return code;
   } catch (error) {

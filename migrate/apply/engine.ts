@@ -13,8 +13,8 @@ export interface EngineRun {
   /** One, or several that dbmate is to apply in one session. */
   migrations: Migration[];
   action: "up" | "down";
-  /** Seconds that a statement waits for a table's lock; 0 is as long as it takes. */
-  lockTimeout: number;
+  /** How long a statement waits for a table's lock; 0 is as long as it takes. */
+  lockTimeoutSeconds: number;
   /** Stops the engine: a signal to us, or the loss of the lock. */
   stop: AbortSignal;
 }
@@ -60,14 +60,14 @@ async function folderOf({ migrations }: EngineRun) {
 }
 
 async function spawn(
-  { settings, migrations, action, lockTimeout, stop }: EngineRun,
+  { settings, migrations, action, lockTimeoutSeconds, stop }: EngineRun,
   folder: string,
 ): Promise<EngineResult> {
   const session = `${engineName} ${crypto.randomUUID()}`;
   const command = await dbmateCommand(settings, [action === "up" ? "migrate" : "rollback"], {
     env: {
       DBMATE_MIGRATIONS_DIR: folder,
-      PGOPTIONS: `-c lock_timeout=${lockTimeout}s -c application_name=${
+      PGOPTIONS: `-c lock_timeout=${lockTimeoutSeconds}s -c application_name=${
         session.replaceAll(" ", "\\ ")
       }`,
     },
@@ -118,7 +118,7 @@ function understand(said: string, migrations: Migration[], action: "up" | "down"
 
 /** Ends what the server still does for a dbmate that is gone, and waits until it has. */
 async function endSession(settings: DatabaseSettings, session: string) {
-  const db = connect(settings, { size: 1, deadline: 60_000, applicationName: "migrate" });
+  const db = connect(settings, { size: 1, deadlineMs: 60_000, applicationName: "migrate" });
   try {
     // A minute: a session that undoes much takes its time.
     for (let attempt = 0; attempt < 600; attempt++) {

@@ -21,7 +21,7 @@ export async function applyHistory(stepper: Stepper, migrations: Migration[]) {
   for (const migration of migrations) entries.set(migration, await begin(db, migration, "up"));
   context.progress(`up to the baseline: ${counted(migrations.length, "migration")}`);
   const run = (files: Migration[]) =>
-    runEngine({ settings, migrations: files, action: "up", lockTimeout: 0, stop })
+    runEngine({ settings, migrations: files, action: "up", lockTimeoutSeconds: 0, stop })
       .catch(async (error) => {
         // dbmate never started.
         for (const entry of entries.values()) await finish(db, entry, "failed");

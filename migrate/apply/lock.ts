@@ -16,7 +16,7 @@ export interface Lock extends AsyncDisposable {
 
 export interface LockOptions {
   /** Milliseconds to wait for whoever holds it. */
-  timeout: number;
+  timeoutMs: number;
   signal: AbortSignal;
   progress(text: string): void;
 }
@@ -29,20 +29,20 @@ export interface LockOptions {
  */
 export async function takeLock(
   settings: DatabaseSettings,
-  { timeout, signal, progress }: LockOptions,
+  { timeoutMs, signal, progress }: LockOptions,
 ): Promise<Lock> {
   const db = connect(settings, {
     session: true,
     // A server that is busy with the migration may be slow to say that the lock is held.
-    deadline: 60_000,
+    deadlineMs: 60_000,
     applicationName: "migrate lock",
   });
   try {
     const pid = await provenSession(db, settings);
-    const until = Date.now() + timeout;
+    const until = Date.now() + timeoutMs;
     while (!await tryLock(db, pid)) {
       if (signal.aborted) throw new Failure("interrupted while waiting for another run");
-      if (Date.now() > until) throw await tooLate(db, timeout);
+      if (Date.now() > until) throw await tooLate(db, timeoutMs);
       progress("waiting for another run to finish");
       await pause(100 + Math.random() * 200, signal);
     }
@@ -66,7 +66,7 @@ const pooled = () =>
 async function provenSession(db: Database, settings: DatabaseSettings): Promise<number> {
   const other = connect(settings, {
     session: true,
-    deadline: 60_000,
+    deadlineMs: 60_000,
     applicationName: "migrate lock",
   });
   try {
@@ -84,7 +84,7 @@ async function provenSession(db: Database, settings: DatabaseSettings): Promise<
 export async function requireSession(settings: DatabaseSettings) {
   const db = connect(settings, {
     session: true,
-    deadline: 60_000,
+    deadlineMs: 60_000,
     applicationName: "migrate lock",
   });
   try {
@@ -116,7 +116,7 @@ async function tryLock(db: Database, pid: number): Promise<boolean> {
 }
 
 /** Who holds the lock, or whose dbmate is still at work. */
-async function tooLate(db: Database, timeout: number): Promise<Failure> {
+async function tooLate(db: Database, timeoutMs: number): Promise<Failure> {
   const [holder] = await db.query<{ pid: number; client: string; since: string }>(sql`
     select a.pid, coalesce(host(a.client_addr), 'this machine') as client,
       to_char(a.backend_start, 'HH24:MI:SS') as since
@@ -136,7 +136,7 @@ async function tooLate(db: Database, timeout: number): Promise<Failure> {
     : "";
   return new Failure(
     `another run still holds the migration lock after ${
-      Math.round(timeout / 1000)
+      Math.round(timeoutMs / 1000)
     } s${who}: wait for it, give --timeout more seconds, or end it with pg_terminate_backend(); nothing was changed`,
     exit.locked,
   );

@@ -5,8 +5,8 @@ import { versionsTableName } from "../bookkeeping.ts";
 import { pause } from "./interrupt.ts";
 
 export interface WaitOptions {
-  /** Milliseconds for which a server that is not there yet is asked again. */
-  wait?: number;
+  /** How long a server that is not there yet is asked again. */
+  waitMs?: number;
   signal?: AbortSignal;
   progress?(text: string): void;
 }
@@ -17,11 +17,11 @@ export interface WaitOptions {
  */
 export async function openSession(
   settings: DatabaseSettings,
-  { wait = 0, signal, progress }: WaitOptions = {},
+  { waitMs = 0, signal, progress }: WaitOptions = {},
 ): Promise<Database> {
   // A migration's bookkeeping waits for nobody, the lock's queue is polled: 30 s is a dead server.
-  const db = connect(settings, { size: 1, deadline: 30_000, applicationName: "migrate" });
-  const until = Date.now() + wait;
+  const db = connect(settings, { size: 1, deadlineMs: 30_000, applicationName: "migrate" });
+  const until = Date.now() + waitMs;
   for (;;) {
     try {
       await db.query(sql`select 1`);
@@ -83,7 +83,7 @@ async function explain(error: unknown, settings: DatabaseSettings): Promise<Fail
 
 /** The names of the databases of a server, as far as one may know them. */
 async function databases(settings: DatabaseSettings): Promise<string[]> {
-  const db = connect({ ...settings, database: "postgres" }, { size: 1, deadline: 30_000 });
+  const db = connect({ ...settings, database: "postgres" }, { size: 1, deadlineMs: 30_000 });
   try {
     const rows = await db.query<{ datname: string }>(
       sql`select datname from pg_database where not datistemplate`,

@@ -1,5 +1,5 @@
 import type { Database } from "../../postgres/mod.ts";
-import { missingClass, missingExtension } from "../advice.ts";
+import { deniedExtension, missingClass, missingExtension } from "../advice.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "../command.ts";
 import { type EngineResult, runEngine } from "./engine.ts";
@@ -20,8 +20,8 @@ export interface Stepper {
   lock: Lock;
   interrupt: Interrupt;
   context: Context;
-  /** Seconds that a statement waits for a table's lock. */
-  lockTimeout: number;
+  /** How long a statement waits for a table's lock. */
+  lockTimeoutSeconds: number;
 }
 
 /**
@@ -31,14 +31,14 @@ export interface Stepper {
 export async function step(stepper: Stepper, migration: Migration, action: "up" | "down") {
   const { settings, db, lock, interrupt, context } = stepper;
   const block = migration[action];
-  const lockTimeout = await isPatient(block) ? 0 : stepper.lockTimeout;
+  const lockTimeoutSeconds = await isPatient(block) ? 0 : stepper.lockTimeoutSeconds;
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
   throwIfStopped(stepper, migration);
   const entry = await begin(db, migration, action);
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
     const started = performance.now();
-    const run = { settings, migrations: [migration], action, lockTimeout, stop };
+    const run = { settings, migrations: [migration], action, lockTimeoutSeconds, stop };
     const result = await runEngine(run).catch(async (error) => {
       // dbmate never started.
       await finish(db, entry, "failed");
@@ -56,7 +56,7 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
     const again = !done && result.sqlState === "55P03" && attempt < attempts && !stop.aborted;
     if (again) {
       context.say(
-        `${migration.path}: no lock within ${lockTimeout} s, so that readers can go on; trying again (${
+        `${migration.path}: no lock within ${lockTimeoutSeconds} s, so that readers can go on; trying again (${
           attempt + 1
         } of ${attempts})`,
       );
@@ -89,7 +89,7 @@ async function isPatient(block: Block): Promise<boolean> {
 
 /** What happened to a migration that failed, and what is left of it. */
 export async function explain(
-  { db, lock, interrupt, lockTimeout }: Stepper,
+  { db, lock, interrupt, lockTimeoutSeconds }: Stepper,
   migration: Migration,
   action: "up" | "down",
   result: EngineResult,
@@ -126,7 +126,7 @@ export async function explain(
   }
   if (result.sqlState === "55P03") {
     return new Failure(
-      `${where}; ${attempts} times within ${lockTimeout} s: look in pg_stat_activity for a transaction that stays open, end it, and run this again; ${left}`,
+      `${where}; ${attempts} times within ${lockTimeoutSeconds} s: look in pg_stat_activity for a transaction that stays open, end it, and run this again; ${left}`,
     );
   }
   const broken = block.transaction ? [] : await invalidIndexes(db);
@@ -139,7 +139,8 @@ export async function explain(
     ? `, accept that by \`${project.command} stamp ${version}\``
     : "";
   const advice = missingClass(result.message);
-  const remedy = missingExtension(result.message) ?? `${advice ? `${advice}; ` : ""}correct it`;
+  const remedy = missingExtension(result.message) ?? await deniedExtension(db, result.message) ??
+    `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState
       ? `${where} (${result.sqlState}); ${remedy}${accept} and run this again; ${

@@ -65,7 +65,7 @@ class Unloadable extends Error {
 }
 
 async function compare(scratch: Scratch, migrations: Migration[], text: string): Promise<string> {
-  const open = async () => connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const open = async () => connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   const [built, loaded] = [await open(), await open()];
   try {
     await build(built, migrations);

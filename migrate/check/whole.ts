@@ -14,7 +14,7 @@ export async function buildWhole(
   settings: DatabaseSettings,
   migrations: Migration[],
 ): Promise<TableShape[] | undefined> {
-  const db = connect(settings, { session: true, deadline: 120_000 });
+  const db = connect(settings, { session: true, deadlineMs: 120_000 });
   try {
     const { history, judged } = partAtBaseline(migrations);
     await build(db, history);

@@ -74,7 +74,7 @@ function header({ version, name, state, entry, byHand }: Row, shown?: Migration)
 async function locksOf(migration: Migration, all: Migration[]): Promise<string[]> {
   if (!migration.up.transaction) return ["lock: outside a transaction, not measured"];
   await using scratch = await openScratch({ migrations: all });
-  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
     await build(db, all.filter(({ version }) => version < migration.version));
     const effects = await probe(db, migration);

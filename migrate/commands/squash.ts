@@ -37,7 +37,8 @@ everywhere first. Rows that the old ones put in are carried over.`,
     }
     progress("building both histories on a scratch server");
     await using scratch = await openScratch({ migrations });
-    const open = async () => connect(await scratch.create(), { session: true, deadline: 120_000 });
+    const open = async () =>
+      connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
     const [before, after] = [await open(), await open()];
     try {
       await build(before, old);

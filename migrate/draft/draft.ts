@@ -184,7 +184,7 @@ export async function withSession<Result>(
   settings: DatabaseSettings,
   use: (db: Database) => Promise<Result>,
 ): Promise<Result> {
-  const db = connect(settings, { session: true, deadline: 120_000 });
+  const db = connect(settings, { session: true, deadlineMs: 120_000 });
   try {
     return await use(db);
   } finally {

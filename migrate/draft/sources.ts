@@ -144,7 +144,7 @@ async function readDatabase(source: string): Promise<Source> {
   const target = source === "database"
     ? await openTarget()
     : { settings: settingsOf(source), async [Symbol.asyncDispose]() {} };
-  const options = { size: 1, deadline: 120_000, applicationName: "migrate diff" };
+  const options = { size: 1, deadlineMs: 120_000, applicationName: "migrate diff" };
   const live = connect(target.settings, options);
   const close = async () => {
     await live.close();

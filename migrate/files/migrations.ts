@@ -110,7 +110,7 @@ export function parse(
 ): { migration?: Migration; findings: Finding[] } {
   const shown = shownPath(path);
   const findings: Finding[] = [];
-  const report = (line: number, rule: Rule, message: string, remedy: string) =>
+  const report: Report = (line, rule, message, remedy) =>
     findings.push({ path: shown, line, rule, message, remedy });
   const text = decode(
     bytes,
@@ -121,63 +121,16 @@ export function parse(
     const message = "begins with a byte-order mark, which dbmate takes for SQL";
     report(1, "encoding", message, "save it as plain UTF-8");
   }
-  const lines = text.split("\n");
-  const outside = withoutQuotes(text).split("\n");
-  const unseen: { kind: "up" | "down"; line: number }[] = [];
-  const directives = lines.flatMap((content, i) => {
-    const found = /^--\s*migrate:(up|down)(?:\s*$|\s+\S+)/.exec(content);
-    if (found) return [{ kind: found[1] as "up" | "down", line: i + 1, content }];
-    const meant = meantDirective.exec(outside[i]!);
-    if (meant) unseen.push({ kind: meant[1]!.toLowerCase() as "up" | "down", line: i + 1 });
-    return [];
-  });
-  const [up, second, third] = directives;
-  const down = directives.find(({ kind }, i) => kind === "down" && i > 0);
-  for (const { kind, line } of unseen) {
-    report(
-      line,
-      kind === "up" && up?.kind !== "up" ? "missing-up" : "directive",
-      "dbmate does not see this directive",
-      `write it in lower case at the start of the line: -- migrate:${kind}`,
-    );
-  }
-  // What is meant for one has been told.
-  const isMeant = (kind: "up" | "down") => unseen.some((directive) => directive.kind === kind);
-  if (up?.kind !== "up") {
-    if (!isMeant("up")) {
-      report(up?.line ?? 0, "missing-up", "has no up block", "begin it with -- migrate:up");
-    }
-  } else if (!second) {
-    const remedy = "end it with -- migrate:down and its statements";
-    if (!isMeant("down")) report(0, "missing-down", "has no down block", remedy);
-  } else if (second.kind !== "down") {
-    const remedy = "put all statements into one, or write two migrations";
-    report(second.line, "second-block", "a second up block", remedy);
-  } else if (third) {
-    const remedy = "keep one up block and one down block";
-    report(third.line, "second-block", `another ${third.kind} block`, remedy);
-  }
-  const head = up?.kind === "up" ? lines.slice(0, up.line - 1) : [];
-  const before = head.findIndex((line) => !/^\s*(--|$)/.test(line));
-  if (before !== -1 && !text.startsWith("\ufeff")) {
-    const message = "a statement before the up block, or a comment that does not begin with --";
-    report(before + 1, "directive", message, "move it below -- migrate:up");
-  }
-  const broken = before !== -1 ||
-    findings.some(({ rule }) => unreadable.includes(rule));
-  for (const { line, content } of directives) {
-    for (const option of content.replace(/^--\s*migrate:(up|down)/, "").trim().split(/\s+/)) {
-      if (option === "" || /^transaction:(true|false)$/.test(option)) continue;
-      report(
-        line,
-        "unknown-option",
-        `dbmate does not know the option ${option} and ignores it`,
-        "the only one is transaction:false, without a space",
-      );
-    }
-  }
+  const { directives, unseen } = findDirectives(text);
+  checkBlocks(directives, unseen, report);
+  const [up] = directives;
+  const inHead = checkHead(text, up, report);
+  const broken = inHead || findings.some(({ rule }) => unreadable.includes(rule));
+  checkOptions(directives, report);
   if (broken || !up) return { findings };
+  const down = directives.find(({ kind }, i) => kind === "down" && i > 0);
   const file = path.split(/[\\/]/).pop()!;
+  const lines = text.split("\n");
   const block = (from: number, to: number): Block => ({
     text: lines.slice(from - 1, to).join("\n"),
     line: from,
@@ -198,14 +151,94 @@ export function parse(
   return { migration, findings };
 }
 
+type Report = (line: number, rule: Rule, message: string, remedy: string) => void;
+
+/** A line that begins a block, or is meant to. */
+interface Directive {
+  kind: "up" | "down";
+  line: number;
+  content: string;
+}
+
 /** What an author takes for a directive and dbmate does not; a word behind it makes it prose. */
 const meantDirective =
   /^\ufeff?\s*-{2,}\s*migrat(?:e|ion)\s*[:\s]\s*(up|down)\b(?!\s+[a-z]+(?![\w:=]))/i;
 
-type Report = (line: number, message: string, remedy: string) => void;
+/** The directives that dbmate sees, and those that it does not. */
+function findDirectives(text: string): { directives: Directive[]; unseen: Directive[] } {
+  const directives: Directive[] = [];
+  const unseen: Directive[] = [];
+  const outside = withoutQuotes(text).split("\n");
+  for (const [i, content] of text.split("\n").entries()) {
+    const seen = /^--\s*migrate:(up|down)(?:\s*$|\s+\S+)/.exec(content);
+    const found = seen ?? meantDirective.exec(outside[i]!);
+    if (!found) continue;
+    const kind = found[1]!.toLowerCase() as Directive["kind"];
+    (seen ? directives : unseen).push({ kind, line: i + 1, content });
+  }
+  return { directives, unseen };
+}
+
+/** One up, one down, in this order, each begun in the way that dbmate sees. */
+function checkBlocks(directives: Directive[], unseen: Directive[], report: Report) {
+  const [up, second, third] = directives;
+  for (const { kind, line } of unseen) {
+    report(
+      line,
+      kind === "up" && up?.kind !== "up" ? "missing-up" : "directive",
+      "dbmate does not see this directive",
+      `write it in lower case at the start of the line: -- migrate:${kind}`,
+    );
+  }
+  // What is meant for one has been told.
+  const isMeant = (kind: Directive["kind"]) => unseen.some((directive) => directive.kind === kind);
+  if (up?.kind !== "up") {
+    if (!isMeant("up")) {
+      report(up?.line ?? 0, "missing-up", "has no up block", "begin it with -- migrate:up");
+    }
+  } else if (!second) {
+    const remedy = "end it with -- migrate:down and its statements";
+    if (!isMeant("down")) report(0, "missing-down", "has no down block", remedy);
+  } else if (second.kind !== "down") {
+    const remedy = "put all statements into one, or write two migrations";
+    report(second.line, "second-block", "a second up block", remedy);
+  } else if (third) {
+    const remedy = "keep one up block and one down block";
+    report(third.line, "second-block", `another ${third.kind} block`, remedy);
+  }
+}
+
+/** Nothing but comments stands before the up block. Returns whether something else does. */
+function checkHead(text: string, up: Directive | undefined, report: Report): boolean {
+  const head = up?.kind === "up" ? text.split("\n").slice(0, up.line - 1) : [];
+  const before = head.findIndex((line) => !/^\s*(--|$)/.test(line));
+  // A byte-order mark has been told.
+  if (before !== -1 && !text.startsWith("\ufeff")) {
+    const message = "a statement before the up block, or a comment that does not begin with --";
+    report(before + 1, "directive", message, "move it below -- migrate:up");
+  }
+  return before !== -1;
+}
+
+function checkOptions(directives: Directive[], report: Report) {
+  for (const { line, content } of directives) {
+    for (const option of content.replace(/^--\s*migrate:(up|down)/, "").trim().split(/\s+/)) {
+      if (option === "" || /^transaction:(true|false)$/.test(option)) continue;
+      report(
+        line,
+        "unknown-option",
+        `dbmate does not know the option ${option} and ignores it`,
+        "the only one is transaction:false, without a space",
+      );
+    }
+  }
+}
 
 /** The text with line feeds only; undefined where it is none, which is reported with its line. */
-export function decode(bytes: Uint8Array, report: Report): string | undefined {
+export function decode(
+  bytes: Uint8Array,
+  report: (line: number, message: string, remedy: string) => void,
+): string | undefined {
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

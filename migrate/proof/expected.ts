@@ -29,7 +29,7 @@ async function expectedCatalog(
     // Not there, or cut short: built again.
   }
   await using scratch = await openScratch({ migrations, searchPath });
-  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
     await build(db, migrations);
     const catalog = await readCatalog(db);
@@ -55,7 +55,7 @@ export async function compareWithMigrations(
   const differences = compareCatalogs(expected, found);
   if (!differences.some(needsNormalizing)) return differences;
   await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
-  const db = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
     await build(db, migrations);
     return await compareNormalized(db, expected, found);

@@ -16,7 +16,7 @@ export interface Stage {
 /** Opens one with the history built. Throws a ReplayFailure. */
 export async function openStage(scratch: Scratch, history: Migration[]): Promise<Stage> {
   let settings = await scratch.create();
-  const open = () => connect(settings, { session: true, deadline: 120_000 });
+  const open = () => connect(settings, { session: true, deadlineMs: 120_000 });
   let db = open();
   const stage = {
     get db() {
@@ -29,7 +29,7 @@ export async function openStage(scratch: Scratch, history: Migration[]): Promise
       await build(db, done);
     },
     async open() {
-      return connect(await scratch.create(), { session: true, deadline: 120_000 });
+      return connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
     },
     close: () => db.close(),
   };

@@ -32,8 +32,8 @@ export function schemaFile(): string {
  * names what the text cannot say.
  */
 export async function generate(scratch: Scratch, migrations: Migration[]): Promise<Generated[]> {
-  const built = connect(await scratch.create(), { session: true, deadline: 120_000 });
-  const loaded = connect(await scratch.create(), { session: true, deadline: 120_000 });
+  const built = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
+  const loaded = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
     await build(built, migrations);
     const text = await schemaText(built);

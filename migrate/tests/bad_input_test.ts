@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
 import { sql } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
+import { deniedExtension } from "../advice.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { administer } from "../../tests/support/database.ts";
 import { migration, runDb } from "../../tests/support/command.ts";
@@ -184,6 +185,33 @@ Deno.test("a role without rights is told which one is missing, by every command,
     await refused(project, run, ["up", "status", "drift"], 3, `${user} may not connect`);
   } finally {
     await administer(settings, `drop role ${user}`);
+  }
+});
+
+Deno.test("up says who has to do what where its role may not make an extension", async () => {
+  await using project = await createProject({
+    "001_gist.sql": migration("create extension btree_gist;", "drop extension btree_gist;"),
+  });
+  const { settings, db } = project;
+  const user = `poor_${crypto.randomUUID().replaceAll("-", "")}`;
+  await administer(settings, `create role ${user} login password 'poor'`);
+  await db.script(`grant create on schema public to ${user}`);
+  try {
+    const poor = { ...settings, user, password: "poor" };
+    const { code, stderr } = await project.runAt(poor, "up");
+    const grant = `grant create on database ${settings.database} to ${user}`;
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `let its owner or an administrator run \`${grant}\` and run this`);
+    await administer(settings, grant);
+    assertEquals((await project.runAt(poor, "up")).code, 0);
+    assertEquals(
+      await deniedExtension(db, 'permission denied to create extension "dblink"'),
+      "let a superuser run `create extension dblink` in this database, write " +
+        "`create extension if not exists dblink` here",
+    );
+  } finally {
+    await db.script(`drop owned by ${user} cascade`);
+    await administer(settings, `drop owned by ${user}; drop role ${user}`);
   }
 });
 

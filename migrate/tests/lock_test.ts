@@ -74,7 +74,7 @@ Deno.test(`H1: eight ups at once, ${rounds} times over: all exit 0, and each mig
 Deno.test("a run that gets no turn in time exits 4 and says who has it", async () => {
   await using project = await createProject(files);
   const { signal } = new AbortController();
-  await using _lock = await takeLock(project.settings, { timeout: 0, signal, progress() {} });
+  await using _lock = await takeLock(project.settings, { timeoutMs: 0, signal, progress() {} });
   const { code, stderr } = await project.run("up", "--timeout", "1");
   assertEquals(code, 4);
   assertStringIncludes(
@@ -87,7 +87,7 @@ Deno.test("a run that gets no turn in time exits 4 and says who has it", async (
 Deno.test("a run that waits for its turn ends with 143 at a SIGTERM, and leaves no session", async () => {
   await using project = await createProject(files);
   const { signal } = new AbortController();
-  await using _lock = await takeLock(project.settings, { timeout: 0, signal, progress() {} });
+  await using _lock = await takeLock(project.settings, { timeoutMs: 0, signal, progress() {} });
   const waiting = project.start("up");
   await sessions(project, "migrate lock", 2);
   waiting.kill("SIGTERM");

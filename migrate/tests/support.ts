@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { removeFolder } from "../../tests/support/folder.ts";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
-import { type Outcome, outcome } from "../../tests/support/command.ts";
+import { dbFlag, type Outcome, outcome } from "../../tests/support/command.ts";
 import { root } from "../../tests/support/root.ts";
 import { runDbmate } from "../../tests/support/command.ts";
 import type { Config } from "../config.ts";
@@ -35,7 +35,7 @@ export async function createForeign(
     read: (file) => Deno.readTextFile(join(path, file)),
     async run(args, env = {}) {
       const command = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--config", join(root, "deno.json"), main, ...args],
+        args: ["run", dbFlag, "-A", "--config", join(root, "deno.json"), main, ...args],
         cwd: path,
         stdin: "null",
         env: { NO_COLOR: "1", HOME: path, DENO_DIR: denoDir, ...env },

@@ -2,9 +2,11 @@ import { parse } from "libpg-query";
 
 /** What a column's checks allow, as far as a schema can say it. */
 export interface Bounds {
-  /** The least and the greatest value. */
+  /** The least and the greatest value, or those that a value is above and below. */
   least?: number;
   most?: number;
+  above?: number;
+  below?: number;
   /** The most characters, and whether none is allowed. */
   length?: number;
   empty?: boolean;
@@ -15,19 +17,29 @@ export interface Bounds {
 // deno-lint-ignore no-explicit-any -- PostgreSQL's parse tree, which has some 250 kinds of node
 type Node = any;
 
-/** The bounds by column, read with PostgreSQL's own grammar. A check of another form adds nothing. */
-export async function readBounds(checks: [column: string, definition: string][]) {
+interface Check {
+  name: string;
+  column: string;
+  definition: string;
+}
+
+/**
+ * The bounds by column, read with PostgreSQL's own grammar, and the names of the checks that they say
+ * all of. What else a check asks for only PostgreSQL knows.
+ */
+export async function readBounds(checks: Check[]) {
   const all = new Map<string, Bounds>();
-  for (const [column, definition] of checks) {
+  const wholly: string[] = [];
+  for (const { name, column, definition } of checks) {
     const condition = definition.replace(/^CHECK /, "").replace(/ NOT VALID$/, "");
     const parsed: Node = await parse(`select ${condition}`);
     const bounds = all.get(column) ?? {};
     all.set(column, bounds);
-    for (const part of conjuncts(parsed.stmts[0].stmt.SelectStmt.targetList[0].ResTarget.val)) {
-      read(part, bounds);
-    }
+    const parts = conjuncts(parsed.stmts[0].stmt.SelectStmt.targetList[0].ResTarget.val);
+    // Each of them adds something, also behind one that is not understood.
+    if (parts.map((part) => read(part, bounds)).every(Boolean)) wholly.push(name);
   }
-  return all;
+  return { bounds: all, wholly };
 }
 
 function conjuncts(node: Node): Node[] {
@@ -35,27 +47,40 @@ function conjuncts(node: Node): Node[] {
   return BoolExpr?.boolop === "AND_EXPR" ? BoolExpr.args.flatMap(conjuncts) : [node];
 }
 
-function read({ A_Expr: comparison }: Node, bounds: Bounds) {
-  if (!comparison) return;
+/** Adds what a condition says to the bounds. Returns whether that is all of it. */
+function read({ A_Expr: comparison }: Node, bounds: Bounds): boolean {
+  if (!comparison) return false;
   const { kind, name, lexpr, rexpr } = comparison;
   const operator = name[0].String.sval;
   if (kind === "AEXPR_OP_ANY" && operator === "=") {
     const values = texts(rexpr);
     if (values) bounds.values = values;
-    return;
+    return values !== undefined;
   }
   const number = numberOf(rexpr);
-  if (kind !== "AEXPR_OP" || number === undefined) return;
-  const least = operator === ">=" ? number : operator === ">" ? number + 1 : undefined;
-  const most = operator === "<=" ? number : operator === "<" ? number - 1 : undefined;
-  if (isLength(lexpr)) {
-    if (most !== undefined) bounds.length = most;
-    if (least !== undefined) bounds.empty = least === 0;
-  } else if (lexpr.ColumnRef) {
-    if (least !== undefined) bounds.least = least;
-    if (most !== undefined) bounds.most = most;
+  if (kind !== "AEXPR_OP" || number === undefined) return false;
+  const side = sides[operator];
+  if (!side) return false;
+  if (lexpr.ColumnRef) {
+    bounds[side] = number;
+    return true;
   }
+  if (!isLength(lexpr)) return false;
+  const length = side === "above" ? number + 1 : side === "below" ? number - 1 : number;
+  if (side === "most" || side === "below") {
+    bounds.length = length;
+    return true;
+  }
+  bounds.empty = length === 0;
+  return length <= 1;
 }
+
+const sides: Record<string, "least" | "most" | "above" | "below"> = {
+  ">=": "least",
+  "<=": "most",
+  ">": "above",
+  "<": "below",
+};
 
 function isLength({ FuncCall }: Node): boolean {
   return /^(char_)?length$/.test(FuncCall?.funcname.at(-1).String.sval ?? "");

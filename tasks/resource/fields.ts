@@ -1,3 +1,4 @@
+import type { Bounds } from "./bounds.ts";
 import { namesOf } from "./names.ts";
 import { type Column, ResourceError } from "./table.ts";
 
@@ -32,6 +33,15 @@ const integers: Record<string, [number, number]> = {
   smallint: [-32768, 32767],
   integer: [-2147483648, 2147483647],
   bigint: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+};
+
+/** Of a range: what its two ends are, and what they may be called. */
+const parts: Record<string, [type: string, start: string, end: string]> = {
+  tstzrange: ["timestamptz", "starts_at", "ends_at"],
+  daterange: ["date", "starts_on", "ends_on"],
+  int4range: ["integer", "at_least", "at_most"],
+  int8range: ["bigint", "at_least", "at_most"],
+  numrange: ["numeric", "at_least", "at_most"],
 };
 
 /** How a column is written. Throws a ResourceError for one that has to be written by hand. */
@@ -95,14 +105,23 @@ function partOf(column: Column, place: number): Part {
       };
     case "double precision":
     case "numeric": {
-      const { least, most } = bounds;
+      const { least, most, above = -Infinity, below = Infinity } = bounds;
+      const low = least ?? Math.max(above + 1, Math.min(1, below - 2));
       return {
         type: "number",
-        schema: `z.number("must be a number")${range(least, most)}`,
+        schema: `z.number("must be a number")${range(bounds)}`,
         cast: `::${type}`,
-        samples: [`${least ?? 1}`, `${most ?? 2}`],
+        samples: [`${low}`, `${most ?? low + 1}`],
       };
     }
+  }
+  const [part, start, end] = parts[type] ?? [];
+  if (part) {
+    throw new ResourceError(
+      `${column.name} is ${type}, which callers send as two fields: make it two columns of ${part}, ` +
+        `such as ${start} and ${end}; a constraint can take their range, ` +
+        `\`exclude using gist (owner_id with =, ${type}(${start}, ${end}) with &&)\``,
+    );
   }
   throw new ResourceError(
     `${column.name} is ${type}, for which there is no field yet: leave the column out of the table, ` +
@@ -147,19 +166,22 @@ function integer(
   [smallest, largest]: [number, number],
   place: number,
 ): Part {
-  const { least = smallest, most = largest } = bounds;
+  const { above = smallest - 1, below = largest + 1 } = bounds;
+  const { least = above + 1, most = below - 1 } = bounds;
   const near = Math.min(Math.max(1, least) + place, most);
   return {
     type: "number",
-    schema: `z.int("must be a whole number")${range(least, most)}`,
+    schema: `z.int("must be a whole number")${range({ least, most })}`,
     cast: `::${type}`,
     samples: [`${near}`, `${Math.min(near + 1, most)}`],
   };
 }
 
-function range(least: number | undefined, most: number | undefined): string {
-  const min = least === undefined ? "" : `.min(${least}, "must be at least ${least}")`;
-  return min + (most === undefined ? "" : `.max(${most}, "must be at most ${most}")`);
+function range({ least, most, above, below }: Bounds): string {
+  const said = (method: string, bound: number | undefined, words: string) =>
+    bound === undefined ? "" : `.${method}(${bound}, "must be ${words} ${bound}")`;
+  return said("min", least, "at least") + said("gt", above, "more than") +
+    said("max", most, "at most") + said("lt", below, "less than");
 }
 
 /** A default that JSON can say; any other one leaves the field required. */

@@ -56,7 +56,9 @@ export function meaningOf({ name, kind, columns, references }: Constraint, names
         status: 422,
         title: `The ${words} breaks the rule of its ${rule.replaceAll("_", " ")}`,
         field,
-        detail: `does not fit ${columns.slice(0, -1).join(", ")}`,
+        detail: columns.length > 1
+          ? `does not fit ${columns.slice(0, -1).join(", ")}`
+          : "is not allowed",
       };
   }
 }

@@ -54,17 +54,21 @@ export async function projectEdits(
 
 function withMeanings(text: string, meanings: Meaning[]): string {
   let edited = text;
+  // One that has been worded already stays as it is.
+  const isThere = (name: string) => new RegExp(`^ {2}${name}: `, "m").test(edited);
   for (const { code, status, title, constraint, field, detail } of meanings) {
-    if (!new RegExp(`^ {2}${code}: `, "m").test(edited)) {
+    if (!isThere(code)) {
       edited = beside(edited, "routes/_problem.ts", {
         line: `  ${code}: [${status}, "${title}"],`,
         after: new RegExp(`^ {2}\\w+: \\[${status}, .*\\],$`, "gm"),
       });
     }
-    edited = beside(edited, "routes/_problem.ts", {
-      line: `  ${constraint}: ["${code}", "${field}", "${detail}"],`,
-      after: /^ {2}\w+_(key|fkey|check|excl): \[.*\],$/gm,
-    });
+    if (!isThere(constraint)) {
+      edited = beside(edited, "routes/_problem.ts", {
+        line: `  ${constraint}: ["${code}", "${field}", "${detail}"],`,
+        after: /^ {2}\w+_(key|fkey|check|excl): \[.*\],$/gm,
+      });
+    }
   }
   return edited;
 }

@@ -1,5 +1,6 @@
 import type { Field } from "./fields.ts";
 import { wrapped } from "./lines.ts";
+import { type Lock, lockOf } from "./lock.ts";
 import { article, type Names } from "./names.ts";
 import { cursorTypes, type Table } from "./table.ts";
 
@@ -14,6 +15,7 @@ export function queryFile(table: Table, names: Names, fields: Field[]): string {
     ...fields.map(({ name, cast }) => `\${${one}.${name}}${cast}`),
   ];
   const filter = table.filtered.length > 0;
+  const lock = lockOf(table, names);
   const types = new Map(table.columns.map((column) => [column.name, cursorTypes[column.type]]));
   const sorts = table.sorted.map((name) =>
     `${name}: by("${types.get(name) ?? "timestamptz"}", sql\`t.${name}\`)`
@@ -105,18 +107,18 @@ export function create${One}(
   return once(db, credential, idempotency, ({ remembered, answer }) =>
     sql\`
     with \${caller(credential, "write")},
-    \${remembered},
+    \${remembered},${lock.ofNew}
     created as (
       insert into ${t} as t (owner_id, ${wrapped(fields.map(({ name }) => name), "        ")})
       select
         ${wrapped(given, "        ")}
       from caller
-      where caller.allowed and not exists (select from remembered)
+      where caller.allowed and not exists (select from remembered)${lock.after}
       returning t.id, \${json(${one}Columns)} as body, t.version
     )
     \${answer}\`);
 }
-${table.changes ? update(names, fields) : ""}
+${table.changes ? update(names, fields, lock) : ""}
 export function delete${One}(
   db: Database,
   credential: Credential,
@@ -142,7 +144,7 @@ export function delete${One}(
 `;
 }
 
-function update({ one, One, table }: Names, fields: Field[]): string {
+function update({ one, One, table }: Names, fields: Field[], lock: Lock): string {
   const set = wrapped(fields.map(({ name }) => `${name} = \${${name}}`), "        ");
   return `
 /** What is left out of \`change\` stays as it is. */
@@ -158,12 +160,12 @@ export function update${One}(
 ${fields.map(({ name }) => `    ${name} = sql\`t.${name}\`,`).join("\n")}
   } = change;
   return db.query(sql\`
-    with \${caller(credential, "write")},
+    with \${caller(credential, "write")},${lock.ofChanged}
     changed as (
       update ${table} t
       set
         ${set}
-      where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id} and \${matches(versions)}
+      where t.owner_id = \${ownerId} and \${allowed} and t.id = \${id} and \${matches(versions)}${lock.after}
       returning t.*
     ),
     shown as (

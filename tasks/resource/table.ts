@@ -1,5 +1,6 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 import { type Bounds, readBounds } from "./bounds.ts";
+import { columnsOf } from "./expressions.ts";
 
 /** Why a resource cannot be written, and what to do. */
 export class ResourceError extends Error {
@@ -40,6 +41,8 @@ export interface Table {
   filtered: string[];
   /** A trigger counts the version, so rows may change. */
   changes: boolean;
+  /** Columns that PostgreSQL computes. Callers cannot write them; the resource leaves them out. */
+  generated: string[];
 }
 
 /** What every row has beside its own columns; callers do not write them. */
@@ -58,12 +61,14 @@ interface RawColumn {
   type: string;
   nullable: boolean;
   default: string | null;
+  generated: boolean;
 }
 
 interface RawConstraint {
   name: string;
-  type: "c" | "f" | "u" | "x" | "p";
-  columns: string[] | null;
+  type: "c" | "f" | "u" | "x";
+  /** Of a unique or exclusion constraint, and of a unique index: expressions of columns. */
+  columns: string[];
   definition: string;
   target: string | null;
   target_columns: string[] | null;
@@ -74,7 +79,7 @@ export async function readTable(db: Database, name: string): Promise<Table> {
   const columns = await db.query<RawColumn>(sql`
     select
       a.attname as name, format_type(a.atttypid, null) as type, not a.attnotnull as nullable,
-      pg_get_expr(d.adbin, d.adrelid) as default
+      pg_get_expr(d.adbin, d.adrelid) as default, a.attgenerated <> '' as generated
     from pg_attribute a
     join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'p')
     left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -91,35 +96,54 @@ export async function readTable(db: Database, name: string): Promise<Table> {
       `${name} lacks ${missing.join(", ")}, which every resource has: db/schema.sql shows students`,
     );
   }
-  const constraints = await readConstraints(db, name);
-  const bounds = await readBounds(
-    constraints.filter(({ type, columns }) => type === "c" && columns?.length === 1)
-      .map(({ columns, definition }) => [columns![0]!, definition]),
+  const sources = await sourcesOf(columns);
+  const constraints = await readConstraints(db, name, sources);
+  const { bounds, wholly } = await readBounds(
+    constraints.filter(({ type, columns }) => type === "c" && columns.length === 1)
+      .map(({ name, columns, definition }) => ({ name, column: columns[0]!, definition })),
   );
   const references = new Map(constraints.filter(isReference).map((c) => [own(c)[0]!, c.target!]));
   const indexed = await readIndexed(db, name);
-  const given = columns.filter((column) => !common.includes(column.name)).map((column) => ({
-    ...column,
-    default: column.default ?? undefined,
-    bounds: bounds.get(column.name) ?? {},
-    references: references.get(column.name),
-  }));
+  const given = columns.filter(({ name }) => !common.includes(name) && !sources.has(name))
+    .map(({ name, type, nullable, default: written }) => ({
+      name,
+      type,
+      nullable,
+      default: written ?? undefined,
+      bounds: bounds.get(name) ?? {},
+      references: references.get(name),
+    }));
   return {
     name,
     columns: given,
-    constraints: constraints.flatMap(meaning),
+    constraints: constraints.filter(({ name }) => !wholly.includes(name)).flatMap(meaning),
     sorted: [...given, ...columns.filter((c) => c.name === "updated_at")]
       .filter((c) => !c.nullable && c.type in cursorTypes && indexed.includes(c.name))
       .map((c) => c.name),
     filtered: [...references.keys()].filter((column) => indexed.includes(column)),
     changes: await countsVersions(db, name),
+    generated: [...sources.keys()],
   };
 }
 
-function readConstraints(db: Database, table: string): Promise<RawConstraint[]> {
-  return db.query(sql`
+/** The columns that PostgreSQL computes, and those that it computes them from. */
+async function sourcesOf(columns: RawColumn[]): Promise<Map<string, string[]>> {
+  const sources = new Map<string, string[]>();
+  for (const { name, generated, default: written } of columns) {
+    if (generated) sources.set(name, await columnsOf(written!));
+  }
+  return sources;
+}
+
+/** What a caller breaks in a computed column is broken in those that it is computed from. */
+async function readConstraints(
+  db: Database,
+  table: string,
+  sources: Map<string, string[]>,
+): Promise<RawConstraint[]> {
+  const rows = await db.query<RawConstraint>(sql`
     select
-      conname as name, contype as type,
+      conname as name, contype::text as type,
       -- A check's columns in the order of the table, not in that of its text.
       (select array_to_json(array_agg(attname order by case when contype = 'c' then number else n end))
        from unnest(conkey) with ordinality k (number, n)
@@ -130,40 +154,62 @@ function readConstraints(db: Database, table: string): Promise<RawConstraint[]> 
        from unnest(confkey) with ordinality k (number, n)
        join pg_attribute on attrelid = confrelid and attnum = number) as target_columns
     from pg_constraint
-    where conrelid = to_regclass(quote_ident(${table})) and contype in ('c', 'f', 'u', 'x', 'p')
-    order by conname`);
+    where conrelid = to_regclass(quote_ident(${table})) and contype in ('c', 'f')
+    union all
+    -- A unique index is broken under its own name, be it a constraint's or not.
+    select
+      relname, case when indisexclusion then 'x' else 'u' end,
+      (select array_to_json(array_agg(pg_get_indexdef(indexrelid, n, false) order by n))
+       from generate_series(1, indnkeyatts::integer) n),
+      pg_get_indexdef(indexrelid), null, null
+    from pg_index
+    join pg_class on pg_class.oid = indexrelid
+    where indrelid = to_regclass(quote_ident(${table})) and not indisprimary
+      and (indisunique or indisexclusion)
+    order by name`);
+  return await Promise.all(rows.map(async ({ columns, ...row }) => {
+    const named = row.type === "u" || row.type === "x"
+      ? await columnsOf(columns.join(", "))
+      : columns ?? [];
+    const given = named.flatMap((column) => sources.get(column) ?? [column]);
+    return { ...row, columns: [...new Set(given)] };
+  }));
 }
 
 /** A foreign key (owner_id, column) to (owner_id, id): the row of the same owner. */
 function isReference({ type, columns, target_columns }: RawConstraint): boolean {
-  return type === "f" && columns?.length === 2 && columns[0] === "owner_id" &&
+  return type === "f" && columns.length === 2 && columns[0] === "owner_id" &&
     target_columns?.join() === "owner_id,id";
 }
 
 function own({ columns }: RawConstraint): string[] {
-  return (columns ?? []).filter((column) => column !== "owner_id");
+  return columns.filter((column) => column !== "owner_id");
 }
 
-/** What a caller can break of it: a field's own check is the schema's, an owner's key nobody's. */
+/** What a caller can break of it; an owner's key nobody can. */
 function meaning(constraint: RawConstraint): Constraint[] {
-  const { name, type } = constraint;
+  const { name, type, definition } = constraint;
   const columns = own(constraint);
-  if (type === "p" || columns.length === 0 || columns.join() === "id") return [];
-  if (type === "c") {
-    return columns.length < 2 ? [] : [{ name, kind: "check", columns, references: undefined }];
-  }
+  if (columns.length === 0 || columns.join() === "id") return [];
   if (type === "f") {
-    if (isReference(constraint)) {
-      return [{ name, kind: "reference", columns, references: constraint.target! }];
+    if (!isReference(constraint)) {
+      throw new ResourceError(
+        `${name} refers to ${constraint.target} by ${
+          columns.join(", ")
+        }: a resource refers to rows of ` +
+          "the same owner, by `foreign key (owner_id, column) references table (owner_id, id)`",
+      );
     }
-    throw new ResourceError(
-      `${name} refers to ${constraint.target} by ${
-        columns.join(", ")
-      }: a resource refers to rows of ` +
-        "the same owner, by `foreign key (owner_id, column) references table (owner_id, id)`",
-    );
+    if (!/ ON DELETE (CASCADE|SET NULL \()/.test(definition)) {
+      throw new ResourceError(
+        `${name} does not let a row of ${constraint.target} go that is referred to, which DELETE has ` +
+          `no answer for: add \`on delete cascade\`, or \`on delete set null (${columns[0]})\``,
+      );
+    }
+    return [{ name, kind: "reference", columns, references: constraint.target! }];
   }
-  return [{ name, kind: type === "u" ? "unique" : "exclusion", columns, references: undefined }];
+  const kind = type === "c" ? "check" : type === "u" ? "unique" : "exclusion";
+  return [{ name, kind, columns, references: undefined }];
 }
 
 /** The columns of complete b-tree indexes (owner_id, column, id). */

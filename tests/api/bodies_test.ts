@@ -150,7 +150,7 @@ Deno.test("a request past its deadline is 504, and its statement stops on the se
   const { json: me } = await api.call("GET /api/me");
   const key = await api.key("ada@example.com");
   const applicationName = `test ${crypto.randomUUID()}`;
-  const impatient = connect(settings, { deadline: 2000, applicationName });
+  const impatient = connect(settings, { deadlineMs: 2000, applicationName });
   const app = createApp({
     db: impatient,
     environment: "test",

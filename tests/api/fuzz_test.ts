@@ -36,3 +36,9 @@ Deno.test("an integer keeps to its bounds, however narrow and far from zero they
   const found = fc.sample(valid(years, document, "rooms.year"), 200);
   assertEquals(found.filter((year) => year < 1900 || year >= 2100), []);
 });
+
+Deno.test("a number keeps to its bounds, those that it may reach and those that it may not", () => {
+  const prices = { type: "number", exclusiveMinimum: 0, maximum: 0.5 };
+  const found = fc.sample(valid(prices, document, "rooms.price"), 200);
+  assertEquals(found.filter((price) => !(price > 0 && price <= 0.5)), []);
+});

@@ -60,8 +60,8 @@ Deno.test("ready says what is wrong, and neither address nor name nor password [
   ];
   for (const [settings, detail] of cases) {
     // Only of whom no answer comes is it too short.
-    const deadline = settings.port === proxy.settings.port ? 500 : 60_000;
-    const db = connectPatiently(settings, { size: 1, deadline });
+    const deadlineMs = settings.port === proxy.settings.port ? 500 : 60_000;
+    const db = connectPatiently(settings, { size: 1, deadlineMs });
     await using api = await createApi({ db });
     const ready = await api.call("GET /api/health/ready", { key: null });
     assertEquals([ready.status, ready.json.code], [503, "unavailable"]);

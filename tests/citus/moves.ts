@@ -7,7 +7,7 @@ import { until } from "../support/pool.ts";
 
 /** Moves all that a user owns to the other worker. */
 async function move(api: TestApi, owner: number) {
-  const db = connect(api.database.settings, { size: 1, deadline: 60_000 });
+  const db = connect(api.database.settings, { size: 1, deadlineMs: 60_000 });
   try {
     const [place] = await db.query<Record<string, string>>(sql`
       select p.shardid, p.nodename, p.nodeport, o.nodename as to_name, o.nodeport as to_port
@@ -52,7 +52,7 @@ Deno.test("changes: after a move to another node and back each old cursor is 410
     await move(api, me.id);
     assertEquals((await copyOf(api, cursor)).status, 410);
     await write(`${next}2`);
-    const admin = connect(api.database.settings, { size: 1, deadline: 60_000 });
+    const admin = connect(api.database.settings, { size: 1, deadlineMs: 60_000 });
     try {
       await admin.script(await Deno.readTextFile(`${root}/db/citus.sql`));
     } finally {

@@ -27,6 +27,11 @@ Deno.test("roles: the migrator creates as the owner; the application can neither
   const ledger = await database.db.query(sql`select distinct role from migration_ledger`);
   assertEquals(ledger, [{ role: "slate_migrator" }]);
 
+  // An exclusion constraint needs it in its migration, as docs/tutorial.md has it.
+  const owner = connectPatiently(migrator, { size: 1 });
+  await owner.script("create extension btree_gist; drop extension btree_gist");
+  await owner.close();
+
   // `up` has run db/grants.sql already.
   const application = { user: "slate_app", password: Deno.env.get("TEST_APP_PASSWORD") };
   const db = connectPatiently({ ...database.settings, ...application }, { size: 1 });

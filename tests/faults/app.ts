@@ -2,8 +2,8 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { freePort, patience, type Process, startProcess } from "../support/process.ts";
 
-/** Milliseconds; what is stuck in a silent network is given up after this. */
-export const deadline = 1500;
+/** What is stuck in a silent network is given up after this. */
+export const deadlineMs = 1500;
 
 /** Slate as production runs it: main.ts, a process, the application's role. */
 export interface App extends AsyncDisposable {

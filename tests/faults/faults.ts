@@ -8,7 +8,7 @@
 import { sql } from "../../postgres/mod.ts";
 import { pause, until } from "../support/pool.ts";
 import { openProxy, type Proxy } from "../support/proxy.ts";
-import { deadline, openApp } from "./app.ts";
+import { deadlineMs, openApp } from "./app.ts";
 import { type Fault, faults, type Scene } from "./catalogue.ts";
 import { createWriters, type Writer } from "../support/writers.ts";
 import { type Load, startLoad } from "./load.ts";
@@ -16,8 +16,8 @@ import { openServer, type Server } from "../support/server.ts";
 
 const clients = 32;
 const poolSize = 10;
-/** Milliseconds until the last client is served again, as the contract has it. */
-const recoveryLimit = 2000;
+/** Until the last client is served again, as the contract has it. */
+const recoveryLimitMs = 2000;
 /** On a slow machine: behind the deadline of what is stuck so many times what it takes in peace. */
 const slowness = 10;
 /** A deadline that no request meets on a slow machine, for faults that refuse nobody. */
@@ -41,7 +41,7 @@ async function suffer(fault: Fault, scene: Scene, writers: Writer[]): Promise<Ro
   const { lost, doubled, wrong } = await audit(server, load);
   const refused = load.refused + load.broken;
   if (fault.harmless ? refused > 0 : refused === 0) wrong.push(`${refused} refused`);
-  if (recovery > Math.max(recoveryLimit, deadline + slowness * calm)) {
+  if (recovery > Math.max(recoveryLimitMs, deadlineMs + slowness * calm)) {
     wrong.push(`recovered after ${recovery} ms, and took ${Math.round(calm)} ms before the fault`);
   }
   return {
@@ -95,7 +95,7 @@ let failed = 0;
 {
   await using server = await openServer();
   await using proxy = openProxy(server.app);
-  await using app = await openApp(proxy.settings, poolSize, deadline);
+  await using app = await openApp(proxy.settings, poolSize, deadlineMs);
   const writers = await createWriters(server.admin, clients);
   line("fault", [...columns.slice(0, -1), "recovery ms"]);
   let before: number | undefined;

@@ -63,6 +63,16 @@ export function valid(schema: Json, document: Json, name: string): Values {
         fc.constantFrom(min, max),
       );
     }
+    case "number": {
+      const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+      return fc.double({
+        min: minimum ?? exclusiveMinimum ?? -1e300,
+        max: maximum ?? exclusiveMaximum ?? 1e300,
+        minExcluded: minimum === undefined && exclusiveMinimum !== undefined,
+        maxExcluded: maximum === undefined && exclusiveMaximum !== undefined,
+        noNaN: true,
+      });
+    }
     case "string":
       return string(schema, name);
     case "array": {

@@ -69,8 +69,8 @@ Deno.test("a connection that nobody uses is closed, and a session's stays with w
   const open = async (applicationName: string) =>
     (await database.db.query(sql`
       select from pg_stat_activity where application_name = ${applicationName}`)).length;
-  const db = connectPatiently(database.settings, { size: 3, idleLimit: 20, applicationName: name });
-  const session = connectPatiently(database.settings, { session: true, idleLimit: 20 });
+  const db = connectPatiently(database.settings, { size: 3, idleMs: 20, applicationName: name });
+  const session = connectPatiently(database.settings, { session: true, idleMs: 20 });
   await session.script("create temporary table held (n integer)");
   await Promise.all([1, 2, 3].map(() => db.query(sql`select pg_sleep(0.01)`)));
   await until(async () => await open(name) === 0);
@@ -142,7 +142,7 @@ Deno.test("a server that accepts and hangs up is dialled once for each call", as
 
 Deno.test("a server that accepts and says nothing is given up at the deadline", async () => {
   await using proxy = openProxy(testServer());
-  await using db = pool(proxy.settings, { size: 1, deadline: 4000 });
+  await using db = pool(proxy.settings, { size: 1, deadlineMs: 4000 });
   proxy.limit(0, "silence");
   await assertRejects(() => echo(db, 1), DeadlinePassed);
   await assertRejects(() => db.script("select 1"), DeadlinePassed);
@@ -153,7 +153,7 @@ Deno.test("a server that accepts and says nothing is given up at the deadline", 
 for (const fault of ["cut", "silence"] as const) {
   Deno.test(`${fault} in the middle of an answer: that call fails, the next is right`, async () => {
     await using proxy = openProxy(testServer());
-    const short = fault === "silence" ? { deadline: 4000 } : {};
+    const short = fault === "silence" ? { deadlineMs: 4000 } : {};
     await using db = pool(proxy.settings, { size: 1, ...short });
     for (let round = 0; round < 2; round++) {
       assertEquals(await echoInTime(db, round), round);
@@ -170,7 +170,7 @@ for (const fault of ["cut", "silence"] as const) {
 
 Deno.test("the deadline stops a statement, and a script, on the server as well", async () => {
   await using database = await createDatabase({ empty: true });
-  await using db = pool(database.settings, { deadline: 400 });
+  await using db = pool(database.settings, { deadlineMs: 400 });
   await assertRejects(() => db.query(never), DeadlinePassed);
   await assertRejects(() => db.query(sql`select ${1}::int, pg_sleep(600)`), DeadlinePassed);
   await assertRejects(() => db.script("select 1; select pg_sleep(600)"), DeadlinePassed);
@@ -194,7 +194,7 @@ Deno.test("who asks a server to stop a statement stays until the server hangs up
 });
 
 Deno.test("after a deadline the next call is never answered with the late one's error", async () => {
-  await using db = pool(testServer(), { size: 1, deadline: 60 });
+  await using db = pool(testServer(), { size: 1, deadlineMs: 60 });
   for (let round = 0; round < 20; round++) {
     await assertRejects(() => db.query(never), DeadlinePassed);
     // A new connection may itself be too slow for so short a deadline on a busy machine.
@@ -212,7 +212,7 @@ Deno.test("1,000 calls at once are each answered right by 10 connections", async
 });
 
 Deno.test("a full pool fails the calls that wait past their deadline, and only those", async () => {
-  await using db = pool(testServer(), { size: 1, deadline: 4000 });
+  await using db = pool(testServer(), { size: 1, deadlineMs: 4000 });
   await Promise.all([1, 2, 3].map(() => assertRejects(() => db.query(never), DeadlinePassed)));
   assertEquals(await echoInTime(db, 5), 5);
 });

@@ -122,6 +122,33 @@ Deno.test("a deadline that passes stops its statement and no other", async () =>
   assertEquals(rows.length, 20);
 });
 
+Deno.test("a statement that is stopped before the server has read it is stopped all the same", async () => {
+  await using database = await withWrites();
+  await using proxy = openProxy(database.settings);
+  await using db = pool(proxy.settings, { size: 1 });
+  const terminate = sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name like 'test %'`;
+  // Where the request takes half a second, the connection may be closed before it is repeated.
+  for (let took = Infinity; took > 500;) {
+    await echo(db, 0);
+    const before = proxy.pieces;
+    proxy.letOvertake();
+    let pass = () => {};
+    const late = assertRejects(() => db.query(never, (stop) => pass = stop), DeadlinePassed);
+    await until(() => proxy.pieces > before);
+    const start = performance.now();
+    pass();
+    await late;
+    await proxy.overtaken();
+    took = performance.now() - start;
+    await until(async () => {
+      if (took > 500) await database.db.query(terminate);
+      return await db.backends(database.db) === 0;
+    });
+  }
+});
+
 Deno.test("32 at once while backends are terminated: a read is answered, a write is done at most once", async () => {
   await using database = await withWrites();
   await using db = pool(database.settings, { size: 4 });

@@ -15,7 +15,11 @@ async function open(options: { preparedStatements?: boolean } = {}) {
   const pooler = await startPgbouncer();
   const warnings: string[] = [];
   const settings = { ...database.settings, ...options, port: pooler.port };
-  const db = connect(settings, { size: 10, deadline: 60_000, warn: (text) => warnings.push(text) });
+  const db = connect(settings, {
+    size: 10,
+    deadlineMs: 60_000,
+    warn: (text) => warnings.push(text),
+  });
   return {
     db,
     database,

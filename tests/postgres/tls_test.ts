@@ -86,7 +86,7 @@ Deno.test("TLS: unverified encrypts all the same", async () => {
 
 Deno.test("TLS: the deadline's cancel request goes through TLS as well", async () => {
   await using server = await startSecure("127.0.0.1");
-  await using db = pool(server.settings, { deadline: 500 }, server.admin);
+  await using db = pool(server.settings, { deadlineMs: 500 }, server.admin);
   await assertRejects(() => db.query(never), DeadlinePassed);
   await until(async () => await db.backends(server.admin) === 0);
 });

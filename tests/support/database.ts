@@ -28,7 +28,7 @@ function settingsOf(url: string | undefined): DatabaseSettings {
 
 /** As connect(), and with time enough on any machine: what a test asks for has to come. */
 export function connectPatiently(settings: DatabaseSettings, options: ConnectOptions = {}) {
-  return connect(settings, { deadline: 300_000, ...options });
+  return connect(settings, { deadlineMs: 300_000, ...options });
 }
 
 export interface TestDatabase extends AsyncDisposable {

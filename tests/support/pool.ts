@@ -12,7 +12,7 @@ export const never = sql`select pg_sleep(600)`;
  */
 export function pool(
   settings: DatabaseSettings,
-  options: { size?: number; deadline?: number } = {},
+  options: { size?: number; deadlineMs?: number } = {},
   admin?: Database,
 ) {
   const applicationName = `test ${crypto.randomUUID()}`;

@@ -18,6 +18,10 @@ export interface Proxy extends AsyncDisposable {
   delay(milliseconds: number): void;
   /** No limit and no delay any more. */
   heal(): void;
+  /** What comes from clients that are connected now waits until another one has come and gone. */
+  letOvertake(): void;
+  /** Resolves when that has happened. */
+  overtaken(): Promise<void>;
 }
 
 /** A proxy in front of a PostgreSQL that can fail as networks do. On a Unix socket if `path`. */
@@ -29,14 +33,19 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
   const pipes = new Set<Promise<void>>();
   let left = Infinity;
   let fault: Fault = "cut";
-  let latency = 0;
+  let latencyMs = 0;
+  let held = new Set<Deno.Conn>();
+  let overtaken = Promise.withResolvers<void>();
 
   async function pipe(from: Deno.Conn, to: Deno.Conn, limited: boolean) {
     const buffer = new Uint8Array(16_384);
     try {
       for (let n; (n = await from.read(buffer)) !== null;) {
         if (!limited) proxy.pieces++;
-        if (limited && latency > 0) await new Promise((resolve) => setTimeout(resolve, latency));
+        if (limited && latencyMs > 0) {
+          await new Promise((resolve) => setTimeout(resolve, latencyMs));
+        }
+        if (!limited && held.has(from)) await overtaken.promise;
         const passing = limited ? Math.min(n, left) : n;
         if (limited) left -= passing;
         for (let at = 0; at < passing;) at += await to.write(buffer.subarray(at, passing));
@@ -49,6 +58,7 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
     }
     close(from);
     close(to);
+    if (!held.has(from) && !held.has(to)) overtaken.resolve();
   }
 
   function close(connection: Deno.Conn) {
@@ -93,12 +103,17 @@ export function openProxy(server: DatabaseSettings, path?: string): Proxy {
       fault = then;
     },
     delay(milliseconds) {
-      latency = milliseconds;
+      latencyMs = milliseconds;
     },
     heal() {
       left = Infinity;
-      latency = 0;
+      latencyMs = 0;
     },
+    letOvertake() {
+      held = new Set(open);
+      overtaken = Promise.withResolvers();
+    },
+    overtaken: () => overtaken.promise,
     async [Symbol.asyncDispose]() {
       listener.close();
       for (const connection of open) close(connection);

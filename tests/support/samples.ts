@@ -186,6 +186,6 @@ function sampleValue(schema: Json, name: string): Json {
   if (format === "date") return day.slice(0, 10);
   const good = new RegExp(pattern, "u");
   const plain = [`${made} sample`.slice(0, maxLength), `sample${made}@example.com`];
-  return plain.find((text) => good.test(text)) ??
-    fc.sample(valid(schema, document, name), { seed: made, numRuns: 1 })[0];
+  return (type === "string" ? plain : []).find((text) => good.test(text)) ??
+    fc.sample(valid({ ...schema, type }, document, name), { seed: made, numRuns: 1 })[0];
 }

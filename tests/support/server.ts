@@ -30,7 +30,7 @@ export async function openServer(): Promise<Server> {
   await Deno.writeTextFile(join(dataDir, "port"), `${freePort()}\n`);
   let running = await startEmbedded({ dataDir });
   const { settings } = running;
-  const admin = connect(settings, { size: 2, deadline: 90_000, applicationName: "faults" });
+  const admin = connect(settings, { size: 2, deadlineMs: 90_000, applicationName: "faults" });
   const password = crypto.randomUUID();
   await migrate(settings);
   for (const name of ["roles", "grants"]) {
