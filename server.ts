@@ -58,6 +58,15 @@ const watchAfterMs = 500;
 
 const mostConnections = 4096;
 
+/**
+ * What accept() says of a connection whose peer was gone before (accept(2); EINVAL on macOS). It is
+ * no reason to pause, and none to close others: anybody can hang up at any rate.
+ */
+const ofThePeer = new Set(
+  ["ENOTCONN", "ECONNABORTED", "ECONNRESET", "EINVAL", "EPERM", "EPROTO"]
+    .concat("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH"),
+);
+
 /** Descriptors that are left to the database and to files when a process may open no more. */
 const spareDescriptors = 32;
 
@@ -119,6 +128,7 @@ class OwnServer implements Server {
         this.#open(await this.#listener.accept());
       } catch (error) {
         if (this.#closing) return;
+        if (ofThePeer.has((error as { code?: string }).code ?? "")) continue;
         // As a rule no descriptor is left. Open connections go on, and the idlest make room.
         this.#bound = Math.max(1, this.#connections.size - spareDescriptors);
         this.#makeRoom();
@@ -159,7 +169,9 @@ class OwnServer implements Server {
         if (now - one.since > watchAfterMs) one.watch();
       } else if (now - one.since > one.idleLimitMs) one.close();
     }
+    // Who lacked descriptors for a moment has them again; who still does is told so by accept().
     if (this.#connections.size < this.#bound / 2) this.#bound = mostConnections;
+    else if (this.#bound < mostConnections) this.#bound++;
   }
 
   async shutdown() {
@@ -206,8 +218,8 @@ class Connection implements Peer {
       return response;
     };
     this.#server = serveConnection(connection, this.#abort.signal, answer, onError, () => {});
-    // A connection that breaks is no error of ours.
-    this.ended = this.#server.finished.catch(() => {});
+    // A connection that breaks is no error of ours; Deno keeps what it has of it until it is told to end.
+    this.ended = this.#server.finished.catch(() => this.#server.shutdown()).catch(() => {});
   }
 
   #begin(request: Request) {

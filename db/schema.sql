@@ -140,10 +140,10 @@ begin
   if octet_length(said) = char_length(said) then
     plain := lower(said collate "C");
   else
-    -- In NFKD accents, points and vowel signs are characters of their own. The signs of Indic scripts
-    -- stay: they are a part of the word.
+    -- In NFKD accents, points and vowel signs are characters of their own, at most three to a letter.
+    -- The signs of Indic scripts stay: they are a part of the word.
     plain := lower(regexp_replace(
-      normalize(said, nfkd),
+      left(normalize(said, nfkd), 40000),
       U&'[\0300-\036F\0483-\0489\0591-\05BD\05BF\05C1\05C2\05C4\05C5\05C7\0610-\061A\0640\064B-\065F\0670\06D6-\06DC\06DF-\06E4\06E7\06E8\06EA-\06ED\08CA-\08E1\08E3-\08FF\1AB0-\1AFF\1DC0-\1DFF\20D0-\20FF\FE00-\FE0F\FE20-\FE2F]',
       '', 'g'
     ));

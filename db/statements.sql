@@ -981,7 +981,7 @@ rows as (
     from students t
     where t.owner_id = $4 and (select allowed from caller)
       and search_terms(t.owner_id, plain_words(t.first_name || ' ' || t.last_name))
-        @@ search_query($5, $6)
+        @@ (select search_query($5, $6))
     offset 0
   ) t
   where t.owner_id = $7 and (select allowed from caller) and true
@@ -2120,7 +2120,7 @@ rows as (
     from todos t
     where t.owner_id = $4 and (select allowed from caller)
       and search_terms(t.owner_id, plain_words(t.description))
-        @@ search_query($5, $6)
+        @@ (select search_query($5, $6))
     offset 0
   ) t
   where t.owner_id = $7 and (select allowed from caller)
@@ -2926,7 +2926,7 @@ rows as (
     from todos t
     where t.owner_id = $4 and (select allowed from caller)
       and search_terms(t.owner_id, plain_words(t.description))
-        @@ search_query($5, $6)
+        @@ (select search_query($5, $6))
     offset 0
   ) t
   where t.owner_id = $7 and (select allowed from caller)

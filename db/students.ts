@@ -33,7 +33,7 @@ function searched({ ownerId }: Credential, words: string): Statement {
         from students t
         where t.owner_id = ${ownerId} and ${allowed}
           and search_terms(t.owner_id, plain_words(t.first_name || ' ' || t.last_name))
-            @@ search_query(${ownerId}, ${words})
+            @@ (select search_query(${ownerId}, ${words}))
         offset 0
       ) t`;
 }

@@ -87,7 +87,7 @@ function searched({ ownerId }: Credential, words: string): Statement {
         from todos t
         where t.owner_id = ${ownerId} and ${allowed}
           and search_terms(t.owner_id, plain_words(t.description))
-            @@ search_query(${ownerId}, ${words})
+            @@ (select search_query(${ownerId}, ${words}))
         offset 0
       ) t`;
 }

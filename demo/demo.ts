@@ -2,19 +2,13 @@
  * The page at `/` in `deno task dev`, and where DEMO=1, through the client. `deno task demo` makes
  * demo.js of it. */
 import { createSlateClient, type Schemas, type SlateClient, SlateError } from "../client/mod.ts";
+import { dataOf } from "./answer.ts";
 
 const find = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const field = (id: string) => find<HTMLInputElement>(id);
 
 let slate: SlateClient;
 const students = new Map<number, Schemas["Student"]>();
-
-/** The data of an answer. Throws SlateError for a problem. */
-async function answer<Data>(pending: Promise<{ data?: Data; error?: Schemas["Problem"] }>) {
-  const { data, error } = await pending;
-  if (error) throw new SlateError(error);
-  return data as Data;
-}
 
 /** Does the work and announces the result, on the page and to screen readers. */
 async function attempt(work: () => Promise<string>) {
@@ -57,7 +51,7 @@ function todoItem(todo: Schemas["Todo"]): HTMLLIElement {
     attempt(async () => {
       const body = { completed: box.checked };
       try {
-        todo = await answer(slate.PATCH("/api/todos/{id}", { ...only(todo), body }));
+        todo = await dataOf(slate.PATCH("/api/todos/{id}", { ...only(todo), body }));
       } finally {
         box.checked = todo.completed;
       }
@@ -67,7 +61,7 @@ function todoItem(todo: Schemas["Todo"]): HTMLLIElement {
   remove.setAttribute("aria-label", `Delete ${todo.description}`);
   remove.addEventListener("click", () =>
     attempt(async () => {
-      await answer(slate.DELETE("/api/todos/{id}", only(todo)));
+      await dataOf(slate.DELETE("/api/todos/{id}", only(todo)));
       item.remove();
       find("todos-heading").focus();
       return "Deleted.";
@@ -117,12 +111,12 @@ submitting("key", () => show(field("secret").value));
 submitting("new-todo", async () => {
   const student_id = Number(field("student").value) || null;
   const body = { description: field("description").value, student_id };
-  find("todos").prepend(todoItem(await answer(slate.POST("/api/todos", { body }))));
+  find("todos").prepend(todoItem(await dataOf(slate.POST("/api/todos", { body }))));
   return "Added.";
 });
 submitting("new-student", async () => {
   const body = { first_name: field("first").value, last_name: field("last").value };
-  showStudent(await answer(slate.POST("/api/students", { body })));
+  showStudent(await dataOf(slate.POST("/api/students", { body })));
   return "Added.";
 });
 attempt(() => show());

@@ -66,7 +66,7 @@ export class Client {
   readonly #sockets = new Set<Socket>();
   /** Texts that are being prepared (false) or are prepared (true). */
   readonly #texts = new Map<string, boolean>();
-  /** Resolved when nobody waits for an answer, or none is to be waited for any longer. */
+  /** Resolved when nothing is under way, or no answer is to be waited for any longer. */
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dialled = false;
@@ -170,8 +170,6 @@ export class Client {
     // The driver has prepared it again and sent it again by itself.
     if (query.retried && unprepared.has(query.retried.code)) this.#owner.forgot();
     if (unit.leavesTraces) this.leave();
-    const [next] = this.underWay;
-    if (next?.done && this.phase === "leaving") this.stop();
   }
 
   /** An error of the statement itself leaves the connection good; every other one ends it. */
@@ -197,13 +195,28 @@ export class Client {
   #remove(unit: Unit) {
     this.underWay.delete(unit);
     unit.client = undefined;
-    if (this.phase === "leaving" && !this.#awaited) this.#over.resolve();
+    clearTimeout(this.#timer);
+    this.#goOnLeaving();
   }
 
-  /** Whether anybody still waits for an answer. */
-  get #awaited(): boolean {
-    for (const unit of this.underWay) if (!unit.done) return true;
-    return false;
+  /**
+   * It closes when nothing is under way. The server works through all that was sent, whether anybody
+   * waits for it or not: what nobody waits for is stopped when its turn comes.
+   */
+  #goOnLeaving() {
+    if (this.phase !== "leaving") return;
+    const [first] = this.underWay;
+    if (first && !first.done) return;
+    // Before the server has said who it is, nothing was sent.
+    if (!first?.query?.state?.pid) return this.#over.resolve();
+    this.stop();
+    this.#hurry();
+  }
+
+  /** The next answer comes soon, or is not waited for. */
+  #hurry() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#over.resolve, stopMs);
   }
 
   /**
@@ -216,6 +229,8 @@ export class Client {
     if (!first?.query?.state?.pid || this.stopping) return;
     this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
+      // Answered meanwhile: the next one has its turn.
+      if (!this.underWay.has(first)) this.#goOnLeaving();
       this.#owner.free();
     });
   }
@@ -234,21 +249,22 @@ export class Client {
   giveUp() {
     this.stop();
     this.leave();
-    this.#timer ??= setTimeout(this.#over.resolve, stopMs);
+    this.#hurry();
   }
 
   /** Takes nothing more, and closes when the last answer is there. */
   leave() {
     if (this.phase === "leaving" || this.phase === "gone") return;
     this.phase = "leaving";
-    if (!this.#awaited) this.#over.resolve();
+    this.#goOnLeaving();
     this.#owner.left(this, this.#close());
   }
 
   /** Its answers will not come any more. */
   #break() {
-    this.leave();
+    const { phase } = this;
     this.phase = "gone";
+    if (phase === "dialling" || phase === "open") this.#owner.left(this, this.#close());
     this.#over.resolve();
   }
 

@@ -26,9 +26,14 @@ function lastOf(header: string): string {
 }
 
 function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1]!;
-  const [head = "", tail] = address.toLowerCase().split("%")[0]!.split("::");
+  // A URL has each address in one way: an IPv4 address within it in hexadecimal.
+  const one = new URL(`http://[${address.split("%")[0]}]`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(one);
+  if (mapped) {
+    const halves = mapped.slice(1).map((half) => parseInt(half, 16));
+    return halves.flatMap((half) => [half >> 8, half & 255]).join(".");
+  }
+  const [head = "", tail] = one.split("::");
   const groups = head === "" ? [] : head.split(":");
   const rest = tail ? tail.split(":") : [];
   while (tail !== undefined && groups.length + rest.length < 8) groups.push("0");

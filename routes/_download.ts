@@ -1,8 +1,11 @@
 import type { Context } from "hono";
 import { retryLater } from "./_problem.ts";
 
-/** The bytes of a piece. */
-const piece = 64 * 1024;
+/** Answers of more bytes go piece by piece. */
+const long = 64 * 1024;
+
+/** The bytes of a piece. Deno asks for two of them ahead of the one that the peer takes. */
+const piece = 32 * 1024;
 
 /** The most downloads at a time, of all callers together. */
 const most = 64;
@@ -73,7 +76,7 @@ export function refuseUnread(caller: string) {
  * much unread by now; a write is done, and is answered.
  */
 export function jsonBytes(c: Context, json: string): BodyInit {
-  if (json.length <= piece || c.req.method === "HEAD") return json;
+  if (json.length <= long || c.req.method === "HEAD") return json;
   const caller = c.get("callerId");
   const bytes = new TextEncoder().encode(json);
   if (c.req.method === "GET") {
@@ -106,14 +109,16 @@ function inPieces(
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
     start: (given) => void (controller = given),
     pull(controller) {
+      // Not with the last piece, which is yet to be taken then: many a short answer is so far at once.
+      const last = at >= bytes.length;
+      c.env?.pieceRead?.(last);
+      if (last) {
+        controller.close();
+        return end();
+      }
       controller.enqueue(bytes.subarray(at, at + piece));
       at += piece;
-      const last = at >= bytes.length;
       downloads.taken(one);
-      c.env?.pieceRead?.(last);
-      if (!last) return;
-      controller.close();
-      end();
     },
     cancel: end,
   }, { highWaterMark: 0 });

@@ -32,7 +32,19 @@ function isOnItsPath(c: Context): boolean {
 }
 
 /**
- * The outermost middleware: gives the request its id, refuses one with a malformed Host, writes one
+ * What stops a request before anything of it is looked at. Deno takes `chunked` off a body, and hands
+ * on what is beneath as if it were the body (RFC 9112, section 6.1).
+ */
+function malformed(c: Context): string | undefined {
+  if (!isOnItsPath(c)) return "Host must be host[:port].";
+  const coding = c.req.header("transfer-encoding");
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    return "The only transfer coding that is understood is chunked.";
+  }
+}
+
+/**
+ * The outermost middleware: gives the request its id, refuses one that is malformed, writes one
  * line of JSON when it is answered, and sets the headers of every answer. No body, key or email is
  * ever in a line.
  */
@@ -46,13 +58,15 @@ export function requestLog(
     // A sane id of the caller's or its proxy's is kept; anything else could forge a log line.
     const requestId = given && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : crypto.randomUUID();
     c.set("requestId", requestId);
-    if (isOnItsPath(c)) await next();
-    else c.res = problemResponse(c, new Problem("malformed_request", "Host must be host[:port]."));
+    const fault = malformed(c);
+    if (!fault) await next();
+    else c.res = problemResponse(c, new Problem("malformed_request", fault));
     const { headers, status } = c.res;
     headers.set("x-request-id", requestId);
     headers.set("x-content-type-options", "nosniff");
     // An answer to a key is for its caller alone, also after the key is revoked.
-    if (c.get("credential") || status === 401) headers.set("cache-control", "no-store");
+    const keyed = c.get("credential") ?? c.req.header("authorization");
+    if (keyed || status === 401) headers.set("cache-control", "no-store");
     // The pattern, never the path itself. There is none where only a middleware matched.
     const pattern = routePath(c, -1);
     const route = pattern.endsWith("*") ? undefined : pattern;

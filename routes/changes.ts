@@ -44,8 +44,10 @@ const foreign = "Take `next_cursor` of your own changes.";
 
 /** Throws 400 for a cursor that is malformed. Whose it is shows with the page. */
 function positionOf(cursor: string): Position & { of: unknown } {
-  const [of, history, transaction, kind, id, since] = decodeCursor(cursor);
-  const good = [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
+  const parts = decodeCursor(cursor);
+  const [of, history, transaction, kind, id, since] = parts;
+  const good = parts.length === 6 &&
+    [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
     (kind === "" || kinds.some((one) => one === kind)) && typeof history === "string" &&
     z.iso.datetime({ precision: 6 }).safeParse(since).success;
   if (!good) throw invalidCursor(foreign);

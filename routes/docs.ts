@@ -1,4 +1,5 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { parseAccept } from "hono/utils/accept";
 import { download } from "./_download.ts";
 import introduction from "./_introduction.md" with { type: "text" };
 import type { Variables } from "./_step.ts";
@@ -91,7 +92,8 @@ export function docsPageRoutes() {
       },
     }, async (c) => {
       const { script, gzipped } = await loadViewer();
-      const small = /\bgzip\b/.test(c.req.header("accept-encoding") ?? "");
+      const codings = parseAccept((c.req.header("accept-encoding") ?? "").toLowerCase());
+      const small = codings.some(({ type, q }) => type === "gzip" && q > 0);
       return download(c, small ? gzipped : script, {
         "content-type": "text/javascript; charset=utf-8",
         "cache-control": "public, max-age=86400",

@@ -46,7 +46,7 @@ export function createApp(options: AppOptions) {
 
   app.use(requestLog(deps.log, deps.telemetry ? requestMetrics() : undefined));
   if (deps.corsOrigins.length > 0) {
-    app.use(cors({
+    const share = cors({
       origin: deps.corsOrigins,
       allowMethods: ["GET", "POST", "PATCH", "DELETE"],
       exposeHeaders: [
@@ -60,7 +60,12 @@ export function createApp(options: AppOptions) {
         "RateLimit-Policy",
         "Retry-After",
       ],
-    }));
+    });
+    // An OPTIONS that asks for no method is no browser's question, and gets the address's own answer.
+    app.use((c, next) => {
+      const asks = c.req.header("access-control-request-method") !== undefined;
+      return c.req.method === "OPTIONS" && !asks ? next() : share(c, next);
+    });
   }
   // Before the docs, whose `/` only leads to them.
   if (options.demo) app.route("/", demoRoutes());

@@ -17,6 +17,8 @@ Deno.test("an address in a forwarded header is the same in each way of writing i
     "198.51.100.1",
     "198.51.100.1:4711",
     "::ffff:198.51.100.1",
+    "::FFFF:c633:6401",
+    "0:0:0:0:0:ffff:198.51.100.1",
     "[::ffff:198.51.100.1]:4711",
     "203.0.113.9, 198.51.100.1:4711",
     "for=198.51.100.1",
@@ -30,6 +32,7 @@ Deno.test("an address in a forwarded header is the same in each way of writing i
     "2001:DB8:0:0:ffff::2",
     "[2001:db8::1]",
     "[2001:db8::1]:4711",
+    "2001:0DB8:0000:0000:0000:0000:192.0.2.7",
     'for="[2001:db8::1]:4711"',
     'for="[2001:db8::1]";proto=http',
   ];

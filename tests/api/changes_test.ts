@@ -237,6 +237,7 @@ Deno.test("changes: a cursor older than 30 days is 410, another's, a made-up or 
       cursor(context, history, transaction, kind, id, "infinity"),
       cursor(context, history, transaction, kind, id, null),
       cursor("0", history, transaction, kind, id, days(1)),
+      cursor(...parts, 1),
     ]
   ) assertEquals(await ask(bad), [400, "invalid_cursor"], bad);
 });

@@ -1,5 +1,7 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
+import { createSlateClient, SlateError } from "../../client/mod.ts";
+import { dataOf } from "../../demo/answer.ts";
 import { readSettings } from "../../settings.ts";
 import { createApi } from "../support/api.ts";
 import { root } from "../support/root.ts";
@@ -40,6 +42,36 @@ Deno.test("`/` is the demo's page only where it was asked for; else it leads to 
       shows({ SLATE_DEV_KEY: "x", DEMO: "0" }),
     ],
     [false, true, true, false],
+  );
+});
+
+Deno.test("the demo says so where something else than Slate answers", async () => {
+  const remove = (response: Response) => {
+    const client = createSlateClient({
+      baseUrl: "http://slate.test",
+      retry: false,
+      fetch: () => Promise.resolve(response),
+    });
+    return dataOf(client.DELETE("/api/todos/{id}", { params: { path: { id: 1 } } }));
+  };
+  const empty = { "content-length": "0" };
+  const page = { "content-type": "text/html" };
+  for (
+    const [status, response] of [
+      [502, new Response(null, { status: 502 })],
+      [502, new Response(null, { status: 502, headers: empty })],
+      [503, new Response("<p>Later</p>", { status: 503, headers: page })],
+      [502, Response.json(null, { status: 502 })],
+      [404, Response.json({ message: "no" }, { status: 404 })],
+      [200, new Response(null, { headers: empty })],
+    ] as const
+  ) await assertRejects(() => remove(response), Error, `${status} came back`);
+  assertEquals(await remove(new Response(null, { status: 204 })), undefined);
+  const problem = { status: 412, code: "precondition_failed", detail: "Get the row again." };
+  await assertRejects(
+    () => remove(Response.json(problem, { status: 412 })),
+    SlateError,
+    "412 precondition_failed",
   );
 });
 

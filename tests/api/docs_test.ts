@@ -32,6 +32,18 @@ Deno.test("the docs page's script is the same with and without compression [30]"
   assertEquals(small.headers.get("content-encoding"), "gzip");
   const unzipped = small.body!.pipeThrough(new DecompressionStream("gzip"));
   assertEquals(await new Response(unzipped).text(), await plain.text());
+  for (
+    const [accepted, coding] of [
+      ["GZIP;q=0.5", "gzip"],
+      ["gzip;q=0, *", null],
+      ["br;q=1, gzip; q=0.000", null],
+      ["not-gzip", null],
+    ]
+  ) {
+    const answer = await api.app.request(path, { headers: { "accept-encoding": accepted! } });
+    assertEquals([accepted, answer.headers.get("content-encoding")], [accepted, coding]);
+    await answer.body!.cancel();
+  }
 });
 
 Deno.test("the docs page: another Accept is 406, a query 400, a trailing slash 404, POST 405 [5][7][9][11]", async () => {
@@ -60,4 +72,25 @@ Deno.test("downloads that nobody reads make room after a second for one that is 
   assertEquals((await reader.read()).done, false);
   await reader.cancel();
   for (const answer of unread.slice(2)) await answer.body!.cancel();
+});
+
+Deno.test("a download of a few pieces keeps its place until the last of them is taken [43]", async () => {
+  await using api = await createApi();
+  using _clock = stopClock();
+  const ask = async () => await api.app.request("http://slate.test/api/openapi.json");
+  const readers = [];
+  for (let n = 0; n < 64; n++) {
+    const answer = await ask();
+    const reader = answer.body!.getReader();
+    readers.push(reader);
+    let left = Number(answer.headers.get("content-length"));
+    while (left > 0) left -= (await reader.read()).value!.length;
+  }
+  // Each has sent for its last piece: on a connection that nobody reads none of it has left yet.
+  assertEquals((await ask()).status, 429);
+  assertEquals((await readers.pop()!.read()).done, true);
+  const last = await ask();
+  assertEquals(last.status, 200);
+  await last.body!.cancel();
+  for (const reader of readers) await reader.cancel();
 });

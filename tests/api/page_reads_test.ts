@@ -65,3 +65,20 @@ Deno.test({
     }
   },
 });
+
+Deno.test("a text is searched by all of its letters, and a ligature is no way to make it endless [44][52]", async () => {
+  await using api = await createApi();
+  // Four characters in their plain form, as no letter with its accents has more.
+  const accented = "\u1f82".repeat(9_996);
+  for (const description of [`${accented} end`, "\ufdfa".repeat(10_000)]) {
+    assertEquals((await api.call("POST /api/todos", { body: { description } })).status, 201);
+  }
+  const found = async (q: string) =>
+    (await api.call(`GET /api/todos?q=${encodeURIComponent(q)}`)).json.data
+      .map(({ id }: { id: number }) => id);
+  assertEquals([await found("end"), await found("\ufdfa")], [[1], [2]]);
+  // 180,000 characters would make whoever writes the row wait.
+  const [row] = await api.database.db.query<{ length: number }>(sql`
+    select length(array_to_string(plain_words(repeat(${"\ufdfa"}, 10000)), ' ')) as length`);
+  assert(row!.length <= 40_000, `${row!.length} characters`);
+});

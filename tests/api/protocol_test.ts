@@ -170,13 +170,22 @@ Deno.test("answers have nosniff, and no-store where a key was sent [37]", async 
   const keyed = await api.call("GET /api/keys");
   assertEquals(keyed.headers.get("x-content-type-options"), "nosniff");
   assertEquals(keyed.headers.get("cache-control"), "no-store");
-  assertEquals((await api.call("GET /api/users/7")).headers.get("cache-control"), "no-store");
+  // Also of those that are refused before the key is looked at.
+  for (const [path, status] of [["/api/users/7", 404], ["/api/nothing", 404], ["/api/me", 406]]) {
+    const accept = status === 406 ? "text/html" : "*/*";
+    const answer = await api.call(`GET ${path}`, { headers: { accept } });
+    assertEquals(
+      [answer.status, answer.headers.get("cache-control")],
+      [status, "no-store"],
+      `${path}`,
+    );
+  }
   for (const name of ["server", "x-powered-by", "access-control-allow-origin"]) {
     assertEquals(keyed.headers.get(name), null);
   }
 });
 
-Deno.test("CORS is off until an origin is configured, and then only for it [37]", async () => {
+Deno.test("CORS is off until an origin is configured, and then only for it [5][37]", async () => {
   await using off = await createApi();
   const origin = "https://app.example.com";
   const closed = await off.call("GET /api", { headers: { origin } });
@@ -201,6 +210,16 @@ Deno.test("CORS is off until an origin is configured, and then only for it [37]"
   }
   const readable = open.headers.get("access-control-expose-headers")!.split(",");
   for (const name of ["ETag", "Link", "Slate-Written"]) assert(readable.includes(name), name);
+  // What is no browser's question before a request is answered as it is without CORS [5].
+  const options = await on.call("OPTIONS /api/todos", { key: null, headers: { origin } });
+  assertEquals(
+    [options.status, options.headers.get("allow")],
+    [204, "GET, HEAD, POST, OPTIONS"],
+  );
+  assertEquals((await on.call("OPTIONS /api/nothing", { key: null })).status, 404);
+  const asking = { origin, "access-control-request-method": "PATCH" };
+  const preflight = await on.call("OPTIONS /api/todos/1", { key: null, headers: asking });
+  assertEquals(preflight.headers.get("access-control-allow-methods"), "GET,POST,PATCH,DELETE");
   const stranger = await on.call("GET /api", { headers: { origin: "https://evil.example" } });
   assertEquals(stranger.headers.get("access-control-allow-origin"), null);
 });
@@ -246,4 +265,31 @@ Deno.test("a Host that is missing or not host[:port] is 400, and the path is the
   assertMatch(await ask("http://other.example/api", "host: x"), /^HTTP\/1\.1 400 /);
   assertMatch(await ask("http://x/api", "host: x"), /^HTTP\/1\.1 200 /);
   assertMatch(await ask("//x/api/me", "host: x"), /^HTTP\/1\.1 404 /);
+});
+
+Deno.test("a body in another transfer coding than chunked is 400, and nothing is done [4]", async () => {
+  await using api = await createApi();
+  await using server = listen(api.app);
+  const head = `POST /api/todos HTTP/1.1\r\nHost: x\r\nauthorization: Bearer ${await api.key(
+    "ada@example.com",
+  )}\r\ncontent-type: application/json\r\nconnection: close\r\n`;
+  async function send(coding: string) {
+    using connection = await dial(server.port);
+    const body = '{"description":"x"}';
+    const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    await connection.write(`${head}transfer-encoding: ${coding}\r\n\r\n${chunk}`);
+    return await connection.rest();
+  }
+  for (
+    const coding of [
+      "gzip, chunked",
+      "GZIP,Chunked",
+      'x;y="a, chunked", chunked',
+      "gzip\r\ntransfer-encoding: chunked",
+    ]
+  ) {
+    assertMatch(await send(coding), /^HTTP\/1\.1 400 .*malformed_request/s, coding);
+  }
+  assertEquals((await api.call("GET /api/todos")).json.data, []);
+  assertMatch(await send("Chunked"), /^HTTP\/1\.1 201 /);
 });

@@ -38,6 +38,8 @@ interface Plan {
   "Node Type": string;
   "Relation Name"?: string;
   "Index Cond"?: string;
+  "Recheck Cond"?: string;
+  Filter?: string;
   "Sort Key"?: string[];
   Plans?: Plan[];
 }
@@ -68,7 +70,11 @@ function faultsOf(plan: Plan): string[] {
     /Sort$/.test(node["Node Type"]) && !node["Sort Key"]!.every((key) => few.test(key)) &&
     !isNarrow(node)
   );
+  const parsed = nodes.filter((node) =>
+    /search_query\(/.test(`${node.Filter} ${node["Recheck Cond"]}`)
+  );
   return [
+    ...parsed.map((node) => `parses the words again for each row of ${node["Relation Name"]}`),
     ...scans.map((node) => `reads all of ${node["Relation Name"]}`),
     ...sorts.map((node) => `sorts by ${node["Sort Key"]!.join(", ")}`),
   ];

@@ -1,5 +1,7 @@
 /** What connections cost that harm, to whoever harms none [43]. */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { soon, until } from "../support/pool.ts";
 import { freePort, type Process, startProcess } from "../support/process.ts";
 import { dial, stopClock } from "../support/socket.ts";
@@ -57,6 +59,76 @@ Deno.test({
     await friend.write(ask("/api"));
     assertMatch(await friend.until("}"), /^HTTP\/1\.1 200/);
     assertEquals(await live(port), 200);
+  },
+});
+
+/** server.ts where something comes before each accept(), and may fail. */
+function startServing(before: () => Promise<void>, handler?: Parameters<typeof startServer>[0]) {
+  const { listen } = Deno;
+  Deno.listen = ((options: Deno.TcpListenOptions) => {
+    const listener = listen(options);
+    const accept = listener.accept.bind(listener);
+    return Object.assign(listener, { accept: () => before().then(accept) });
+  }) as typeof Deno.listen;
+  try {
+    return startServer(handler);
+  } finally {
+    Deno.listen = listen;
+  }
+}
+
+Deno.test("connections: after a moment without descriptors there is room again, though some stay [43]", async () => {
+  let lacks = false;
+  let inFlight = false;
+  const gate = Promise.withResolvers<void>();
+  await using server = startServing(() => {
+    if (!lacks) return Promise.resolve();
+    lacks = false;
+    return Promise.reject(Object.assign(new Error("Too many open files"), { code: "EMFILE" }));
+  }, async (request) => {
+    inFlight ||= request.url.endsWith("/slow");
+    if (request.url.endsWith("/slow")) await gate.promise;
+    return new Response("ok");
+  });
+  using friend = await dial(server.port);
+  await friend.write(ask("/slow"));
+  await until(() => inFlight);
+  lacks = true;
+  using _last = await dial(server.port);
+  await until(() => !lacks);
+  // As many were kept as are in flight, and that one stays.
+  await until(async () => {
+    using other = await dial(server.port);
+    await other.write(ask("/")).catch(() => {});
+    return (await other.until("ok").catch(() => "")).endsWith("ok");
+  });
+  gate.resolve();
+  assertMatch(await friend.until("ok"), /^HTTP\/1\.1 200/);
+});
+
+Deno.test({
+  name: "connections: those whose peers are gone before they are accepted close no other [43]",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    let open = Promise.resolve();
+    await using server = startServing(() => open);
+    using friend = await dial(server.port);
+    await friend.write(ask("/"));
+    await friend.until("ok");
+    const gate = Promise.withResolvers<void>();
+    open = gate.promise;
+    for (let n = 0; n < 50; n++) {
+      const socket = connect({ host: "127.0.0.1", port: server.port });
+      await once(socket, "connect");
+      socket.resetAndDestroy();
+      await once(socket, "close");
+    }
+    gate.resolve();
+    using other = await dial(server.port);
+    for (const one of [other, friend]) {
+      await one.write(ask("/"));
+      assertMatch(await one.until("ok"), /^HTTP\/1\.1 200/);
+    }
   },
 });
 

@@ -1,10 +1,10 @@
 /** Documents of requests: each line of curl works, and its answer is the one that is shown. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { createApi } from "../support/api.ts";
 import { authBy, startIssuer } from "../support/issuer.ts";
 import { until } from "../support/pool.ts";
 import { listen } from "../support/socket.ts";
-import { type Block, blocksOf } from "../support/walkthrough.ts";
+import { type Block, blocksOf, repeatable } from "../support/walkthrough.ts";
 
 /** Without what differs from run to run. */
 function plain(text: string): string {
@@ -67,4 +67,19 @@ Deno.test("docs/sign-in.md: every line works with a token of the claims that it 
     UNSCOPED: await issuer.sign({ ...person, scope: "openid" }),
   };
   assertEquals(await type(blocks, env), 4);
+});
+
+Deno.test("a command that is tried again while the API restarts does nothing twice", () => {
+  const get = "curl -i 'http://127.0.0.1:8000/api/todos?limit=1'";
+  const post = `curl http://127.0.0.1:8000/api/todos -d '{"description":"x"}'`;
+  const search = `curl --get "$API/api/todos" --data-urlencode "q=x"`;
+  assertEquals([repeatable(get), repeatable(search)], [get, search]);
+  const keyed = repeatable(post)!;
+  assertMatch(keyed.slice(post.length), /^ -H 'idempotency-key: [0-9a-f-]{36}'$/);
+  assertEquals(repeatable(keyed), keyed);
+  for (
+    const once of [post.replace("curl", "curl -X PATCH"), "curl -X DELETE x", "deno task db up"]
+  ) {
+    assertEquals(repeatable(once), undefined);
+  }
 });

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
-import { holdLock } from "../support/locks.ts";
+import { holdLock, untilLocked } from "../support/locks.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
 
@@ -120,6 +120,28 @@ Deno.test("a deadline that passes stops its statement and no other", async () =>
   const rows = await written(database);
   assertEquals(rows.filter(({ times }) => times > 1), []);
   assertEquals(rows.length, 20);
+});
+
+Deno.test("statements of one connection whose callers have left are all stopped, each when its turn comes [48]", async () => {
+  await using database = await withWrites();
+  {
+    await using _ = await hold(database);
+    // It closes before the lock is free: nothing on the server waits for it then.
+    await using db = pool(database.settings, { size: 1 });
+    await readBack(db, 0);
+    const leave: (() => void)[] = [];
+    const left = range(5).map((n) =>
+      assertRejects(
+        () => db.query(sql`update locked set n = ${n}::int + 10`, (stop) => leave.push(stop)),
+        DeadlinePassed,
+      )
+    );
+    await untilLocked(database.db, "update locked");
+    for (const stop of leave) stop();
+    await Promise.all(left);
+    assertEquals(await readBack(db, 7), 7);
+  }
+  assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 0 }]);
 });
 
 Deno.test("a statement that is stopped before the server has read it is stopped all the same", async () => {

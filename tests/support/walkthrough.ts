@@ -103,9 +103,10 @@ export class Walkthrough implements AsyncDisposable {
         if (done === true) continue;
         const shown = n === lines.length - 1 && !answer?.file ? answer : undefined;
         // The API restarts when a file changes, and a person takes longer to type than that.
-        for (let tries = this.#dev && line.startsWith("curl ") ? 300 : 1; tries > 0; tries--) {
+        const again = this.#dev && repeatable(line);
+        for (let tries = again ? 300 : 1; tries > 0; tries--) {
           try {
-            const output = done || await this.type(line);
+            const output = done || await this.type(again || line);
             if (shown) compare(line, output, shown);
             break;
           } catch (error) {
@@ -192,6 +193,16 @@ export class Walkthrough implements AsyncDisposable {
     assertEquals(found.length, 1, `${file} is ${found.join(" and ") || "nowhere"}`);
     return found[0]!;
   }
+}
+
+/**
+ * The request of a command as it may be sent twice and is done once: a GET, or a POST that has a key for
+ * it. Nothing where the command is neither.
+ */
+export function repeatable(command: string): string | undefined {
+  if (!command.startsWith("curl ") || / (-X|--request) /.test(command)) return undefined;
+  if (!/ (-d|--data) /.test(command) || /idempotency-key:/i.test(command)) return command;
+  return `${command} -H 'idempotency-key: ${crypto.randomUUID()}'`;
 }
 
 /** The text with a diff's lines changed, each of its parts found by the lines around it. */
