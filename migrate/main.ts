@@ -261,9 +261,9 @@ function overview(): string {
     "",
     ...table(rows),
     "",
-    "The database is DATABASE_URL or PGHOST and the other PG variables, from the environment or .env; where none",
-    "is named, the project's development database, if it has one. DBMATE_MIGRATIONS_DIR names",
-    "another folder for the migrations, --root another project than the one of this folder.",
+    "The database is DATABASE_URL, or PGHOST and the other PG variables, from the environment or .env;",
+    "where none is named, the project's development database, if it has one. DBMATE_MIGRATIONS_DIR",
+    "names another folder for the migrations, --root another project than the one of this folder.",
     "Exit codes: 0 done, 1 found something, 2 wrong use, 3 database out of reach, 4 no lock, 128+n signal n.",
   ].join("\n");
 }

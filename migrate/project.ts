@@ -58,6 +58,17 @@ function withoutDriver(text: string): string {
   return named.length > 0 ? url.href : text;
 }
 
+/** What dbmate makes of `?search_path=` in its URL. */
+export function searchPathOfUrl(): string | undefined {
+  const url = environment().DATABASE_URL;
+  return (url && URL.parse(url)?.searchParams.get("search_path")) || undefined;
+}
+
+/** The schema of a name without one. */
+export function homeSchema(): string {
+  return (searchPathOfUrl() ?? "public").split(",")[0]!.trim();
+}
+
 /** The words that started this process, as far as it knows them. */
 function calledAs(): string {
   const called = Deno.env.get("MIGRATE_CALLED_AS");

@@ -11,7 +11,7 @@ import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
 import { type Roles, schemasOf } from "./files/surroundings.ts";
-import { environment, project } from "./project.ts";
+import { environment, project, searchPathOfUrl } from "./project.ts";
 import { allowed, forRoles, makeRoles } from "./scratch_roles.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
@@ -234,12 +234,6 @@ async function dropDatabase(db: Database, settings: DatabaseSettings) {
 async function copyStrategy(db: Database): Promise<string> {
   const rows = await db.query(sql`select where current_setting('fsync') = 'off'`);
   return rows.length > 0 ? "strategy file_copy" : "";
-}
-
-/** What dbmate makes of `?search_path=` in its URL. */
-export function searchPathOfUrl(): string | undefined {
-  const url = environment().DATABASE_URL;
-  return (url && URL.parse(url)?.searchParams.get("search_path")) || undefined;
 }
 
 async function startScratch() {

@@ -25,12 +25,12 @@ export const changeOptions = {
   "timeout": {
     type: "string",
     value: "seconds",
-    summary: "how long to wait for the server, and for another run to end; 300",
+    summary: "how long to wait for the server, and for another run to end (300)",
   },
   "lock-timeout": {
     type: "string",
     value: "seconds",
-    summary: "how long a statement may wait for a table before it lets readers pass; 5",
+    summary: "how long a statement may wait for a table before it lets readers pass (5)",
   },
 } as const satisfies Record<string, Option>;
 

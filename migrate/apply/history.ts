@@ -1,13 +1,15 @@
 import { Failure } from "../command.ts";
 import { counted } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
-import { runEngine } from "./engine.ts";
+import { type EngineResult, runEngine } from "./engine.ts";
 import { begin, finish, readApplied } from "./ledger.ts";
 import { explain, type Stepper, throwIfStopped } from "./step.ts";
 
 /**
  * Applies what is at or before the baseline as dbmate alone would: in one run and one session, so
- * that what a file leaves to the next is there. Throws a Failure that names the file that failed.
+ * that what a file leaves to the next is there. A file that fails behind others is tried in another
+ * run, as dbmate's next one would: history was applied in several, and nothing was left between
+ * them. Throws a Failure that names the file that failed.
  */
 export async function applyHistory(stepper: Stepper, migrations: Migration[]) {
   const first = migrations[0];
@@ -18,18 +20,29 @@ export async function applyHistory(stepper: Stepper, migrations: Migration[]) {
   const entries = new Map<Migration, string>();
   for (const migration of migrations) entries.set(migration, await begin(db, migration, "up"));
   context.progress(`up to the baseline: ${counted(migrations.length, "migration")}`);
-  const run = { settings, migrations, action: "up" as const, lockTimeoutSeconds: 0, stop };
-  const result = await runEngine(run).catch(async (error) => {
-    // dbmate never started.
-    for (const entry of entries.values()) await finish(db, entry, "failed");
-    throw error;
-  });
-  const applied = new Set(await readApplied(db));
-  for (const [{ version, file }, entry] of entries) {
-    await finish(db, entry, applied.has(version) ? "done" : "failed");
-    if (applied.has(version)) context.print(`applied ${file}`);
+  const run = (files: Migration[]) =>
+    runEngine({ settings, migrations: files, action: "up", lockTimeoutSeconds: 0, stop })
+      .catch(async (error) => {
+        // dbmate never started.
+        for (const entry of entries.values()) await finish(db, entry, "failed");
+        throw error;
+      });
+  let left = migrations;
+  let result: EngineResult;
+  let again: boolean;
+  do {
+    result = await run(left);
+    const applied = new Set(await readApplied(db));
+    const rest = left.filter(({ version }) => !applied.has(version));
+    again = result.sqlState !== undefined && !stop.aborted &&
+      rest.length < left.length && rest[0]?.up.transaction === true;
+    left = rest;
+  } while (again);
+  for (const [migration, entry] of entries) {
+    const done = !left.includes(migration);
+    await finish(db, entry, done ? "done" : "failed");
+    if (done) context.print(`applied ${migration.file}`);
   }
-  const failed = migrations.find(({ version }) => !applied.has(version));
-  if (failed) throw await explain(stepper, failed, "up", result, false);
+  if (left[0]) throw await explain(stepper, left[0], "up", result, false);
   if (result.code !== 0) throw new Failure(result.message);
 }

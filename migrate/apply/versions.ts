@@ -14,8 +14,9 @@ export function find(wanted: string, rows: Row[]): Row {
   );
   if (near.length === 1) return near[0]!;
   if (near.length > 1) {
-    const list = near.map(({ version, name }) => `${version}_${name}`).join(", ");
-    throw new Failure(`${wanted} can mean several migrations: ${list}`, exit.usage);
+    const list = near.slice(0, 5).map(({ version, name }) => `${version}_${name}`).join(", ");
+    const more = near.length > 5 ? `, and ${near.length - 5} more` : "";
+    throw new Failure(`${wanted} can mean several migrations: ${list}${more}`, exit.usage);
   }
   const guess = nearest(bare, rows.flatMap(({ version, name }) => [version, name]));
   throw new Failure(

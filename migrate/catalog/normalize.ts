@@ -15,16 +15,31 @@ export async function compareNormalized(
   expected: Catalog,
   found: Catalog,
 ): Promise<Difference[]> {
-  const rows = compareRows(expected.rows, found.rows);
-  const left: RowDifference[] = [];
+  const { left } = await parted(db, compareRows(expected.rows, found.rows));
+  return describeRows(left, expected, found);
+}
+
+/** The names of what differs only until one server has printed both; `db` as above. */
+export async function equalInMeaning(
+  db: Database,
+  expected: CatalogRow[],
+  found: CatalogRow[],
+): Promise<Set<string>> {
+  const { left, same } = await parted(db, compareRows(expected, found));
+  const others = new Set(left.map((row) => (row.expected ?? row.found)!.name));
+  return new Set(same.map((row) => row.expected!.name).filter((name) => !others.has(name)));
+}
+
+/** Differing rows, with the columns that really do, and those that mean the same on both sides. */
+async function parted(db: Database, rows: RowDifference[]) {
+  const left: RowDifference[] = [], same: RowDifference[] = [];
   for (const row of rows) {
     const columns = [];
-    for (const column of row.columns) {
-      if (!await same(db, row, column)) columns.push(column);
-    }
+    for (const column of row.columns) if (!await means(db, row, column)) columns.push(column);
     if (!row.expected || !row.found || columns.length > 0) left.push({ ...row, columns });
+    else same.push(row);
   }
-  return describeRows(left, expected, found);
+  return { left, same };
 }
 
 /**
@@ -54,7 +69,7 @@ export function needsNormalizing({ rows }: Difference): boolean {
 }
 
 /** Whether a value that differs means the same. */
-async function same(db: Database, row: RowDifference, column: string): Promise<boolean> {
+async function means(db: Database, row: RowDifference, column: string): Promise<boolean> {
   const { expected, found } = row;
   const [a, b] = [expected?.values[column], found?.values[column]];
   if (!expected || !found || typeof a !== "string" || typeof b !== "string") return false;

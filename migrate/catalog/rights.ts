@@ -46,6 +46,10 @@ described as (
       select from pg_constraint where d.classoid = 'pg_constraint'::regclass
         and oid = d.objoid and contype::text = 'n'
     )
+  union all
+  -- That the comment which it comes with is gone, as pg_dump writes it of one that was made anew.
+  select 'schema', 'public', null, 'pg_namespace'::regclass, n.oid, 0
+  from pg_namespace n where nspname = 'public' and obj_description(n.oid, 'pg_namespace') is null
 )
 `;
 }
@@ -133,7 +137,7 @@ export function rightObjects(): Part[] {
       when type = 'foreign-data wrapper' then 'foreign data wrapper ' || identity
       when type like 'operator %' then type || ' ' || replace(identity, ' USING ', ' using ')
       else type || ' ' || identity end
-    || ' is ' || quote_literal(description)
+    || ' is ' || quote_nullable(description)
   from described d
   left join pg_constraint k on d.classoid = 'pg_constraint'::regclass and k.oid = d.objoid
   left join pg_trigger g on d.classoid = 'pg_trigger'::regclass and g.oid = d.objoid

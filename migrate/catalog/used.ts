@@ -89,9 +89,8 @@ const numbered = (catalog: string, column = "oid") =>
 /** Where the number of the row, or of what it is a part of, does not tell. */
 const questions: Record<string, string> = {
   pg_description: `${numbered("pg_description", "objoid")} or exists (
-    select from pg_description where classoid = 'pg_namespace'::regclass
-      and objoid = (select oid from pg_namespace where nspname = 'public')
-      and description <> 'standard public schema')`,
+    select from pg_namespace where nspname = 'public'
+      and obj_description(oid, 'pg_namespace') is distinct from 'standard public schema')`,
   pg_extension: "exists (select from pg_extension where extname <> 'plpgsql')",
   pg_namespace: "true",
   pg_seclabel: numbered("pg_seclabel", "objoid"),

@@ -1,8 +1,9 @@
 import { connect } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { versionsTableName } from "../bookkeeping.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import type { Migration } from "../files/migrations.ts";
-import { replay, ReplayFailure } from "../proof/replay.ts";
+import { build, replay, ReplayFailure } from "../proof/replay.ts";
 import { readShapes, type TableShape, withGone } from "../proof/rows_query.ts";
 
 /**
@@ -15,16 +16,16 @@ export async function buildWhole(
 ): Promise<TableShape[] | undefined> {
   const db = connect(settings, { session: true, deadlineMs: 120_000 });
   try {
+    const { history, judged } = partAtBaseline(migrations);
+    await build(db, history);
     let shapes: TableShape[] = [];
-    for (const migration of migrations) {
+    for (const migration of judged) {
       if (/\b(drop|rename)\b/i.test(migration.up.text)) {
         shapes = withGone(await readShapes(db), shapes);
       }
       await replay(db, migration, "up");
     }
     const versions = migrations.map(({ version }) => `('${version}')`).join(", ");
-    // A migration may have left another search_path to the session.
-    await db.script("reset all");
     if (versions) await db.script(`insert into ${versionsTableName()} values ${versions}`);
     return withGone(await readShapes(db), shapes);
   } catch (error) {

@@ -17,8 +17,8 @@ export const command: Command = {
   name: "branch",
   usage: "[name] [--delete] [options]",
   description:
-    "Copies the development database for a git branch and names the copy in .env, so that `up` and\n" +
-    "`dev` on the branch leave the original alone. --delete drops the copy and names the original\n" +
+    "Copies the development database for a git branch and names the copy in .env, so that work on\n" +
+    "the branch leaves the original alone. --delete drops the copy and names the original\n" +
     "again. Without a name it lists the copies. Nobody else may be connected while it copies.",
   example: "branch add_email\nbranch --delete add_email",
   arguments: [0, 1],

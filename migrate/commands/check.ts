@@ -33,8 +33,10 @@ the file, or for all files in the configuration.`,
     const folder = await readFolder();
     const migrations = readable(folder, say);
     const wanted = text(context, "since");
-    const since = wanted === undefined ? project.config.baseline : versionOf(wanted, migrations);
-    const { history, judged } = partAtBaseline(migrations, since);
+    if (wanted !== undefined) {
+      project.config = { ...project.config, baseline: versionOf(wanted, migrations) };
+    }
+    const { history, judged } = partAtBaseline(migrations);
     const form: Finding[] = [...folder.findings];
     for (const migration of judged) {
       form.push(...await checkForm(migration), ...checkHeader(migration));
@@ -51,29 +53,30 @@ the file, or for all files in the configuration.`,
       if (unproven) say(`note: ${path} does not run: ${unproven}`);
     }
     const findings = [...form, ...proven.filter((finding) => !repeated(finding))];
-    const { errors, warnings } = judge(findings, migrations, { since, complete: true });
+    const { errors, warnings } = judge(findings, migrations, { complete: true });
     for (const finding of sorted(warnings)) say(`warning: ${formatFinding(finding)}`);
     for (const finding of sorted(errors)) say(formatFinding(finding));
     const seconds = `(${((performance.now() - started) / 1000).toFixed(1)} s)`;
     const files = counted(judged.length, "migration");
+    const built = history.length === 1
+      ? "one up to the baseline is built, not judged"
+      : `${history.length} up to the baseline are built, not judged`;
     const beside = [
-      ...history.length > 0
-        ? [
-          history.length === 1
-            ? "one up to the baseline is built, not judged"
-            : `${history.length} up to the baseline are built, not judged`,
-        ]
-        : [],
+      ...history.length > 0 ? [built] : [],
       ...warnings.length > 0 ? [counted(warnings.length, "warning")] : [],
     ].map((words) => `, ${words}`).join("");
     if (errors.length > 0) {
-      say(`${counted(errors.length, "finding")} in ${files}${beside} ${seconds}`);
-      if (since === undefined && project.config.profile !== "strict") {
+      const place = judged.length > 0 ? ` in ${files}` : "";
+      say(`${counted(errors.length, "finding")}${place}${beside} ${seconds}`);
+      if (project.config.baseline === undefined && project.config.profile !== "strict") {
         say(`what is applied already is accepted by \`${project.command} adopt\``);
       }
       return exit.found;
     }
-    say(`${files} ${judged.length === 1 ? "is" : "are"} valid${beside} ${seconds}`);
+    const valid = judged.length === 0
+      ? "no migration to judge"
+      : `${files} ${judged.length === 1 ? "is" : "are"} valid`;
+    say(`${valid}${beside} ${seconds}`);
     return exit.done;
   },
 };

@@ -27,8 +27,12 @@ diff rename_age --rename users.age=years_old
 diff back --from database --to migrations --stdout`,
   arguments: [1, 1],
   options: {
-    from: { type: "string", value: "source", summary: "URL, .sql file, database; migrations" },
-    to: { type: "string", value: "source", summary: "the same, or migrations; schema.sql" },
+    from: {
+      type: "string",
+      value: "source",
+      summary: "a URL, a .sql file, database; or migrations, the usual one",
+    },
+    to: { type: "string", value: "source", summary: "the same; usually schema.sql" },
     rename: {
       type: "string",
       multiple: true,

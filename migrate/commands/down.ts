@@ -31,7 +31,7 @@ export const command: Command = {
   arguments: [0, 1],
   options: {
     ...downOptions,
-    n: { type: "string", short: "n", value: "steps", summary: "how many; 1. Also -2 for two" },
+    n: { type: "string", short: "n", value: "steps", summary: "how many (1); -2 for two as well" },
     sql: { type: "boolean", summary: "print the script instead of running it" },
     from: {
       type: "string",

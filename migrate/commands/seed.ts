@@ -15,7 +15,10 @@ export const command: Command = {
   async run(context) {
     const { seed } = project.config;
     if (!seed) {
-      throw new Failure("this project has no demo data: `seed` in migrate.config.ts", exit.usage);
+      throw new Failure(
+        "this project has no demo data: write a `seed` into migrate.config.ts that puts it in",
+        exit.usage,
+      );
     }
     await using target = await openTarget();
     requireConfirmation(context, target.settings);

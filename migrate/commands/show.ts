@@ -2,6 +2,7 @@ import { type Command, exit, Failure } from "../command.ts";
 import { formatFinding } from "../finding.ts";
 import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
+import type { Action } from "../apply/ledger.ts";
 import { fromLedger, readState, type Row } from "../apply/state.ts";
 import { connect } from "../../postgres/mod.ts";
 import { probe } from "../proof/probe.ts";
@@ -54,8 +55,15 @@ export const command: Command = {
 };
 
 function header({ version, name, state, entry, byHand }: Row, shown?: Migration): string {
+  const done: Partial<Record<Action, string>> = {
+    adopt: "by dbmate itself, recorded",
+    stamp: "elsewhere, recorded by stamp",
+    down: "reverted",
+  };
   const application = entry && !byHand
-    ? ` ${entry.action} ${entry.started_at} by ${entry.author}, ${entry.outcome ?? "no outcome"}`
+    ? ` ${[done[entry.action], entry.started_at].filter(Boolean).join(" ")} by ${entry.author}${
+      entry.outcome === "done" ? "" : `, ${entry.outcome ?? "no outcome"}`
+    }`
     : state === "pending"
     ? ""
     : " by dbmate itself";

@@ -1,14 +1,15 @@
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { writeProjectFile } from "../../embedded/account.ts";
-import { connect, type Database } from "../../postgres/mod.ts";
+import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { lostData, readData } from "../proof/data.ts";
 import { counted, formatFinding } from "../finding.ts";
-import { type Migration, migrationsDir, parse, shownPath } from "../files/migrations.ts";
+import { type Migration, parse } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
+import { versionOf } from "../files/baseline.ts";
 import { checkForm } from "../files/form.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
@@ -17,7 +18,7 @@ import { openScratch } from "../scratch.ts";
 
 export const command: Command = {
   name: "squash",
-  usage: "<version>",
+  usage: "<version | head>",
   description: `\
 Writes one baseline in place of all migrations up to a version, and removes them, only if it is
 proven that the baseline and what comes after it build the same schema. The baseline has the number
@@ -28,20 +29,11 @@ everywhere first. Rows that the old ones put in are carried over.`,
   options: {},
   async run({ positionals, print, progress }) {
     const migrations = await readValidMigrations();
-    const found = migrations.filter(({ version }) => version.startsWith(positionals[0]!));
-    if (found.length !== 1) {
-      throw new Failure(
-        `${positionals[0]} is ${
-          found.length === 0 ? "no version" : "the start of several"
-        } here: ` +
-          `\`${project.command} status\` lists them`,
-        exit.usage,
-      );
-    }
-    const old = migrations.slice(0, migrations.indexOf(found[0]!) + 1);
+    const wanted = versionOf(positionals[0]!, migrations);
+    const old = migrations.filter(({ version }) => version <= wanted);
     const later = migrations.slice(old.length);
     if (old.length < 2) {
-      throw new Failure(`${found[0]!.version} is the first: nothing to squash`, exit.usage);
+      throw new Failure(`${wanted} is the first: nothing to squash`, exit.usage);
     }
     progress("building both histories on a scratch server");
     await using scratch = await openScratch({ migrations });
@@ -52,17 +44,20 @@ everywhere first. Rows that the old ones put in are carried over.`,
       await build(before, old);
       const held = await readData(before);
       const rows = await rowsText(before);
-      const baseline = asBaseline(old, await schemaText(before), rows);
+      const schema = onSchemas(await schemaText(before), await schemasOf(after));
+      const baseline = asBaseline(old, schema, rows);
       const form = await checkForm(baseline);
       if (form.length > 0) {
         throw new Failure(`nothing was changed:\n${form.map(formatFinding).join("\n")}`);
       }
       await build(after, [baseline]).catch((error) => {
         if (!(error instanceof ReplayFailure)) throw error;
+        const prepared = project.config.prepare
+          ? ", which what `prepare` makes would be in as well"
+          : "";
         throw new Failure(
-          `the baseline in their place would not run: ${error.words}; nothing was changed:\n${
-            lineOf(baseline, error.line)
-          }`,
+          `the baseline in their place${prepared} would not run: ${error.words}; nothing was ` +
+            `changed:\n${lineOf(baseline, error.line)}`,
         );
       });
       const lost = lostData(held, await readData(after));
@@ -76,11 +71,13 @@ everywhere first. Rows that the old ones put in are carried over.`,
       await build(before, later);
       await build(after, later);
       await refuseDifference(before, after, "the baseline with what comes after it");
-      const path = join(migrationsDir(), baseline.file);
-      await writeProjectFile(`${path}.new`, baseline.text);
-      for (const { file } of old) await Deno.remove(join(migrationsDir(), file));
-      await Deno.rename(`${path}.new`, path);
-      print(shownPath(path));
+      // In the folder of the last one: there may be several.
+      const path = resolve(project.root, baseline.path);
+      await writeProjectFile(path, baseline.text);
+      for (const file of old.map((migration) => resolve(project.root, migration.path))) {
+        if (file !== path) await Deno.remove(file);
+      }
+      print(baseline.path);
       return exit.done;
     } finally {
       await before.close();
@@ -88,6 +85,21 @@ everywhere first. Rows that the old ones put in are carried over.`,
     }
   },
 };
+
+async function schemasOf(db: Database): Promise<string[]> {
+  const rows = await db.query<{ name: string }>(
+    sql`select quote_ident(nspname) as name from pg_namespace where oid >= 16384`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** The schema's text for a database that has some schemas before the first migration: dbmate's own. */
+function onSchemas(text: string, there: string[]): string {
+  return text.replace(
+    /^create schema (?=("(?:[^"]|"")+"|\w+))/gm,
+    (words, name: string) => there.includes(name) ? `${words}if not exists ` : words,
+  );
+}
 
 /** A line of a migration that nobody can look up. */
 function lineOf({ text }: Migration, line: number): string {
@@ -111,7 +123,7 @@ ${statements}
 -- migrate:down
 do $$ begin raise exception 'irreversible: before the baseline there is nothing'; end $$;
 `;
-  const path = join(dirname(join(project.root, last.path)), `${last.version}_baseline.sql`);
+  const path = resolve(project.root, dirname(last.path), `${last.version}_baseline.sql`);
   const { migration, findings } = parse(path, new TextEncoder().encode(text));
   if (!migration) throw new Failure(findings.map(formatFinding).join("\n"));
   return migration;

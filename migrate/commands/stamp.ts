@@ -50,6 +50,7 @@ export const command: Command = {
 async function recordUpTo({ db, rows, context }: Change, version: string) {
   const table = versionsTableName();
   await db.script(`create table if not exists ${table} (version varchar(128) primary key)`);
+  let recorded = false;
   for (const row of rows) {
     const { file, state, byHand } = row;
     if (row.version > version || !file || (state === "applied" && !byHand)) continue;
@@ -58,5 +59,7 @@ async function recordUpTo({ db, rows, context }: Change, version: string) {
       insert into ${versionsTableSql()} (version) values (${file.version}) on conflict do nothing
     `);
     context.print(`recorded ${file.file}`);
+    recorded = true;
   }
+  if (!recorded) context.say(`everything up to ${version} is recorded already`);
 }

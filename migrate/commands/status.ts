@@ -76,11 +76,14 @@ export const command: Command = {
 };
 
 function when({ byHand, entry }: Row): string {
-  return byHand || !entry ? "by dbmate itself" : `${entry.started_at} ${entry.author}`;
+  if (byHand || !entry) return "by dbmate itself";
+  const known = `${entry.started_at} ${entry.author}`;
+  return entry.action === "adopt" ? `by dbmate itself, before ${known}` : known;
 }
 
 function toJson({ version, name, state, byHand, entry, file }: Row) {
-  const known = byHand ? undefined : entry;
+  // When and by whom dbmate itself did it, nobody has written down.
+  const known = byHand || entry?.action === "adopt" ? undefined : entry;
   return {
     version,
     name,

@@ -23,6 +23,20 @@ export async function readFacts(db: Database): Promise<Facts> {
   return (await extract(asPool(db))).factBase;
 }
 
+/** `to` in the words of `from` where both have a thing of these names, which means the same in both. */
+export function inWordsOf(from: Facts, to: Facts, names: ReadonlySet<string>): Facts {
+  if (names.size === 0) return to;
+  const bare = new Set([...names].map((name) => name.replaceAll('"', "")));
+  const facts = to.facts().map((fact) => {
+    const { schema, table, name } = fact.id as Record<string, string | undefined>;
+    const known = from.get(fact.id);
+    const isMeant = bare.has([schema, table, name].filter((part) => part !== undefined).join("."));
+    return known && isMeant ? { ...fact, payload: known.payload } : fact;
+  });
+  const Base = to.constructor as new (...parts: unknown[]) => Facts;
+  return new Base(facts, to.edges, to.source, to.referenceOnly);
+}
+
 /** The statements that turn one schema into another, as pg-delta drafts them. */
 export async function difference(
   db: Database,

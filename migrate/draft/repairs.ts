@@ -187,7 +187,7 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
   switch (kind) {
     case "comment":
       return ddl.replace(
-        / is '(?:[^']|'')*'$/,
+        / is (?:'(?:[^']|'')*'|null)$/i,
         name === "schema public" ? " is 'standard public schema'" : " is null",
       );
     case "statistics":

@@ -8,6 +8,7 @@ import { explained, unknownOption } from "../advice.ts";
 import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
 import { compareNormalized } from "../catalog/normalize.ts";
 import { exit, Failure } from "../command.ts";
+import { project } from "../project.ts";
 import { type State, withSession } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
 import { GrammarError, parseBlock } from "../files/grammar.ts";
@@ -53,7 +54,11 @@ export async function readSource(source: string): Promise<Source> {
     };
   }
   if (/^postgres(ql)?:/.test(source) || source === "database") return await readDatabase(source);
-  return await readFile(source === "schema" ? schemaFile() : source);
+  if (source !== "schema") return await readFile(source);
+  return await readFile(
+    schemaFile(),
+    `\`${project.command} schema\` writes it, or --to names a side`,
+  );
 }
 
 /**
@@ -91,11 +96,11 @@ export async function readNamed(path: string, missing: string): Promise<Uint8Arr
   }
 }
 
-async function readFile(path: string): Promise<Source> {
-  const bytes = await readNamed(
-    path,
-    `${shownPath(path)} is not there: name a .sql file, a URL, \`migrations\` or \`database\``,
-  );
+async function readFile(
+  path: string,
+  remedy = "name a .sql file, a URL, `migrations` or `database`",
+): Promise<Source> {
+  const bytes = await readNamed(path, `${shownPath(path)} is not there: ${remedy}`);
   const refuse = (line: number, message: string, remedy: string) => {
     const place = line > 0 ? `${shownPath(path)}:${line}` : shownPath(path);
     throw new Failure(`${place}: ${message}; ${remedy}, nothing was drafted`);

@@ -3,10 +3,12 @@ import type { Difference } from "../catalog/catalog.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
 import { asWeWrite, closing, unquoted, withoutPublic, withoutQuotes } from "../files/sql_text.ts";
+import { homeSchema } from "../project.ts";
 
 /** One statement of a draft as our conventions ask, with its semicolon. */
 export function written(statement: string, keywords: Set<string>): string {
-  const text = withoutPublic(withoutDoubleParentheses(unquoted(statement.trim(), keywords)));
+  const qualified = withoutDoubleParentheses(unquoted(statement.trim(), keywords));
+  const text = homeSchema() === "public" ? withoutPublic(qualified) : qualified;
   const [, kind] =
     /^create (?:or replace )?(?:unique |constraint |materialized |unlogged |event )*(\w+)/i.exec(
       text,
@@ -55,7 +57,10 @@ function withoutDoubleParentheses(text: string): string {
 
 /** What the differences come to, in words: `adds column users.email, drops index todos_idx`. */
 export function inWords(differences: Difference[]): string {
-  const shown = differences.filter(({ kind }) => kind !== "column order").map((difference) => {
+  const told = differences.filter(({ kind }) => kind !== "column order");
+  // What only a catalog's name tells follows from something that has a name of its own, if there is any.
+  const known = told.filter(({ kind }) => !kind.startsWith("pg_"));
+  const shown = (known.length > 0 ? known : told).map((difference) => {
     const { kind, name, expected, found } = difference;
     const verb = expected === undefined ? "adds" : found === undefined ? "drops" : "changes";
     return `${verb} ${kind} ${name.replaceAll("public.", "")}`;

@@ -8,12 +8,9 @@ export interface Parted {
   judged: Migration[];
 }
 
-/**
- * Parts migrations at the baseline, the newest version that is accepted as it is: the project's, or
- * the one that a command was given.
- */
-export function partAtBaseline(migrations: Migration[], since = project.config.baseline): Parted {
-  const baseline = since ?? "";
+/** Parts migrations at the baseline, the newest version that is accepted as it is. */
+export function partAtBaseline(migrations: Migration[]): Parted {
+  const { baseline = "" } = project.config;
   return {
     history: migrations.filter(({ version }) => version <= baseline),
     judged: migrations.filter(({ version }) => version > baseline),

@@ -55,17 +55,22 @@ async function checkBlock(
   const findings: Finding[] = [];
   const empty = emptiness(migration, block, statements, kind);
   if (empty) findings.push(finding(block.line, empty));
+  const settings: Finding[] = [];
   for (const [i, statement] of statements.entries()) {
     const others = { before: statements.slice(0, i), after: statements.slice(i + 1) };
-    const leaks = leak(statement, others);
     const faults = [
       transactionControl(statement),
-      leaks,
+      leak(statement, others),
       outside(statement, block),
       waiting(statement),
     ];
-    for (const fault of faults) if (fault) findings.push(finding(statement.line, fault));
+    for (const fault of faults) {
+      if (!fault) continue;
+      const list = fault.rule === "session-setting" ? settings : findings;
+      list.push(finding(statement.line, fault));
+    }
   }
+  if (settings[0]) findings.push(asOne(settings[0], settings.slice(1), block));
   const second = statements[1];
   if (!block.transaction && second) {
     findings.push(finding(second.line, {
@@ -162,6 +167,21 @@ function leak(
       remedy: "add `on commit drop`, or drop it in the same block",
     };
   }
+}
+
+/** The settings of a block, of which a dump has a dozen, are one fault with one remedy. */
+function asOne(setting: Finding, others: Finding[], { transaction }: Block): Finding {
+  const remedy = !transaction
+    ? "leave it out: outside a transaction nothing takes it back"
+    : others.length > 0
+    ? "end the block with `reset all`, or write `set local`"
+    : setting.remedy;
+  if (others.length === 0) return { ...setting, remedy };
+  const [what] = setting.message.split(" lasts for");
+  const lines = others.map(({ line }) => line).join(", ");
+  const message = `${what} and what ${others.length > 1 ? "lines" : "line"} ${lines} ` +
+    `${others.length > 1 ? "set" : "sets"} last for the session and change the migrations after it`;
+  return { ...setting, message, remedy };
 }
 
 /** `reset x`, `set x to default`, `reset all`. */

@@ -21,10 +21,9 @@ export interface Verdict {
 export function judge(
   findings: Finding[],
   migrations: Migration[],
-  { since = project.config.baseline, complete = false }: { since?: string; complete?: boolean } =
-    {},
+  { complete = false }: { complete?: boolean } = {},
 ): Verdict {
-  const baseline = since ?? "";
+  const { baseline = "" } = project.config;
   const judged = migrations.filter(({ version }) => version > baseline);
   const seen = findings.filter((finding) => !isIgnored(finding));
   const young = seen.filter((finding) => !isHistory(finding, baseline));

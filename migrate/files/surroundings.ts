@@ -10,18 +10,27 @@ export interface Roles {
 /** What stands for a role without being the name of one. */
 const special = /^(public|pg_\w+)$/;
 
+/** A role that a `do` block makes, which has only a text: mostly where it is not there yet. */
+const madeInText = /\bcreate\s+(?:role|user)\s+(?:"((?:[^"]|"")+)"|([a-z_]\w*))/gi;
+
 /**
  * The roles that occur in migrations, in their order, and those of scripts, which are expected even
- * where a script says how they are made: a role is the server's, and no part of a schema. A name
- * inside a function's body or a `do` block is not seen: there it is only a text.
+ * where a script says how they are made: a role is the server's, and no part of a schema. Of a `do`
+ * block it is seen what it makes before anything names it; of a function's body nothing.
  */
 export async function rolesOf(migrations: Migration[], scripts: string[] = []): Promise<Roles> {
   const made = new Set<string>();
   const named = new Set<string>();
   const words = /\b(role|user|group|grant|revoke|owner|policy|privileges|authorization)\b/i;
-  for (const { kind, fields } of await statementsWith(words, blocksOf(migrations))) {
+  for (const { kind, fields, text } of await statementsWith(words, blocksOf(migrations))) {
     if (isNewRole(kind)) made.add(fields.role);
-    else collect(fields, named);
+    else if (kind !== "DoStmt") collect(fields, named);
+    else {
+      for (const [, quoted, plain] of text.matchAll(madeInText)) {
+        const name = quoted?.replaceAll('""', '"') ?? plain!.toLowerCase();
+        if (!named.has(name)) made.add(name);
+      }
+    }
   }
   const blocks = scripts.map((text) => ({ text, line: 1 }));
   for (const { kind, fields } of await statementsWith(words, blocks)) {

@@ -48,8 +48,6 @@ function byCategory(
       return [`10.0.${n >> 8 & 255}.${n & 255}`];
     case "R":
       return ["empty"];
-    case "G":
-      return ["(1,1)", "((0,0),(1,1))", "<(0,0),1>", "[(0,0),(1,1)]"];
     case "V":
       return ["1", "101"];
     default:
@@ -76,6 +74,11 @@ function byType(base: string, n: number): string[] | undefined {
   if (/^jsonb?$/.test(base)) return ["{}", "[]", '"text"', "1", "true", `{"id": ${n}}`];
   if (base === "xml") return ["<a/>"];
   if (/^time( |\(|$)/.test(base)) return ["12:34:56.789012", "12:00:00", "00:00:00"];
+  if (base === "point") return [`(${n},1)`];
+  if (base === "line") return [`{1,1,${n}}`];
+  if (base === "circle") return [`<(0,0),${n}>`];
+  // A segment, a box, a path and a polygon alike.
+  if (/^(lseg|box|path|polygon)$/.test(base)) return [`((0,0),(${n},1))`];
   if (base === "macaddr") return ["08:00:2b:01:02:03"];
   if (/^bit/.test(base)) return ["1", "10101010"];
   if (base === "tsvector" || base === "tsquery") return ["word"];

@@ -82,7 +82,8 @@ function catalogsFolder(): string {
 }
 
 async function digest(migrations: Migration[], searchPath = ""): Promise<string> {
-  const hash = createHash("sha256").update(`${searchPath}\0${project.config.prepare ?? ""}\0`);
+  const { prepare = "", baseline = "" } = project.config;
+  const hash = createHash("sha256").update(`${searchPath}\0${prepare}\0${baseline}\0`);
   const room = join(import.meta.dirname!, "..", "catalog");
   const sources = [...Deno.readDirSync(room)].map((entry) => entry.name).sort();
   for (const name of sources) hash.update(await Deno.readFile(join(room, name)));

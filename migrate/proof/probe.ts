@@ -1,7 +1,7 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 import { GrammarError, parseBlock, type ParsedStatement } from "../files/grammar.ts";
 import type { Block, Migration } from "../files/migrations.ts";
-import { replay } from "./replay.ts";
+import { renewSession, replay, replayInSession } from "./replay.ts";
 
 /** What one statement did to a table that was there before its migration began. */
 export interface Effect {
@@ -61,9 +61,10 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
     const { text, line } = parsed;
     const statement = { ...migration, up: { text, line, transaction: false } };
     try {
-      await replay(db, statement, "up");
+      await replayInSession(db, statement, "up");
     } catch (error) {
       await db.script("rollback");
+      await renewSession(db);
       throw error;
     }
     const now = await observe(db);
@@ -85,6 +86,7 @@ export async function probe(db: Database, migration: Migration): Promise<Effect[
     before = new Map(now.map((seen) => [seen.oid, seen]));
   }
   await db.script("commit");
+  await renewSession(db);
   return effects;
 }
 

@@ -1,6 +1,7 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
 import { explained, unknownOption } from "../advice.ts";
 import { Failure } from "../command.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import { waiting } from "../files/form.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import { environment } from "../project.ts";
@@ -20,11 +21,28 @@ export class ReplayFailure extends Failure {
 }
 
 /**
- * Runs one part of a migration on a scratch database in the way of dbmate: in a transaction, unless
- * it says transaction:false. Without dbmate, whose start would cost more than the work; it keeps no
- * record of what ran. `db` must be a session. Throws a ReplayFailure.
+ * Runs one part of a migration on a scratch database as `up` and `down` let dbmate run it: in a
+ * session of its own. `db` must be a session; it is as new afterwards. Throws a ReplayFailure.
  */
 export async function replay(db: Database, migration: Migration, part: "up" | "down") {
+  try {
+    await replayInSession(db, migration, part);
+  } finally {
+    await renewSession(db);
+  }
+}
+
+/** Takes back what a script may have left to a session, without the price of another connection. */
+export async function renewSession(db: Database) {
+  await db.script("rollback; reset session authorization; reset all; discard temp");
+}
+
+/**
+ * Runs one part of a migration in the session as it is, in the way of dbmate: in a transaction,
+ * unless it says transaction:false. Without dbmate, whose start would cost more than the work; it
+ * keeps no record of what ran. Throws a ReplayFailure.
+ */
+export async function replayInSession(db: Database, migration: Migration, part: "up" | "down") {
   const { text, transaction } = migration[part];
   if (/\bcopy\b/i.test(text)) await refuseWaiting(migration, part);
   try {
@@ -96,9 +114,28 @@ export async function failingLine(
   return block.line;
 }
 
-/** Replays the up part of each, in order. */
+/**
+ * Replays the up part of each, in order. The history up to the baseline shares a session, as where
+ * dbmate applies it to an empty database, and what a file leaves to the next is there; a file that
+ * fails there is tried in a new one, as in the next of the runs by which it was applied in its time.
+ * Throws a ReplayFailure.
+ */
 export async function build(db: Database, migrations: Migration[]) {
-  for (const migration of migrations) await replay(db, migration, "up");
+  const { history, judged } = partAtBaseline(migrations);
+  try {
+    for (const [i, migration] of history.entries()) {
+      try {
+        await replayInSession(db, migration, "up");
+      } catch (error) {
+        if (!(error instanceof ReplayFailure) || i === 0 || !migration.up.transaction) throw error;
+        await renewSession(db);
+        await replayInSession(db, migration, "up");
+      }
+    }
+  } finally {
+    if (history.length > 0) await renewSession(db);
+  }
+  for (const migration of judged) await replay(db, migration, "up");
 }
 
 /** Whether rows made it fail: a value that does not fit (class 22), a rule that one breaks (23). */

@@ -7,7 +7,7 @@ import { compareNormalized } from "../catalog/normalize.ts";
 import { counted, type Finding } from "../finding.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import type { Rule } from "../rules.ts";
-import { build, replay, ReplayFailure } from "./replay.ts";
+import { build, replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import type { Stage } from "./stage.ts";
 
 /**
@@ -51,7 +51,10 @@ class Trip {
       const unproven = rest > 0
         ? `; nothing after it is proven, ${counted(rest, "migration")}`
         : "";
-      this.findings.push(failed(migration, error, "up-fails", `correct it${unproven}`));
+      // The rows are those that migrations put in.
+      const ofRows = error instanceof ReplayFailure && stopsAtRows(error.cause);
+      const remedy = ofRows ? "give the rows what they need first" : "correct it";
+      this.findings.push(failed(migration, error, "up-fails", `${remedy}${unproven}`));
       return undefined;
     }
     const built = await readRows(stage.db);

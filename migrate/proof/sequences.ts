@@ -13,6 +13,8 @@ export interface Drawing {
   bounds: string;
   /** What is so of its last number: `id = 99`. */
   last: string;
+  /** Whether a number can be there once only. */
+  unique: boolean;
 }
 
 /** Every sequence that a column draws its numbers from, by an identity or by its default. */
@@ -22,7 +24,11 @@ export async function readDrawings(db: Database): Promise<Drawing[]> {
     select distinct s.oid::regclass::text as sequence, t.oid::regclass::text as table,
       quote_ident(a.attname) as column, s.oid::int as "sequenceId", t.oid::int as "tableId",
       case when q.seqmin <> 1 then quote_ident(a.attname) || ' >= ' || q.seqmin else '' end as bounds,
-      quote_ident(a.attname) || ' = ' || case when q.seqincrement > 0 then q.seqmax else q.seqmin end as last
+      quote_ident(a.attname) || ' = ' || case when q.seqincrement > 0 then q.seqmax else q.seqmin end as last,
+      exists (
+        select from pg_index i where i.indrelid = t.oid and i.indisunique and i.indnkeyatts = 1
+          and i.indkey[0] = a.attnum
+      ) as unique
     from pg_class s
     join pg_sequence q on q.seqrelid = s.oid
     join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = s.oid
@@ -56,13 +62,13 @@ export function goingOn(before: Drawing[], after: Drawing[], tables: Set<number>
 }
 
 /**
- * The columns whose sequence would give a number that is there already, or that the column cannot
- * hold: the next insert fails. A table that has the last number of all is full, as its bounds say.
- * Draws one number from each. `db` must be a session.
+ * The columns whose sequence would give a number that is there already, where it may be there once
+ * only, or that the column cannot hold: the next insert fails. A table that has the last number of
+ * all is full, as its bounds say. Draws one number from each. `db` must be a session.
  */
 export async function failingSequences(db: Database): Promise<string[]> {
   const failing: string[] = [];
-  for (const { sequence, table, column, last } of await readDrawings(db)) {
+  for (const { sequence, table, column, last, unique } of await readDrawings(db)) {
     const name = sequence.replaceAll("'", "''");
     try {
       const [row] = await db.query<{ taken: boolean }>(sql(
@@ -71,7 +77,7 @@ export async function failingSequences(db: Database): Promise<string[]> {
           select exists (select from ${table} held where held.${column} = (select next from drawn)) as taken`,
         ], { raw: [""] }),
       ));
-      if (row?.taken) failing.push(`${table}.${column}`);
+      if (unique && row?.taken) failing.push(`${table}.${column}`);
     } catch (error) {
       // Beyond its own bounds, or the column's.
       if (!(error instanceof DatabaseError) || !/^2/.test(error.code)) throw error;

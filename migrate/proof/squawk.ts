@@ -6,7 +6,7 @@ import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { onOwnTables } from "./own_tables.ts";
 import { notAsked } from "../rules.ts";
-import { searchPathOfUrl } from "../scratch.ts";
+import { homeSchema } from "../project.ts";
 
 const version = "2.61.0";
 
@@ -16,9 +16,8 @@ const version = "2.61.0";
  */
 export async function lint(migrations: Migration[]): Promise<Finding[]> {
   const findings = await lintAll(migrations);
-  const [home] = (searchPathOfUrl() ?? "public").split(",");
   const own = await Promise.all(
-    migrations.map((migration) => onOwnTables(migration, home!.trim())),
+    migrations.map((migration) => onOwnTables(migration, homeSchema())),
   );
   const mine = new Map(migrations.map(({ path }, i) => [path, own[i]!]));
   return findings.filter(({ path, line }) =>

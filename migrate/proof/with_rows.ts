@@ -17,6 +17,8 @@ export interface WithRows {
   findings: Finding[];
   /** Tables that stayed empty, so that less is proven. */
   unfilled: Unfilled[];
+  /** The files of which every statement was looked at: what is not found there is not so. */
+  probed: string[];
 }
 
 /**
@@ -30,7 +32,7 @@ export async function withRows(
   migrations: Migration[],
   future: TableShape[],
 ): Promise<WithRows> {
-  const result: WithRows = { findings: [], unfilled: [] };
+  const result: WithRows = { findings: [], unfilled: [], probed: [] };
   const rows: Rows = { filled: new Map(), counter: { value: 0 }, seeded: new Set(), future };
   for (const [i, migration] of migrations.entries()) {
     const rebuild = async (count: number) => {
@@ -106,11 +108,14 @@ async function proveOne(
   };
   try {
     await fill();
+    let failing = await failingAround(db, migration);
     held = await readData(db);
     result.findings.push(...risks(migration, await passing("up", () => probe(db, migration))));
+    // Outside a transaction nothing can be looked at.
+    if (up.transaction) result.probed.push(path);
     const built = await readData(db, held);
     const lost = lostData(held, built);
-    result.findings.push(...await behind(db, migration, "up"));
+    result.findings.push(...await behind(db, migration, "up", failing));
     if (lost.length > 0 && !says(migration, "up") && !await writes(migration, "up")) {
       result.findings.push({
         path,
@@ -127,13 +132,14 @@ async function proveOne(
     if (await isEmpty(down)) return;
     const tried = rows.counter.value;
     await fill();
+    failing = await failingAround(db, migration);
     const isAsRead = rows.counter.value === tried && !isRetyped(held, built);
     held = isAsRead ? built : await readData(db);
     rule = "down-fails-with-rows";
     remedy = "its down fails with rows in the tables: say what becomes of them";
     await passing("down", () => replay(db, migration, "down"));
     const gone = lostData(held, await readData(db, held));
-    result.findings.push(...await behind(db, migration, "down"));
+    result.findings.push(...await behind(db, migration, "down", failing));
     if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
       result.findings.push({
         path,
@@ -186,16 +192,22 @@ async function isCollision(
   return true;
 }
 
-/** Sequences that give a number which is there already, after a part that may have made them so. */
+/** The sequences that fail, where a migration may make some do so; else none is asked. */
+async function failingAround(db: Database, { up: { text } }: Migration): Promise<string[]> {
+  const words = /serial|identity|sequence|nextval|setval|\btype\b/i;
+  return words.test(text) ? await failingSequences(db) : [];
+}
+
+/** Sequences that give a number which is there already after a part, and did not before it. */
 async function behind(
   db: Database,
   migration: Migration,
   part: "up" | "down",
+  before: string[],
 ): Promise<Finding[]> {
-  const { path, up: { text } } = migration;
-  if (!/serial|identity|sequence|nextval|setval|\btype\b/i.test(text)) return [];
-  return (await failingSequences(db)).map((column) => ({
-    path,
+  const failing = await failingAround(db, migration);
+  return failing.filter((column) => !before.includes(column)).map((column) => ({
+    path: migration.path,
     line: migration[part].line,
     rule: "sequence-behind",
     message: `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +

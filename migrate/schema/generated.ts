@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { writeProjectFile } from "../../embedded/account.ts";
 import { connect } from "../../postgres/mod.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
@@ -21,10 +21,9 @@ export interface Generated {
 /** The place of the diagram, with whatever the opening comment says behind the word. */
 const place = /(<!-- er-diagram\b[^>]*-->)[^]*?(<!-- \/er-diagram -->)/;
 
-/** Where the schema is written: DBMATE_SCHEMA_FILE as for dbmate, else beside the migrations. */
+/** Where the schema is written, as by dbmate: db/schema.sql wherever the migrations are. */
 export function schemaFile(): string {
-  const named = environment().DBMATE_SCHEMA_FILE;
-  return named ? resolve(project.root, named) : join(migrationsDir(), "..", "schema.sql");
+  return resolve(project.root, environment().DBMATE_SCHEMA_FILE || join("db", "schema.sql"));
 }
 
 /**
@@ -69,6 +68,7 @@ export async function writeGenerated(files: Generated[]): Promise<string[]> {
   const written: string[] = [];
   for (const { path, text } of files) {
     if (await readIfThere(path) === text) continue;
+    await Deno.mkdir(dirname(path), { recursive: true });
     await writeProjectFile(path, text);
     written.push(shownPath(path));
   }

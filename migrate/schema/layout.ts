@@ -1,4 +1,5 @@
 import { asWeWrite, broken, outsideQuotes, withoutPublic } from "../files/sql_text.ts";
+import { homeSchema } from "../project.ts";
 
 /** What PostgreSQL writes with every schema, whatever the search_path is. */
 const qualified = /^(comment|owner|operator|conversion|aggregate|text search)\b/;
@@ -7,8 +8,9 @@ const qualified = /^(comment|owner|operator|conversion|aggregate|text search)\b/
 const qualifiedHead =
   /^((?:create|alter) (?:or replace )?(?:function|procedure|statistics) )public\./i;
 
-/** A definition without the schema `public`, which a reader takes for granted. */
+/** A definition without the schema `public`, where a reader, and PostgreSQL, takes that for granted. */
 export function shortened({ kind, ddl }: { kind: string; ddl: string }): string {
+  if (homeSchema() !== "public") return ddl;
   return qualified.test(kind) ? withoutPublic(ddl) : ddl.replace(qualifiedHead, "$1");
 }
 

@@ -3,7 +3,7 @@ import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut, shortened } from "./layout.ts";
 import { addedOptions, asWeWrite, lastName, listedNames } from "../files/sql_text.ts";
-import { project } from "../project.ts";
+import { homeSchema, project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
 const heading = () => {
@@ -67,7 +67,9 @@ interface Block {
 
 /** The text of schema.sql for what is in the database. Equal schemas give equal text. */
 export async function schemaText(db: Database, ignored: string[] = []): Promise<string> {
-  const objects = (await readDefinitions(db, { path: "public", ignored }))
+  // A name outside of it is written with its schema.
+  const path = homeSchema() === "public" ? "public" : "";
+  const objects = (await readDefinitions(db, { path, ignored }))
     .map((object) => ({ ...object, ddl: shortened(object) }));
   const needs = withCalls(await readDependencies(db), objects);
   const blocks = asBlocks(objects);

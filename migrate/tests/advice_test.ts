@@ -6,7 +6,7 @@ const create = migration(
   `create table people (id int primary key, age int);
 create table visits (at date not null) partition by range (at);
 create table visits_old partition of visits for values from ('1900-01-01') to ('2900-01-01');
-create table orphans (at date not null);
+create table orphans (at date primary key);
 create materialized view days as select at from orphans;`,
   "drop materialized view days;\ndrop table orphans, visits, people;",
 );

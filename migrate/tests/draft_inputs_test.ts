@@ -35,13 +35,18 @@ Deno.test("diff: a serial column that becomes an identity goes on behind its num
 });
 
 Deno.test("diff: a check on a varchar, or one with several conditions, is no difference after another parse", async () => {
-  const table = (more: string) =>
+  const table = (more: string, range: string) =>
     `create table t (status varchar(20) check (status in ('new', 'done')), first_name text, age int${more},
-      check (first_name <> '' and age between 0 and 150));`;
-  const { code, stdout, stderr } = await difference(table(""), table(", x int"));
+      check (first_name <> '' and ${range}));
+    create index on t (age) where first_name <> '' and ${range};
+    create view v as select age from t where first_name <> '' and ${range};`;
+  const { code, stdout, stderr } = await difference(
+    table("", "age between 0 and 150"),
+    table(", x int", "age >= 0 and age <= 150"),
+  );
   assertEquals(code, 0, stderr);
   assertMatch(stdout, /alter table t add column x integer;/);
-  assertNotMatch(stdout, /constraint/);
+  assertNotMatch(stdout, /constraint|index|view/);
 });
 
 Deno.test("diff: an enum takes the place of another one under a default, by the labels", async () => {

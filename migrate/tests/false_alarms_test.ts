@@ -10,8 +10,12 @@ const innocent: Record<string, string> = {
     "revoke select on schema_migrations from public;",
   ),
   "02_make_role.sql": migration(
-    "create role guard_test_reader nologin;",
-    "drop role guard_test_reader;",
+    "create role guard_test_reader nologin;\n" +
+      "do $$ begin\n  if not exists (select from pg_roles where rolname = 'guard_test_passer') then\n" +
+      "    create role guard_test_passer bypassrls;\n  end if;\n" +
+      "  assert (select rolbypassrls from pg_roles where rolname = 'guard_test_passer');\nend $$;\n" +
+      "grant guard_test_reader to guard_test_passer;",
+    "drop role guard_test_reader, guard_test_passer;",
   ),
   "03_grant_to_role_of_server.sql": migration(
     "create table kind (id int primary key, name text not null);\n" +
@@ -48,6 +52,20 @@ const innocent: Record<string, string> = {
       `insert into words values\n${"('a word of a large seed'),\n".repeat(45_000)}('end');`,
     "drop table words;",
   ),
+  "10_if_not_exists.sql": migration(
+    "create table if not exists numbers (id serial primary key, part serial, place point, way path);\n" +
+      "create index if not exists numbers_part_idx on numbers (part);",
+    "drop table numbers;",
+  ),
+  "11_seed_numbers.sql": migration(
+    "insert into numbers (id, part) select n, n from generate_series(1, 60) n;",
+    "delete from numbers;",
+  ),
+  "12_create_identity.sql": migration(
+    "create table later (id bigint generated always as identity, part int);\n" +
+      "create index if not exists numbers_part_idx on numbers (part);",
+    "drop table later;",
+  ),
 };
 
 Deno.test("check: what is right in somebody's project is no finding: roles, seeds, own tables, dbmate's table", async () => {
@@ -55,7 +73,7 @@ Deno.test("check: what is right in somebody's project is no finding: roles, seed
   const { code, stderr } = await project.run(["check"]);
   assertEquals(findings({ code, stdout: "", stderr }), []);
   assertEquals(code, 0, stderr);
-  assertMatch(stderr, /9 migrations are valid/);
+  assertMatch(stderr, /^12 migrations are valid/);
 });
 
 Deno.test("check: roles are gone from a scratch server afterwards, and the next one makes them again", async () => {
@@ -207,8 +225,8 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; t
   await using project = await createForeign({
     "1_create.sql": migration(
       'create table hard (id int not null check (id * 2 = 7));\ncreate schema "b-c";\n' +
-        "create table harder (id int not null check (id * 2 = 7));",
-      'drop table harder;\ndrop schema "b-c";\ndrop table hard;',
+        "create table harder (id int not null check (id * 2 = 7));\ncreate table public.plain (id int);",
+      'drop table public.plain;\ndrop table harder;\ndrop schema "b-c";\ndrop table hard;',
     ),
     "2_more.sql": migration("alter table hard add b text;", "drop table nowhere;"),
     "3_more.sql": migration("alter table hard add c text;", "alter table hard drop column c;"),
@@ -219,7 +237,7 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; t
       "CREATE TABLE app.schema_migrations (version character varying(128) primary key);\n" +
       "CREATE TABLE app.hard (id integer not null, b text, c text,\n" +
       "  CONSTRAINT hard_id_check CHECK (id * 2 = 7));\n" +
-      "CREATE TABLE app.harder (id integer not null,\n" +
+      "CREATE TABLE public.plain (id integer);\nCREATE TABLE app.harder (id integer not null,\n" +
       "  CONSTRAINT harder_id_check CHECK (id * 2 = 7));\n",
   );
   const url = "postgres://nobody@localhost/none?search_path=app,%22b-c%22";
@@ -227,12 +245,16 @@ Deno.test("check: a schema of the search_path that schema.sql makes is loaded; t
   assertMatch(stderr, /2_more\.sql:5: down fails: .*nowhere.*\none finding in 3 migrations/);
   assertEquals(stderr.match(/^note: .*/gm)?.length, 1, stderr);
   assertMatch(stderr, /^note: no row could be made for hard, harder \(.*\): proven with them /m);
+  const schema = await project.run(["schema"], { DATABASE_URL: url });
+  assertEquals(schema.code, 0, schema.stderr);
+  assertMatch(await project.read("db/schema.sql"), /create table public\.plain \(/);
 });
 
 Deno.test("diff: roles that a migration makes or names stand in both sides, whichever comes first", async () => {
   await using project = await createForeign({
     "1_create.sql": migration(
-      "create role guard_diff_made nologin;\ncreate table a (b int);\n" +
+      "create role guard_diff_made nologin;\ncreate table a (b int, c serial primary key);\n" +
+        "insert into a values (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6);\n" +
         "grant select on a to guard_diff_made;\ngrant insert on a to guard_diff_named;",
       "drop table a;\ndrop role guard_diff_made;",
     ),

@@ -1,7 +1,9 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { createFolder, migration, outcome } from "../../tests/support/command.ts";
+import { createDatabase } from "../../tests/support/database.ts";
 import { root } from "../../tests/support/root.ts";
+import { createForeign, findings, named } from "./support.ts";
 
 /** A project with one table, somewhere else than this checkout. */
 async function foreignProject() {
@@ -95,4 +97,45 @@ Deno.test("a migrate.config.ts names the command, seeds, and has the last word a
     const seed = await type(folder.path, ["seed"]);
     assertEquals([seed.code, seed.stdout], [0, "the demo data is there\n"], seed.stderr);
   }
+});
+
+Deno.test("a dump as the first file: what it sets is one finding, and reaches no file of a later run", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using project = await createForeign({
+    "1_dump.sql": migration(
+      `-- PostgreSQL database dump
+SET statement_timeout = 0;
+SET client_encoding = 'UTF8';
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+
+COMMENT ON SCHEMA public IS '';
+CREATE TABLE public.cats (id bigint NOT NULL);
+SET default_tablespace = '';
+ALTER TABLE ONLY public.cats ADD CONSTRAINT cats_pkey PRIMARY KEY (id);`,
+      "drop table public.cats;\ncomment on schema public is 'standard public schema';",
+    ),
+    "2_dogs.sql": migration(
+      "create table dogs (id bigint references cats (id));",
+      "drop table dogs;",
+    ),
+  });
+  const judged = await project.run(["check"]);
+  assertMatch(
+    judged.stderr,
+    /1_dump\.sql:3: `SET statement_timeout = 0` and what lines 4, 5, 6, 10 set last for the session .*\[session-setting\]; end the block with `reset all`.*\none finding in 2 migrations/,
+  );
+  // One run of dbmate stops at the second file, and the next one applies it.
+  const { settings } = database;
+  assertEquals((await project.dbmate(["migrate"], settings)).code, 2);
+  for (const baseline of ["1", "2"]) {
+    await project.write("migrate.config.json", JSON.stringify({ baseline }));
+    const check = await project.run(["check"]);
+    assertEquals([check.code, findings(check)], [0, []], check.stderr);
+  }
+  await database.db.script("drop table cats, schema_migrations; comment on schema public is 'x'");
+  const up = await project.run(["up"], named(settings));
+  assertEquals([up.code, up.stdout.match(/^applied /gm)?.length], [0, 2], up.stderr);
+  const drift = await project.run(["drift"], named(settings));
+  assertEquals([drift.code, drift.stdout], [0, ""], drift.stderr);
 });

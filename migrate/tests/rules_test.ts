@@ -179,6 +179,11 @@ Deno.test("several folders, another table for the versions and .env work as they
   const drift = await project.run(["drift"]);
   assertEquals(drift.code, 0, drift.stdout + drift.stderr);
   assertEquals((await project.run(["check", "--since", "2"])).code, 0);
+  const schema = await project.run(["schema"], { DBMATE_SCHEMA_FILE: "out/of/it/schema.sql" });
+  assertEquals(schema.stdout, "out/of/it/schema.sql\n", schema.stderr);
+  const squashed = await project.run(["squash", "head"]);
+  assertEquals(squashed.stdout, "db/migrations/2_baseline.sql\n", squashed.stderr);
+  assertMatch((await project.run(["status"])).stdout, /^applied {2}2_baseline .*\n$/);
   const made = await project.run(["new", "add_more"]);
   assertMatch(made.stdout, /^shared\/\d+_add_more\.sql\n$/);
 });

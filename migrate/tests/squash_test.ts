@@ -61,7 +61,7 @@ Deno.test("squash: rows go in as they are, past triggers that change or write so
     ),
   });
   const place = { settings: fresh.settings, folder: folder.path };
-  const { code, stderr } = await runDb(["squash", "20260104000000"], place);
+  const { code, stderr } = await runDb(["squash", "head"], place);
   assertEquals(code, 0, stderr);
   assertEquals((await runDb(["up"], place)).code, 0);
   const rows = sql`select u.name, l.name as logged from users u cross join log l`;

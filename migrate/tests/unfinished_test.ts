@@ -152,7 +152,7 @@ Deno.test("H16: of a failed concurrent build dbmate leaves an invalid index and 
   await using project = await createProject(files);
   const first = await project.run("up");
   assertEquals(first.code, 1);
-  assertStringIncludes(first.stderr, "002_index.sql:1: could not create unique index");
+  assertStringIncludes(first.stderr, "002_index.sql:2: could not create unique index");
   assertStringIncludes(first.stderr, "it left the invalid index a_b");
   const second = await project.run("up");
   assertEquals(second.code, 1);

@@ -74,7 +74,7 @@ Deno.test("H19: after five tries up ends with what to look for, and nothing is h
   await using _reader = await read(project);
   const { code, stderr } = await project.run("up", "--lock-timeout", "1");
   assertEquals(code, 1);
-  assertStringIncludes(stderr, "002_c.sql:1: canceling statement due to lock timeout");
+  assertStringIncludes(stderr, "002_c.sql:2: canceling statement due to lock timeout");
   assertStringIncludes(stderr, "look in pg_stat_activity for a transaction that stays open");
   assertEquals(await readApplied(project.db), ["001"]);
 });

@@ -40,6 +40,7 @@ export function dbCommand(args: string[], surroundings: Surroundings = {}): Deno
       ...folder &&
         {
           DBMATE_MIGRATIONS_DIR: join(folder, "migrations"),
+          DBMATE_SCHEMA_FILE: join(folder, "schema.sql"),
           SLATE_DATA_DIR: join(folder, ".data"),
         },
       ...env,
