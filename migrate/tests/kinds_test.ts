@@ -208,10 +208,10 @@ async function letGo({ settings }: State) {
   });
 }
 
-Deno.test("a fourth of the kinds: what pg_dump, which shares no code with it, writes of one is equal when it is restored", async () => {
+Deno.test("what pg_dump, which shares no code with it, writes of each kind is equal when it is restored", async () => {
   if (!await dumps()) return;
   await makeRole();
-  const kinds = (await readKinds(15)).filter(({ name }, i) => i % 4 === 0 && !(name in notDumped));
+  const kinds = (await readKinds(15)).filter(({ name }) => !(name in notDumped));
   const wrong: string[] = [];
   for (const group of inGroups(kinds)) {
     await using one = await createDatabase({ empty: true });
@@ -231,6 +231,8 @@ Deno.test("a fourth of the kinds: what pg_dump, which shares no code with it, wr
 
 /** What pg_dump itself loses. */
 const notDumped: Record<string, string> = {
+  "extension's version": "it takes the newest one",
+  "language extension gone": "it takes for granted what each database begins with",
   "index's invalidity": "a restored index is valid",
   "internal triggers disabled": "it dumps no internal trigger",
   "language": "it takes the language for an extension",
