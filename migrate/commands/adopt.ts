@@ -4,7 +4,7 @@ import { writeProjectFile } from "../../embedded/account.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { configFiles, readPlainConfig } from "../config_file.ts";
 import { counted } from "../finding.ts";
-import { versionOf } from "../files/baseline.ts";
+import { partAtBaseline, versionOf } from "../files/baseline.ts";
 import { readFolder } from "../files/migrations.ts";
 import { project } from "../project.ts";
 
@@ -24,7 +24,7 @@ in each proof and applied as dbmate applies it, and never judged. No migration i
     const baseline = versionOf(positionals[0] ?? "head", migrations);
     const ignore = findings.filter(({ rule }) => rule === "ignored-file")
       .map(({ path }) => basename(path)).sort();
-    const history = migrations.filter(({ version }) => version <= baseline);
+    const { history } = partAtBaseline(migrations, baseline);
     const code = join(project.root, configFiles.code);
     if (existsSync(code)) {
       say(`write into ${configFiles.code}: ${configText({ baseline, ignore })}`);

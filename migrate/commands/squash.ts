@@ -9,7 +9,7 @@ import { lostData, readData } from "../proof/data.ts";
 import { counted, formatFinding } from "../finding.ts";
 import { type Migration, parse } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
-import { versionOf } from "../files/baseline.ts";
+import { partAtBaseline, versionOf } from "../files/baseline.ts";
 import { checkForm } from "../files/form.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
@@ -30,7 +30,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
   async run({ positionals, print, progress }) {
     const migrations = await readValidMigrations();
     const wanted = versionOf(positionals[0]!, migrations);
-    const old = migrations.filter(({ version }) => version <= wanted);
+    const { history: old } = partAtBaseline(migrations, wanted);
     const later = migrations.slice(old.length);
     if (old.length < 2) {
       throw new Failure(`${wanted} is the first: nothing to squash`, exit.usage);

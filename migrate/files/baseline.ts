@@ -8,9 +8,11 @@ export interface Parted {
   judged: Migration[];
 }
 
-/** Parts migrations at the baseline, the newest version that is accepted as it is. */
-export function partAtBaseline(migrations: Migration[]): Parted {
-  const { baseline = "" } = project.config;
+/** Parts migrations at the baseline, the newest version that is accepted, or at another one. */
+export function partAtBaseline(
+  migrations: Migration[],
+  baseline = project.config.baseline ?? "",
+): Parted {
   return {
     history: migrations.filter(({ version }) => version <= baseline),
     judged: migrations.filter(({ version }) => version > baseline),

@@ -2,7 +2,7 @@
 import { assert } from "@std/assert";
 import { removeData } from "../../embedded/account.ts";
 import { createFolder, migration } from "../support/command.ts";
-import { runs } from "../support/owner.ts";
+import { postmaster, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { startProcess } from "../support/process.ts";
 
@@ -35,13 +35,10 @@ function namesIn(folder: string, depth = 2): string[] {
 
 /** The servers whose data lie there, and their backends: nobody's children. */
 async function serversIn(folder: string): Promise<number[]> {
-  const pids = namesIn(folder, 1).map(async (name) => {
-    const file = await Deno.readTextFile(`${folder}/${name}/postgres/postmaster.pid`).catch(() =>
-      ""
-    );
-    return await Promise.all(file.split("\n").slice(0, 1).filter(Boolean).map(Number).map(family));
-  });
-  return (await Promise.all(pids)).flat(2);
+  const pids = namesIn(folder, 1).map((name) =>
+    postmaster(`${folder}/${name}`).then(family, () => [])
+  );
+  return (await Promise.all(pids)).flat();
 }
 
 /** Whether one of the processes is called so, as `ps` has it. */

@@ -4,6 +4,7 @@ import { startEmbedded } from "../../embedded/mod.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
+import { postmaster } from "./owner.ts";
 import { root } from "./root.ts";
 import { freePort } from "./process.ts";
 
@@ -38,25 +39,20 @@ export async function openServer(): Promise<Server> {
   }
   await admin.script(`alter role slate_app password '${password}'`);
 
-  async function postmaster(): Promise<number> {
-    const text = await Deno.readTextFile(join(dataDir, "postgres", "postmaster.pid"));
-    return Number(text.split("\n")[0]);
-  }
-
   return {
     settings,
     app: { ...settings, user: "slate_app", password },
     admin,
     account: () => Deno.stat(join(dataDir, "postgres", "PG_VERSION")),
     async crash() {
-      Deno.kill(await postmaster(), "SIGQUIT");
+      Deno.kill(await postmaster(dataDir), "SIGQUIT");
       await running.stop();
     },
     async start() {
       running = await startEmbedded({ dataDir });
     },
     async signal(signal) {
-      const parent = await postmaster();
+      const parent = await postmaster(dataDir);
       const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(parent)] }).output();
       const children = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
       for (const pid of [parent, ...children]) {
