@@ -200,10 +200,13 @@ function isFree(port: number): boolean {
   }
 }
 
-/** Below the ports that the kernel hands out, so that nobody gets it before we listen. */
+/**
+ * Below the ports that the kernel hands out, so that nobody gets it before we listen. Above 10,080,
+ * the last one that fetch and browsers refuse to call (https://fetch.spec.whatwg.org/#port-blocking).
+ */
 export function freePort(): number {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const port = 10_081 + Math.floor(Math.random() * 20_000);
     if (isFree(port)) return port;
   }
 }
