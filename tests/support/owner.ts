@@ -54,8 +54,9 @@ export async function startOwner(dataDir?: string, options: OwnerOptions = {}): 
     await child.stdin.close().catch(() => {});
     await Promise.all([child.status, reader.cancel()]);
   };
-  const { value } = await reader.read();
-  const { settings, pid, message } = JSON.parse(value ?? '{"message":"it said nothing"}');
+  let said = "";
+  for (let part; !said.endsWith("\n") && (part = await reader.read()).value;) said += part.value;
+  const { settings, pid, message } = JSON.parse(said || '{"message":"it said nothing"}');
   if (message) {
     await end();
     throw new Error(message);
