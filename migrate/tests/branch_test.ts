@@ -89,7 +89,7 @@ Deno.test("branch --delete drops nothing that branch has not made, and a copy of
 Deno.test("with no database named, the embedded one runs for the time of the command, and a branch of it is found again", async () => {
   await using project = await createProject(files);
   const dataDir = join(project.dir, "..", "data");
-  await Deno.mkdir(dataDir);
+  await Deno.mkdir(dataDir, { mode: 0o700 });
   await keepPort(dataDir);
   const envFile = join(project.dir, "..", "env");
   const env = {
