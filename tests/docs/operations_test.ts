@@ -59,8 +59,9 @@ Deno.test({
     try {
       await walk.run("docs/operations.md", async (line) => {
         if (line.startsWith("pg_restore ")) await insert("after");
+        // It asks, and shows nothing.
+        if (line.includes("\\password slate_migrator")) return true;
         if (line.includes("\\password")) {
-          // It asks, and shows nothing.
           await database.db.script(`alter role slate_app_2 password 'another'`);
           assertEquals(await todos(renewed, writer!.token), ["before", "after"]);
           return true;
