@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { succeeds } from "../../embedded/account.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { startCollector } from "../support/collector.ts";
 import {
@@ -207,8 +208,7 @@ Deno.test("each alarm fires for the failure that it watches", async () => {
 });
 
 /** Prometheus' own tool, which few machines have. */
-const hasPromtool = await new Deno.Command("promtool", { args: ["--version"] }).output()
-  .then(({ success }) => success, () => false);
+const hasPromtool = await succeeds("promtool", ["--version"]);
 
 async function promtool(...args: string[]) {
   const { success, stdout, stderr } = await new Deno.Command("promtool", { args, cwd: folder })
