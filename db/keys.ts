@@ -136,7 +136,10 @@ export function rotateKey(
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${ownerId}::bigint, old.name, old.scope, decode(${hash}, 'hex'),
-        least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
+        least(
+          (now() at time zone 'UTC' + (old.expires_at - old.created_at)) at time zone 'UTC',
+          (select ends_at from maker)
+        )
       from caller, old
       where caller.allowed
       returning t.id, ${json(keyColumns)} as body, t.version

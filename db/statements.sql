@@ -437,7 +437,10 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $9::bigint, old.name, old.scope, decode($10, 'hex'),
-    least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
+    least(
+      (now() at time zone 'UTC' + (old.expires_at - old.created_at)) at time zone 'UTC',
+      (select ends_at from maker)
+    )
   from caller, old
   where caller.allowed
   returning t.id, (select row_to_json(item) from (select
@@ -518,7 +521,10 @@ created as (
   insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
   select
     $18::bigint, old.name, old.scope, decode($19, 'hex'),
-    least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
+    least(
+      (now() at time zone 'UTC' + (old.expires_at - old.created_at)) at time zone 'UTC',
+      (select ends_at from maker)
+    )
   from caller, old
   where caller.allowed
   returning t.id, (select row_to_json(item) from (select

@@ -222,12 +222,13 @@ function isFree(port: number): boolean {
 }
 
 /**
- * Below the ports that the kernel hands out, so that nobody gets it before we listen. Above 10,080,
- * the last one that fetch and browsers refuse to call (https://fetch.spec.whatwg.org/#port-blocking).
+ * One of so many ports from the first on. All are below those that the kernel hands out, so that nobody
+ * gets it before we listen. Above 10,080, the last one that fetch and browsers refuse to call
+ * (https://fetch.spec.whatwg.org/#port-blocking). What is above the default's 30,080 is for tests.
  */
-export function freePort(): number {
+export function freePort(first = 10_081, count = 20_000): number {
   for (;;) {
-    const port = 10_081 + Math.floor(Math.random() * 20_000);
+    const port = first + Math.floor(Math.random() * count);
     if (isFree(port)) return port;
   }
 }

@@ -7,7 +7,7 @@ import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
-import { runs } from "../support/owner.ts";
+import { keepPort, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { freePort, patience, startProcess } from "../support/process.ts";
 import { connectPatiently } from "../support/database.ts";
@@ -15,6 +15,7 @@ import { connectPatiently } from "../support/database.ts";
 /** `deno task dev` on a data folder and a port of the test's own. */
 async function surroundings() {
   const dataDir = await Deno.makeTempDir({ prefix: "slate dev " });
+  await keepPort(dataDir);
   const port = freePort();
   const env = { SLATE_DATA_DIR: dataDir, PORT: String(port), HOST: "127.0.0.1", ...patience };
   const url = `http://127.0.0.1:${port}`;
