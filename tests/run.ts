@@ -36,6 +36,9 @@ const sharing = ["tests/api/", "migrate/tests/"];
 /** Most of the tests wait for a process or a server half of their time. */
 const jobs = 2 * navigator.hardwareConcurrency;
 
+/** Programs that a person may name for the tests. */
+const programs = ["PGBOUNCER", "DBMATE_BIN"];
+
 const given = Deno.env.get("TEST_DATABASE_URL");
 const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
 // Whoever is killed in the middle of a test leaves what it has there.
@@ -118,13 +121,14 @@ function isolates(modules: string[]): Promise<string[]> {
 
 /**
  * A test that types what a person types must not find the database that this person works on, nor
- * the folder that this person stands in.
+ * the folder that this person stands in, nor a password or a setting meant for either.
  */
 function withoutDatabase(env: Record<string, string>): Record<string, string> {
-  for (const name of ["DATABASE_URL", "MIGRATION_DATABASE_URL", "PGHOST", "INIT_CWD"]) {
-    delete env[name];
-  }
-  return env;
+  const isOwn = (name: string) =>
+    /^(PG|SLATE_|DBMATE_|(MIGRATION_)?DATABASE_URL$|INIT_CWD$)/.test(name);
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => programs.includes(name) || !isOwn(name)),
+  );
 }
 
 /** Every module of tests; on another server than the embedded one those that use it. */
