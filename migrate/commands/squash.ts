@@ -10,6 +10,7 @@ import { counted, formatFinding } from "../finding.ts";
 import { type Migration, parse } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
 import { partAtBaseline, versionOf } from "../files/baseline.ts";
+import { sqlPattern } from "../files/sql_text.ts";
 import { checkForm } from "../files/form.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
@@ -96,7 +97,7 @@ async function schemasOf(db: Database): Promise<string[]> {
 /** The schema's text for a database that has some schemas before the first migration: dbmate's own. */
 function onSchemas(text: string, there: string[]): string {
   return text.replace(
-    /^create schema (?=("(?:[^"]|"")+"|\w+))/gm,
+    sqlPattern("^create schema (?=(<name>))", "gm"),
     (words, name: string) => there.includes(name) ? `${words}if not exists ` : words,
   );
 }

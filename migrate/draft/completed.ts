@@ -4,6 +4,7 @@ import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import { emptyTables } from "../proof/data.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
+import { bare } from "../files/sql_text.ts";
 import { inTheWay, takenAway } from "./in_the_way.ts";
 import { refilled } from "./kept_rows.ts";
 import { repairs } from "./repairs.ts";
@@ -26,9 +27,9 @@ export async function completed(
     from pg_class where relkind in ('r', 'p')`;
   const tables = await db.query<{ oid: number; name: string }>(read);
   const statements = target ? await reaching(db, drafted, target) : all(await runAll(db, drafted));
-  const again = refilled(statements).map((name) => name.replaceAll('"', ""));
+  const again = refilled(statements).map(bare);
   const filled = again.length === 0 ? [] : (await db.query<{ oid: number; name: string }>(read))
-    .filter(({ name }) => again.includes(name.replaceAll('"', "")));
+    .filter(({ name }) => again.includes(bare(name)));
   const held = new Set([...tables, ...filled].map(({ oid }) => oid));
   const moved = goingOn(before, await readDrawings(db), held);
   // What waited for something else may be said twice in a row then.

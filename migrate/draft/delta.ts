@@ -3,7 +3,7 @@ import { plan } from "@supabase/pg-delta/plan";
 import { type Database, sql, type Statement } from "../../postgres/mod.ts";
 import { Failure } from "../command.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
-import { asWeWrite, withoutPublic } from "../files/sql_text.ts";
+import { asWeWrite, namesOf, sqlPattern, withoutPublic } from "../files/sql_text.ts";
 import { withStatedOptions } from "../catalog/options.ts";
 
 /** A statement that leads from one schema to another. */
@@ -26,11 +26,11 @@ export async function readFacts(db: Database): Promise<Facts> {
 /** `to` in the words of `from` where both have a thing of these names, which means the same in both. */
 export function inWordsOf(from: Facts, to: Facts, names: ReadonlySet<string>): Facts {
   if (names.size === 0) return to;
-  const bare = new Set([...names].map((name) => name.replaceAll('"', "")));
+  const bare = new Set([...names].map((name) => namesOf(name).join("\0")));
   const facts = to.facts().map((fact) => {
     const { schema, table, name } = fact.id as Record<string, string | undefined>;
     const known = from.get(fact.id);
-    const isMeant = bare.has([schema, table, name].filter((part) => part !== undefined).join("."));
+    const isMeant = bare.has([schema, table, name].filter((part) => part !== undefined).join("\0"));
     return known && isMeant ? { ...fact, payload: known.payload } : fact;
   });
   const Base = to.constructor as new (...parts: unknown[]) => Facts;
@@ -76,7 +76,7 @@ export async function difference(
  */
 function isMasked(text: string): boolean {
   if (/'[^']*__CONN_\w+__/.test(text)) {
-    const [, name] = / SUBSCRIPTION (\S+)/i.exec(text) ?? [];
+    const [, name] = sqlPattern(" SUBSCRIPTION (<name>)").exec(text) ?? [];
     throw new Failure(
       `the connection of the subscription ${name} may hold a password, and no draft holds one: ` +
         "make it by a migration of your own, which --hint <file> gives",
@@ -98,8 +98,8 @@ function isMasked(text: string): boolean {
 /** What is about the record of migrations, which is no part of the schema. */
 function isBookkeeping(text: string): boolean {
   const tables = bookkeeping.map((name) => `"?${RegExp.escape(name)}"?`).join("|");
-  return new RegExp(
-    `^(?:(?:CREATE|DROP|ALTER|COMMENT ON) TABLE|(?:GRANT|REVOKE) [^"]* ON(?: TABLE)?) (?:"?\\w+"?\\.)?(?:${tables})(?!\\w)`,
+  return sqlPattern(
+    `^(?:(?:CREATE|DROP|ALTER|COMMENT ON) TABLE|(?:GRANT|REVOKE) [^"]* ON(?: TABLE)?) (?:<name>\\.)?(?:${tables})(?!\\w)`,
   ).test(text);
 }
 

@@ -1,5 +1,5 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
-import { addedOptions } from "../files/sql_text.ts";
+import { addedOptions, bare, sqlPattern } from "../files/sql_text.ts";
 
 /**
  * The creation of a table with what pg-delta leaves out of it: it knows one parent of a table and
@@ -8,14 +8,19 @@ import { addedOptions } from "../files/sql_text.ts";
  */
 export function asDefined(text: string, to: CatalogObject[]): string {
   const [, foreign, table] =
-    /^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE ("(?:[^"]|"")*"\."(?:[^"]|"")*")\s/.exec(text) ?? [];
+    sqlPattern(String.raw`^CREATE (?:UNLOGGED )?(FOREIGN )?TABLE (<path>)\s`).exec(text) ?? [];
   if (!table) return text;
-  const bare = (name: string) => name.replaceAll('"', "");
   const ddl = (kind: string, name: string) =>
     to.find((object) => object.kind === kind && bare(object.name) === bare(name))?.ddl ?? "";
-  const [, parents] = / inherits \((.*?)\)/.exec(ddl("table", table)) ?? [];
+  const [, parents] =
+    sqlPattern(String.raw` inherits \(((?:, |<path>)*)\)`).exec(ddl("table", table)) ?? [];
   if (!foreign) {
-    return parents ? text.replace(/ INHERITS \([^)]*\)/, ` INHERITS (${parents})`) : text;
+    return parents
+      ? text.replace(
+        sqlPattern(String.raw` INHERITS \((?:, |<path>)*\)`),
+        () => ` INHERITS (${parents})`,
+      )
+      : text;
   }
   const options = addedOptions(ddl("setting", `${table} foreign options`));
   return text
@@ -28,5 +33,5 @@ export function asDefined(text: string, to: CatalogObject[]): string {
           ? ""
           : ` OPTIONS ${options}`,
     )
-    .replace(/\) SERVER /, parents ? `) INHERITS (${parents}) SERVER ` : ") SERVER ");
+    .replace(/\) SERVER /, () => parents ? `) INHERITS (${parents}) SERVER ` : ") SERVER ");
 }

@@ -13,6 +13,7 @@ import {
 } from "../proof/data.ts";
 import { type DraftPart, reserved, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
+import { parentName } from "../files/sql_text.ts";
 import { type Effect, probe } from "../proof/probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "../proof/replay.ts";
 import { fillTables } from "../proof/rows.ts";
@@ -136,7 +137,7 @@ function inSteps(parts: Migration[], run: (part: Migration) => Promise<void>) {
 async function behind(db: Database, part: string, before: string[]): Promise<string[]> {
   const failing = (await failingSequences(db)).filter((column) => !before.includes(column));
   return failing.map((column) =>
-    `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+    `after ${part} the next insert into ${parentName(column)} fails: ` +
     `the sequence of ${column} gives a number that is there already, or is too large`
   );
 }

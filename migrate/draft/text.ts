@@ -2,7 +2,14 @@ import { format } from "sql-formatter";
 import type { Difference } from "../catalog/catalog.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
-import { asWeWrite, closing, unquoted, withoutPublic, withoutQuotes } from "../files/sql_text.ts";
+import {
+  asWeWrite,
+  closing,
+  sqlPattern,
+  unquoted,
+  withoutPublic,
+  withoutQuotes,
+} from "../files/sql_text.ts";
 import { homeSchema } from "../project.ts";
 
 /** One statement of a draft as our conventions ask, with its semicolon. */
@@ -28,7 +35,7 @@ export function written(statement: string, keywords: Set<string>): string {
       return layOut("view", text.replace(/ AS +(?=SELECT|WITH)/, " AS\n"));
     case undefined: {
       const [, table, clause] =
-        /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
+        sqlPattern("^alter table (<path>) add (constraint [^]*)$").exec(asWeWrite(text)) ??
           [];
       if (clause) return `alter table ${table}\n  add ${brokenConstraint(clause, "  ")};`;
       return layOut("statement", text);

@@ -3,6 +3,7 @@ import { type ColumnData, emptyTables, isRetyped, lostData, readData } from "./d
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
+import { parentName } from "../files/sql_text.ts";
 import { probe } from "./probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import { risks } from "./risks.ts";
@@ -210,7 +211,7 @@ async function behind(
     path: migration.path,
     line: migration[part].line,
     rule: "sequence-behind",
-    message: `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+    message: `after ${part} the next insert into ${parentName(column)} fails: ` +
       `the sequence of ${column} gives a number that is there already, or is too large`,
     remedy: "let it go on behind the largest one, by setval",
   }));

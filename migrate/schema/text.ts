@@ -2,7 +2,7 @@ import type { Database } from "../../postgres/mod.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut, shortened } from "./layout.ts";
-import { addedOptions, asWeWrite, lastName, listedNames } from "../files/sql_text.ts";
+import { addedOptions, asWeWrite, lastName, listedNames, sqlPattern } from "../files/sql_text.ts";
 import { homeSchema, project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
@@ -99,10 +99,10 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
  */
 function withCalls(needs: Map<string, Set<string>>, objects: CatalogObject[]) {
   const functions = objects.filter(({ kind }) => kind === "function");
-  const last = (name: string) => /("(?:[^"]|"")*"|[^."]+)\(/.exec(name)?.[1] ?? name;
+  const last = (name: string) => sqlPattern(String.raw`(<name>)\(`).exec(name)?.[1] ?? name;
   const byName = Map.groupBy(functions, ({ name }) => last(name));
   for (const { id, name, ddl } of functions) {
-    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(/"(?:[^"]|"")*"|[\w$]+/g));
+    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(sqlPattern("<name>", "g")));
     for (const other of [...words].flatMap((word) => byName.get(word) ?? [])) {
       if (other.name === name || reaches(other.id, id, needs)) continue;
       needs.set(id, (needs.get(id) ?? new Set()).add(other.id));
@@ -150,7 +150,7 @@ function cyclicReferences(blocks: Block[], needs: Map<string, Set<string>>): Cat
   const late: CatalogObject[] = [];
   for (const block of blocks) {
     for (const object of block.inside.filter((o) => /^FOREIGN KEY/.test(o.ddl))) {
-      const target = /REFERENCES ((?:"(?:[^"]|"")*"|[^"(])+)\(/.exec(object.ddl)?.[1];
+      const target = sqlPattern(String.raw`REFERENCES (<path>)\(`).exec(object.ddl)?.[1];
       const other = blocks.find((b) => b.head.name === target)?.head.id;
       if (!other || other === block.head.id || !reaches(other, block.head.id, needs)) continue;
       late.push(object);
