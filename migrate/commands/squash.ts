@@ -42,7 +42,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
     const [before, after] = [await open(), await open()];
     try {
-      await build(before, old);
+      await build(before, partAtBaseline(old));
       const held = await readData(before);
       const rows = await rowsText(before);
       const schema = onSchemas(await schemaText(before), await schemasOf(after));
@@ -51,7 +51,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       if (form.length > 0) {
         throw new Failure(`nothing was changed:\n${form.map(formatFinding).join("\n")}`);
       }
-      await build(after, [baseline]).catch((error) => {
+      await build(after, partAtBaseline([baseline])).catch((error) => {
         if (!(error instanceof ReplayFailure)) throw error;
         const prepared = project.config.prepare
           ? ", which what `prepare` makes would be in as well"
@@ -69,8 +69,8 @@ everywhere first. Rows that the old ones put in are carried over.`,
         );
       }
       await refuseDifference(before, after, "the baseline");
-      await build(before, later);
-      await build(after, later);
+      await build(before, partAtBaseline(later));
+      await build(after, partAtBaseline(later));
       await refuseDifference(before, after, "the baseline with what comes after it");
       // In the folder of the last one: there may be several.
       const path = resolve(project.root, baseline.path);

@@ -37,7 +37,7 @@ export async function withRows(
   const rows: Rows = { filled: new Map(), counter: { value: 0 }, seeded: new Set(), future };
   for (const [i, migration] of migrations.entries()) {
     const rebuild = async (count: number) => {
-      await stage.restart([...history, ...migrations.slice(0, count)]);
+      await stage.restart({ history, judged: migrations.slice(0, count) });
       rows.filled.clear();
     };
     let fault = await proveOne(stage.db, migration, rows, result);
