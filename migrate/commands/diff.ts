@@ -117,8 +117,8 @@ async function deliver(
   const filesWith = (faults: string[]) =>
     parts.map((part, i) => fileText(part, proof, i, i === parts.length - 1, words, faults));
   const faults = [
-    ...proof.up.map((fault) => `up is not right: ${fault}`),
-    ...proof.down.map((fault) => `down is not right: ${fault}`),
+    ...proof.up,
+    ...proof.down,
     ...(await Promise.all(filesWith([]).map(misread))).flat(),
   ];
   for (const fault of faults) context.say(fault);

@@ -116,7 +116,9 @@ export async function proveDraft(
     queries.flat().length > 0
       ? queries.map((part) => part.map((query) => `at rows that this finds: ${query}`))
       : queries.map(() =>
-        said.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`)
+        said.map((message) =>
+          `at some rows: ${message.replace(/^(?:up|down) fails: /, "").replaceAll(/\s+/g, " ")}`
+        )
       );
   const { keywords } = earlier;
   const [up, down] = [parts.map((p) => p.up), parts.map((p) => p.down).toReversed()];
@@ -173,7 +175,10 @@ const messageOf = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
 function left(differences: Difference[], part: string): string[] {
   const real = differences.filter(({ kind }) => kind !== "column order");
   if (real.length === 0) return [];
-  return [`${part} does not reach it:\n${describeDifferences(real)}`];
+  const names = part === "up"
+    ? { expected: "what it leads to", found: "the draft" }
+    : { expected: "what it starts from", found: "the draft" };
+  return [`${part} leaves a difference:\n${describeDifferences(real, names)}`];
 }
 
 function asMigration({ up, down, outside }: DraftPart): Migration {

@@ -1,5 +1,6 @@
 import { format } from "sql-formatter";
 import type { Difference } from "../catalog/catalog.ts";
+import { inPlainWords } from "../catalog/words.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
 import {
@@ -68,9 +69,16 @@ export function inWords(differences: Difference[]): string {
   // What only a catalog's name tells follows from something that has a name of its own, if there is any.
   const known = told.filter(({ kind }) => !kind.startsWith("pg_"));
   const shown = (known.length > 0 ? known : told).map((difference) => {
-    const { kind, name, expected, found } = difference;
-    const verb = expected === undefined ? "adds" : found === undefined ? "drops" : "changes";
-    return `${verb} ${kind} ${name.replaceAll("public.", "")}`;
+    const { kind, expected, found } = difference;
+    // What is set was something before, and is something after.
+    const verb = /^(setting|owner)$/.test(kind)
+      ? "changes"
+      : expected === undefined
+      ? "adds"
+      : found === undefined
+      ? "drops"
+      : "changes";
+    return `${verb} ${inPlainWords(difference).replaceAll("public.", "")}`;
   });
   const more = shown.length > 8 ? `, and ${shown.length - 8} more` : "";
   return shown.slice(0, 8).join(", ") + more;
