@@ -158,6 +158,7 @@ function covers(
     if (name.startsWith(`${n}.`) || of === n) return true;
   }
   if (kind === "index" && of === n) return true;
+  if (columns.includes("indisreplident") && n === `${of} replica identity`) return true;
   // Of a key, its index.
   if (kind === "constraint" && difference.of !== null) {
     const table = difference.of;

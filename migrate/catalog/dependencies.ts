@@ -2,7 +2,8 @@ import { type Database, sql } from "../../postgres/mod.ts";
 
 /**
  * Which object needs which, by the `id` of readCatalog: the default of a column counts as its
- * table's, an identity's sequence too, a view's rule as the view's, a row type as the table's.
+ * table's, an identity's sequence too, a view's rule as the view's, a row type as the table's, an
+ * operator or function of a class as the class's.
  */
 export async function readDependencies(db: Database): Promise<Map<string, Set<string>>> {
   const rows = await db.query<{ id: string; needs: string }>(sql`
@@ -25,6 +26,11 @@ export async function readDependencies(db: Database): Promise<Map<string, Set<st
       union all
       select 'pg_class'::regclass, c.oid, 'pg_type:' || c.reltype
       from pg_class c where c.relkind = 'c'
+      union all
+      select classid, objid, refclassid::regclass || ':' || refobjid
+      from pg_depend
+      where classid in ('pg_amop'::regclass, 'pg_amproc'::regclass)
+        and refclassid in ('pg_opclass'::regclass, 'pg_opfamily'::regclass)
       union all
       select 'pg_class'::regclass, conindid, 'pg_class:' || conrelid
       from pg_constraint where contype in ('p', 'u', 'x')

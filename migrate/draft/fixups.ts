@@ -4,7 +4,8 @@ import type { DraftStatement } from "./delta.ts";
 import { together } from "./kept_rows.ts";
 import { asDefined } from "./made_tables.ts";
 import { columnOf } from "./replaced.ts";
-import { bare, sqlPattern } from "../files/sql_text.ts";
+import { bare, lastName, sqlPattern } from "../files/sql_text.ts";
+import { isAlone } from "../schema/alone.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
 const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE";
@@ -35,8 +36,7 @@ export function corrected(
     if (isInherited(text, from, to)) return [];
     // An extension brings its own comment.
     if (/^COMMENT ON EXTENSION /.test(text)) return [];
-    // The index of a partitioned table would stay invalid, without its partitions'.
-    text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
+    text = withPartitions(text, to.definitions);
     text = asDefined(text, to.definitions);
     // An explicit cast cuts values off where an assignment refuses to.
     text = text.replace(
@@ -55,6 +55,28 @@ export function corrected(
     seen.add(text);
     return [{ ...statement, text: withinBounds(text, from, to) }];
   });
+}
+
+/**
+ * An index of a partitioned table stays invalid without its partitions', which is meant where the
+ * target has it so; a key that is meant so has to be added to the table alone.
+ */
+function withPartitions(text: string, to: CatalogObject[]): string {
+  const [, index] = sqlPattern("^CREATE (?:UNIQUE )?INDEX (<name>) ON ONLY ").exec(text) ?? [];
+  if (index) {
+    const isMeant = to.some(({ kind, name, ddl }) =>
+      kind === "index" && bare(lastName(name)) === bare(index) && isAlone({ kind, ddl })
+    );
+    return isMeant ? text : text.replace(" ON ONLY ", " ON ");
+  }
+  const [, table, key] = sqlPattern("^ALTER TABLE (<path>) ADD CONSTRAINT (<name>) ").exec(text) ??
+    [];
+  const isMeant = table &&
+    to.some((object) =>
+      object.kind === "constraint" && bare(object.name) === bare(`${table}.${key}`) &&
+      isAlone(object)
+    );
+  return isMeant ? text.replace(/^ALTER TABLE /, "ALTER TABLE ONLY ") : text;
 }
 
 /**

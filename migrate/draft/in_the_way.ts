@@ -5,8 +5,8 @@ import { bare, sqlPattern } from "../files/sql_text.ts";
 
 /**
  * What PostgreSQL says that keeps `statement` from running, as far as it can be taken away and made
- * again without losing a value: views, triggers, policies, rules, foreign keys, indexes, generated
- * columns, a column's collation.
+ * again without losing a value: functions, views, triggers, policies, rules, foreign keys, indexes,
+ * generated columns, a column's collation.
  */
 export function inTheWay(
   statement: string,
@@ -36,10 +36,13 @@ function dependent(
   const [, collated, relation] = /^column (.+?) of table (.+?) depends on collation /.exec(line) ??
     [];
   if (collated) return { kinds: ["column"], name: `${bare(relation!)}.${said(collated)}` };
-  // What a function is called for: a generated column and a default.
+  // What is computed: a generated column and a default.
   const [, computed, of] =
-    /^(?:default value for )?column (.+?) of table (.+?) depends on function /.exec(line) ?? [];
+    /^(?:default value for )?column (.+?) of table (.+?) depends on (?:function|operator|text search configuration) /
+      .exec(line) ?? [];
   if (computed) return { kinds: ["column"], name: `${bare(of!)}.${said(computed)}` };
+  const [, routine, signature] = /^(function|procedure) (.+?\)) depends on /.exec(line) ?? [];
+  if (routine) return { kinds: [routine], name: bare(signature!) };
   const [, statistics] = /^statistics object (.+?) depends on /.exec(line) ?? [];
   if (statistics) return { kinds: ["statistics"], name: bare(statistics) };
   const [, index] = /^index (.+?) depends on /.exec(line) ?? [];

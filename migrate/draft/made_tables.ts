@@ -1,5 +1,17 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
-import { addedOptions, bare, sqlPattern } from "../files/sql_text.ts";
+import { addedOptions, bare, lastName, listedNames, sqlPattern } from "../files/sql_text.ts";
+
+/** The columns of a table, those of its parents too: a foreign partition is attached with its own. */
+function columnsOf(table: string, to: CatalogObject[]): string {
+  const [order] = to.filter(({ kind, name }) =>
+    kind === "column order" && bare(name) === bare(table)
+  );
+  const columns = to.filter(({ kind, of }) => kind === "column" && bare(of!) === bare(table));
+  return listedNames(order?.ddl).flatMap((own) => {
+    const column = columns.find(({ name }) => lastName(name) === own);
+    return column ? `${own} ${column.ddl}` : [];
+  }).join(", ");
+}
 
 /**
  * The creation of a table with what pg-delta leaves out of it: it knows one parent of a table and
@@ -24,6 +36,7 @@ export function asDefined(text: string, to: CatalogObject[]): string {
   }
   const options = addedOptions(ddl("setting", `${table} foreign options`));
   return text
+    .replace(/ \(\s*\) SERVER /, () => ` (${columnsOf(table, to)}) SERVER `)
     .replaceAll(
       / OPTIONS \((?:[^()']|'(?:[^']|'')*')*\)/g,
       (list, place: number) =>

@@ -1,4 +1,5 @@
 import type { Difference } from "../catalog/catalog.ts";
+import { invalidKey, isAlone } from "../schema/alone.ts";
 import { lastName, parentName, sqlPattern } from "../files/sql_text.ts";
 
 /** Kinds whose definition is a statement that also replaces what was there. */
@@ -15,8 +16,16 @@ const removable = new Set([
   "default privileges",
 ]);
 
-/** Parts of a table, which may have gone with something else or out of its way. */
-const parts = new Set(["index", "constraint", "trigger", "policy"]);
+/** Parts of a table, and functions, which may have gone with something else or out of its way. */
+const parts = new Set([
+  "function",
+  "procedure",
+  "partition",
+  "index",
+  "constraint",
+  "trigger",
+  "policy",
+]);
 
 /** What needs another kind comes after it. */
 const order = ["operator", "operator family", "operator class", "view", "materialized view"].concat(
@@ -45,6 +54,7 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   }
   if (kind === "column") return columnRepair(name, expected, found);
   if (kind === "table") return tableRepair(name, expected, found);
+  if (kind === "type" && expected && !found && isShell(expected)) return [expected];
   if (/^(server|foreign data wrapper)$/.test(kind) && expected && found) {
     return foreignRepair(`alter ${kind} ${name}`, expected, found);
   }
@@ -57,6 +67,9 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
     return [expected.replace(/^create view/, "create or replace view")];
   }
   if (found === undefined && parts.has(kind)) return [partMade(kind, name, expected)];
+  if (kind === "constraint" && isAlone({ kind, ddl: expected })) {
+    return [removal(kind, name)!, partMade(kind, name, expected)];
+  }
   if (kind === "index" && expected && found) return indexRepair(name, expected, found);
   if (kind === "publication" && expected && found) return publicationRepair(name, expected, found);
   if (kind === "materialized view") {
@@ -67,10 +80,15 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
 }
 
+/** Whether it makes a type of which there is no more than the name. */
+const isShell = (ddl: string) => sqlPattern("^create type <path>$").test(ddl);
+
 /** A constraint's definition is its clause alone. */
 function partMade(kind: string, name: string, ddl: string): string {
   if (kind !== "constraint" || ddl.startsWith("alter ")) return ddl;
-  return `alter table ${parentName(name)} add constraint ${lastName(name)} ${ddl}`;
+  const only = isAlone({ kind, ddl }) ? "only " : "";
+  return `alter table ${only}${parentName(name)} add constraint ${lastName(name)} ` +
+    ddl.replace(invalidKey, "");
 }
 
 /**
@@ -94,7 +112,12 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
     parts(expected),
     parts(found),
   ];
-  if (!expected || left !== right) return [];
+  if (!expected || !found) return [];
+  if (left !== right) {
+    return [
+      `alter table ${parentName(name)} alter column ${lastName(name)} type ${left}${collation}`,
+    ];
+  }
   const alter = `alter table only ${parentName(name)} alter column ${lastName(name)}`;
   return [
     ...collation === old ? [] : [`${alter} type ${left}${collation}`],
@@ -167,6 +190,9 @@ function publicationRepair(name: string, expected: string, found: string): strin
 function indexRepair(name: string, expected: string, found: string): string[] {
   const parts = (ddl: string) => /^(.*?)(?: WITH \(([^()]*)\))?( WHERE .*)?$/s.exec(ddl)!;
   const [[, head, options, where], [, now, old, left]] = [parts(expected), parts(found)];
+  if (isAlone({ kind: "index", ddl: expected }) !== isAlone({ kind: "index", ddl: found })) {
+    return [`drop index ${name}`, expected];
+  }
   if (head !== now || where !== left) return [];
   return [
     ...old ? [`alter index ${name} reset (${old.replaceAll(/=[^,]*/g, "")})`] : [],
@@ -185,7 +211,7 @@ function methodRepair(name: string, expected: string, found: string): string[] {
   return [`alter materialized view ${name} set access method ${method ?? "heap"}`];
 }
 
-function removal(kind: string, name: string, ddl: string): string | undefined {
+function removal(kind: string, name: string, ddl = ""): string | undefined {
   const [, table, column] =
     sqlPattern("^alter table (?:only )?(<path>) (?:alter column (<name>) )?").exec(ddl) ?? [];
   switch (kind) {
@@ -194,6 +220,12 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
         / is (?:'(?:[^']|'')*'|null)$/i,
         name === "schema public" ? " is 'standard public schema'" : " is null",
       );
+    case "constraint":
+      return `alter table ${parentName(name)} drop constraint ${lastName(name)}`;
+    case "partition":
+      return ddl.replace(sqlPattern(" attach partition (<path>) .*$", "s"), " detach partition $1");
+    case "type":
+      return isShell(ddl) ? `drop type ${name}` : undefined;
     case "statistics":
       return `drop statistics ${name}`;
     case "cast":

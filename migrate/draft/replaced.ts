@@ -44,19 +44,22 @@ function ownChanges(
   from: CatalogObject[],
   to: CatalogObject[],
 ): DraftStatement[] {
+  const said = (text: string) =>
+    statements.some((statement) => bare(statement.text).startsWith(bare(text)));
+  const statement = (text: string) => ({ text, endsTransaction: false, outside: false });
+  const gone = ownColumns(from, table).filter((column) => !allColumns(to, table).includes(column))
+    .map((column) => `ALTER TABLE ${table} DROP COLUMN ${column}`).filter((text) => !said(text));
   return ownColumns(to, table).flatMap((column) => {
     const [was, is] = [columnOf(from, `${table}.${column}`), columnOf(to, `${table}.${column}`)!];
     const text = was === undefined
       ? `ALTER TABLE ${table} ADD COLUMN ${column} ${is}`
       : `ALTER TABLE ${table} ALTER COLUMN ${column} TYPE ${typeOf(is)}`;
     const isInherited = was === undefined && allColumns(from, table).includes(column);
-    const isAdded = statements.some((statement) =>
-      bare(statement.text).startsWith(bare(text.slice(0, -is.length)))
-    );
+    const isAdded = said(text.slice(0, -is.length));
     return isInherited || (was === undefined ? isAdded : typeOf(was) === typeOf(is))
       ? []
-      : [{ text, endsTransaction: false, outside: false }];
-  });
+      : [statement(text)];
+  }).concat(gone.map(statement));
 }
 
 /** What a column's definition begins with: its type and collation. */

@@ -3,6 +3,7 @@ import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut, shortened } from "./layout.ts";
 import { addedOptions, asWeWrite, lastName, listedNames, sqlPattern } from "../files/sql_text.ts";
+import { afterPartitions, invalidKey, isAlone } from "./alone.ts";
 import { homeSchema, project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
@@ -72,8 +73,9 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
   const objects = (await readDefinitions(db, { path, ignored }))
     .map((object) => ({ ...object, ddl: shortened(object) }));
   const needs = withCalls(await readDependencies(db), objects);
-  const blocks = asBlocks(objects);
-  const late = cyclicReferences(blocks, needs);
+  const last = afterPartitions(objects);
+  const blocks = asBlocks(objects.filter((object) => !last.has(object)));
+  const late = [...cyclicReferences(blocks, needs), ...last];
   const statements: string[] = [];
   for (const object of inOrder(blocks, needs)) {
     if (object.kind === "setting" && object.name === `${object.of} foreign options`) continue;
@@ -230,7 +232,9 @@ function tableText({ head, inside, beside }: Block): string {
 }
 
 function constraintText(object: CatalogObject, indent: string): string {
-  const clause = `constraint ${object.name.slice(object.of!.length + 1)} ${asWeWrite(object.ddl)}`;
+  const clause = `constraint ${object.name.slice(object.of!.length + 1)} ${
+    asWeWrite(object.ddl.replace(invalidKey, ""))
+  }`;
   return brokenConstraint(clause, indent);
 }
 
@@ -239,7 +243,8 @@ function partText(object: CatalogObject): string {
   const [, ddl, invalid] = /^([^]*?)( -- invalid)?$/.exec(object.ddl)!;
   if (object.kind !== "constraint") return layOut(object.kind, ddl!) + (invalid ?? "");
   const text = asWeWrite(object.ddl);
+  const only = isAlone(object) ? "only " : "";
   return text.startsWith("alter ")
     ? `${text};`
-    : `alter table ${object.of}\n  add ${constraintText(object, "  ")};`;
+    : `alter table ${only}${object.of}\n  add ${constraintText(object, "  ")};`;
 }
