@@ -1,4 +1,5 @@
 import { describeDifferences, type Difference } from "../catalog/catalog.ts";
+import { readColumnUses } from "../catalog/dependencies.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
@@ -64,6 +65,7 @@ export async function proveDraft(
     withSession(state.settings, async (db) => ({
       shapes: await readShapes(db),
       keywords: await reserved(db),
+      uses: await readColumnUses(db),
     }));
   const [earlier, later] = [await read(before), await read(after)];
   const future = [...later.shapes, ...earlier.shapes];
@@ -96,6 +98,7 @@ export async function proveDraft(
     if (!await succeeds(forward(), emptied, proof.up, said.up)) return;
     proof.upLoses = await lost();
     proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
+    if (proof.up.length === 0) proof.up.push(...await misread(db, "up", later.uses));
     proof.up.push(...await behind(db, "up", failing));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
@@ -107,6 +110,7 @@ export async function proveDraft(
     proof.down.push(
       ...left(await compareDatabases(db, before.catalog, db), "down"),
     );
+    if (proof.down.length === 0) proof.down.push(...await misread(db, "down", earlier.uses));
     proof.down.push(...await behind(db, "down", failing));
     await succeeds(forward(), () => emptyTables(db), proof.down, []);
   });
@@ -133,6 +137,20 @@ function inSteps(parts: Migration[], run: (part: Migration) => Promise<void>) {
   return async () => {
     for (; left.length > 0; left.shift()) await run(left[0]!);
   };
+}
+
+/** What a part leaves that reads other columns under the same text: they stand in another order. */
+async function misread(db: Database, part: string, expected: string[]): Promise<string[]> {
+  const found = await readColumnUses(db);
+  const wrong = found.filter((use) => !expected.includes(use));
+  const missing = expected.filter((use) => !found.includes(use));
+  if (wrong.length + missing.length === 0) return [];
+  return [
+    `after ${part} ${wrong.join(", ") || "nothing"} instead of ${
+      missing.join(", ") || "nothing"
+    }: ` +
+    "it names columns by their place, and they stand in another order",
+  ];
 }
 
 /** What is wrong with sequences after a part, and was not before it. */

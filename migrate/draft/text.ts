@@ -23,6 +23,10 @@ export function written(statement: string, keywords: Set<string>): string {
     ) ?? [];
   switch (kind?.toLowerCase()) {
     case "table":
+      // The formatter does not know what stands behind `for values`.
+      if (sqlPattern("^create table <path> partition of ", "i").test(text)) {
+        return layOut("statement", text);
+      }
       return `${
         format(asWeWrite(text), {
           language: "postgresql",

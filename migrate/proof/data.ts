@@ -149,13 +149,15 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const known = new Set(before.map(key));
   const arrived = after.filter((data) => !known.has(key(data)));
   const roots = new Set(before.map(({ root }) => root));
+  const filled = new Set(before.filter(({ values }) => values > 0).map(({ table }) => table));
   const held = new Map(before.map((data) => [key(data), data]));
   const lost: string[] = [];
   for (const data of before) {
     // What its partitions hold is told of them, unless the whole is still there.
     if (roots.has(data.table)) continue;
     const whole = `${data.root}.${data.column}`;
-    if (data.root && now.get(whole)?.digest === held.get(whole)?.digest) continue;
+    const isThere = now.get(whole)?.digest === held.get(whole)?.digest;
+    if (data.root && isThere && filled.has(data.table)) continue;
     const same = byId.get(data.id) ?? now.get(key(data));
     const anew = same !== undefined && same.id !== data.id && relation(same) === relation(data);
     // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.

@@ -26,6 +26,8 @@ const kinds = [
   "collation",
   "type",
   "domain",
+  // An expression does not say that it needs one.
+  "cast",
   "sequence",
   "foreign data wrapper",
   "server",
@@ -39,7 +41,6 @@ const kinds = [
   "operator",
   "operator family",
   "operator class",
-  "cast",
   "conversion",
   "transform",
   "text search parser",
