@@ -147,7 +147,13 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const byId = new Map(after.map((data) => [data.id, data]));
   const relation = ({ id }: ColumnData) => id.replace(/\.\d+$/, "");
   const known = new Set(before.map(key));
-  const arrived = after.filter((data) => !known.has(key(data)));
+  // What a part of the same table held that is gone came from there, and from nowhere else.
+  const isRepartitioned = ({ root, column, digest }: ColumnData) =>
+    before.some((data) =>
+      root !== null && data.root === root && !now.has(key(data)) && data.column === column &&
+      data.digest === digest
+    );
+  const arrived = after.filter((data) => !known.has(key(data)) && !isRepartitioned(data));
   const roots = new Set(before.map(({ root }) => root));
   const filled = new Set(before.filter(({ values }) => values > 0).map(({ table }) => table));
   const held = new Map(before.map((data) => [key(data), data]));
