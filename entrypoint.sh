@@ -28,6 +28,15 @@ done
 [ "$code" -eq 0 ] || exit "$code"
 trap - TERM INT
 
+# A collector tells replicas apart by it: the host's name is the container's own.
+case ${OTEL_RESOURCE_ATTRIBUTES-} in
+  *service.instance.id=*) ;;
+  *)
+    attributes=${OTEL_RESOURCE_ATTRIBUTES:+$OTEL_RESOURCE_ATTRIBUTES,}service.instance.id=$(uname -n)
+    export OTEL_RESOURCE_ATTRIBUTES="$attributes"
+    ;;
+esac
+
 # The right to change the schema ends here. The small nursery for new objects (in MB) keeps the
 # process at 134 MB under load instead of 190, and it is as fast.
 unset MIGRATION_DATABASE_URL

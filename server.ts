@@ -46,7 +46,7 @@ const idleMs = {
   piece: 20_000,
   /** After an answer that says `connection: close`. */
   close: 1000,
-  /** After its last answer, while the server shuts down. */
+  /** After its last answer, or before its first request, while the server shuts down. */
   drain: 500,
 };
 
@@ -107,6 +107,7 @@ class OwnServer implements Server {
   readonly #accepting: Promise<void>;
   readonly #timer = setInterval(() => this.#sweep(), sweepMs);
   #bound = mostConnections;
+  #accepted = 0;
   #closing = false;
 
   constructor(
@@ -142,6 +143,7 @@ class OwnServer implements Server {
   }
 
   #open(connection: Deno.Conn) {
+    this.#accepted++;
     this.#makeRoom();
     if (this.#connections.size >= this.#bound) return connection.close();
     const one = new Connection(connection, this.handler, this.serveConnection);
@@ -175,6 +177,11 @@ class OwnServer implements Server {
   }
 
   async shutdown() {
+    // Whoever is in the kernel's queue when it closes is cut off: first the queue is emptied.
+    for (let attempt = 0, before = -1; attempt < 100 && before < this.#accepted; attempt++) {
+      before = this.#accepted;
+      await pause(1);
+    }
     this.#closing = true;
     this.#listener.close();
     await this.#accepting;
@@ -182,6 +189,7 @@ class OwnServer implements Server {
     // A peer that still owes the rest of a refused body does not close by itself.
     const waits = (one: Connection) => one.inFlight > 0 || now - one.since <= idleMs.drain;
     while (this.#connections.values().some(waits)) await pause(20);
+    for (const one of this.#connections) one.close();
     clearInterval(this.#timer);
   }
 }
@@ -206,6 +214,7 @@ class Connection implements Peer {
   /** There are more pieces of a long answer. */
   #unread = false;
   #draining = false;
+  #ending = false;
   readonly #abort = new AbortController();
   readonly #server: SingleServer;
 
@@ -260,13 +269,17 @@ class Connection implements Peer {
   }
 
   close() {
-    this.#abort.abort();
+    // Deno throws where nobody can catch it when a connection is cut off that was told to end.
+    if (!this.#ending) this.#abort.abort();
   }
 
-  /** Closes as soon as nothing is in flight. */
+  /** Closes as soon as nothing is in flight; of who has just come the first request is on its way. */
   drain() {
     this.#draining = true;
-    if (this.inFlight === 0) this.#server.shutdown().catch(() => {});
+    const hasJustCome = !this.hadRequest && now - this.since <= idleMs.drain;
+    if (this.inFlight > 0 || hasJustCome) return;
+    this.#ending = true;
+    this.#server.shutdown().catch(() => {});
   }
 }
 

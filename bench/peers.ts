@@ -1,3 +1,4 @@
+import { freePort } from "../embedded/server.ts";
 import { spawnWatched } from "../embedded/watchdog.ts";
 import { environment } from "./data.ts";
 
@@ -166,9 +167,4 @@ async function listens(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }

@@ -28,8 +28,10 @@ export interface Idempotency {
 
 /** The fragments around the CTE `created`, which gives the new row's id, body and version. */
 interface Fragments {
-  /** The CTE `remembered`: the answer that was given before, if any. A row is created without it. */
+  /** The CTE `remembered`: the answer that was given before, if any. */
   remembered: Statement;
+  /** The condition of the insert: no answer was given before. */
+  isNew: Statement;
   /** Remembers the new answer, and gives it or the remembered one. */
   answer: Statement;
 }
@@ -37,6 +39,8 @@ interface Fragments {
 function withoutKey(also: Statement): Fragments {
   return {
     remembered: sql`remembered as (select where false)`,
+    // To ask the CTE costs PostgreSQL 3 % of a create.
+    isNew: sql`true`,
     answer: sql`
     select
       caller.id as caller_id, caller.allowed,
@@ -83,6 +87,7 @@ function withKey(
       where r.owner_id = ${ownerId} and ${allowed} and r.route = old.route and r.key = old.key
       returning 1
     )`,
+    isNew: sql`not exists (select from remembered)`,
     answer: sql`,
     kept as (
       insert into idempotency_keys

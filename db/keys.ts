@@ -90,7 +90,7 @@ export function createKey(
   idempotency?: Idempotency,
 ): Promise<Created[]> {
   const scope = key.scope === "admin" ? "admin" : "write";
-  return once(db, credential, idempotency, ({ remembered, answer }) =>
+  return once(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql`
     with ${caller(credential, scope)},
     ${remembered},
@@ -101,7 +101,7 @@ export function createKey(
         ${credential.ownerId}::bigint, ${key.name}, ${key.scope}, decode(${hash}, 'hex'),
         least(${key.expires_at}::timestamptz, (select ends_at from maker))
       from caller
-      where caller.allowed and not exists (select from remembered)
+      where caller.allowed and ${isNew}
       returning t.id, ${json(keyColumns)} as body, t.version
     )
     ${answer}`);
@@ -120,7 +120,7 @@ export function rotateKey(
   idempotency?: Idempotency,
 ): Promise<Created[]> {
   const { ownerId } = credential;
-  return once(db, credential, idempotency, ({ remembered, answer }) =>
+  return once(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql`
     with ${caller(credential, "write")},
     ${remembered},
@@ -129,14 +129,17 @@ export function rotateKey(
       update keys t
       set replaced_at = now() + make_interval(secs => ${overlap})
       where t.owner_id = ${ownerId} and ${allowed} and t.id = ${id} and ${noWider}
-        and t.replaced_at is null and not exists (select from remembered)
+        and t.replaced_at is null and ${isNew}
       returning t.*
     ),
     created as (
       insert into keys as t (owner_id, name, scope, secret_hash, expires_at)
       select
         ${ownerId}::bigint, old.name, old.scope, decode(${hash}, 'hex'),
-        least(now() + (old.expires_at - old.created_at), (select ends_at from maker))
+        least(
+          (now() at time zone 'UTC' + (old.expires_at - old.created_at)) at time zone 'UTC',
+          (select ends_at from maker)
+        )
       from caller, old
       where caller.allowed
       returning t.id, ${json(keyColumns)} as body, t.version

@@ -173,16 +173,13 @@ create function search_terms(owner bigint, words text[])
   language plpgsql
   immutable parallel safe strict
 as $$
-declare
-  opening constant text := '''' || owner || ':';
-  terms text[] := words;
 begin
   for n in 1 .. cardinality(words) loop
     -- Cut, because a word may be no longer than 2046 bytes.
-    terms[n] := opening || left(words[n], 100) || ''':' || least(n, 16383);
+    words[n] := concat('''', owner, ':', left(words[n], 100), ''':', least(n, 16383));
   end loop;
-  -- The owner alone as well, so that a search for what is not there stays among the owner's.
-  return ('''' || owner || ''' ' || array_to_string(terms, ' '))::tsvector;
+  -- The owner alone where there is no word, so that a search that only leaves out finds it.
+  return coalesce(nullif(array_to_string(words, ' '), ''), owner::text)::tsvector;
 end
 $$;
 
@@ -385,12 +382,21 @@ begin
       where lower(plain) is distinct from 'or'
     ),
     alternatives as (
-      select string_agg(format('%s(%s)', case when excluded then '!' end, term), ' & ' order by n) as all_of
+      select
+        string_agg(format('%s(%s)', case when excluded then '!' end, term), ' & ' order by n) as all_of,
+        bool_and(excluded) as only_excluded
       from terms
       where term is not null
       group by alternative
     )
-    select string_agg(format('(''%s'' & %s)', owner, all_of), ' | ')
+    select string_agg(
+      case
+        -- Of the owner's rows: those with any word, and those with none.
+        when only_excluded then format('((''%1$s'' | ''%1$s:'':*) & %2$s)', owner, all_of)
+        else format('(%s)', all_of)
+      end,
+      ' | '
+    )
     from alternatives
   )::tsquery;
 end

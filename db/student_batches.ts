@@ -19,7 +19,7 @@ export function createStudents(
   idempotency?: Idempotency,
 ): Promise<BatchCreated[]> {
   const { ownerId } = credential;
-  return once<BatchCreated>(db, credential, idempotency, ({ remembered, answer }) =>
+  return once<BatchCreated>(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql`
     with ${caller(credential, "write")},
     ${remembered},
@@ -35,7 +35,7 @@ export function createStudents(
       insert into students as t (owner_id, first_name, last_name, age)
       select ${ownerId}::bigint, items.first_name, items.last_name, items.age
       from caller, items
-      where caller.allowed and not exists (select from remembered)
+      where caller.allowed and ${isNew}
       order by items.n
       returning t.id, ${json(studentColumns)} as body
     ),

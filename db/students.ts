@@ -78,7 +78,7 @@ export function createStudent(
   student: StudentFields,
   idempotency?: Idempotency,
 ): Promise<Created[]> {
-  return once(db, credential, idempotency, ({ remembered, answer }) =>
+  return once(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql`
     with ${caller(credential, "write")},
     ${remembered},
@@ -87,7 +87,7 @@ export function createStudent(
       select
         ${credential.ownerId}::bigint, ${student.first_name}, ${student.last_name}, ${student.age}::integer
       from caller
-      where caller.allowed and not exists (select from remembered)
+      where caller.allowed and ${isNew}
       returning t.id, ${json(studentColumns)} as body, t.version
     )
     ${answer}`);

@@ -24,7 +24,7 @@ export function createTodos(
   return retriedOn(
     isReference,
     () =>
-      once<BatchCreated>(db, credential, idempotency, ({ remembered, answer }) =>
+      once<BatchCreated>(db, credential, idempotency, ({ remembered, isNew, answer }) =>
         sql`
     with ${caller(credential, "write")},
     ${remembered},
@@ -49,7 +49,7 @@ export function createTodos(
       select ${ownerId}::bigint, items.description, items.completed, items.due_date, items.student_id
       from caller, items
       where caller.allowed
-        and not exists (select from remembered) and not exists (select from faults)
+        and ${isNew} and not exists (select from faults)
       order by items.n
       returning t.id, ${json(todoColumns)} as body
     ),

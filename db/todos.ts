@@ -186,7 +186,7 @@ export function createTodo(
   todo: TodoFields,
   idempotency?: Idempotency,
 ): Promise<Created[]> {
-  return once(db, credential, idempotency, ({ remembered, answer }) =>
+  return once(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql`
     with ${caller(credential, "write")},
     ${remembered},
@@ -196,7 +196,7 @@ export function createTodo(
         ${credential.ownerId}::bigint, ${todo.description}, ${todo.completed}::boolean,
         ${todo.due_date}::timestamptz, ${todo.student_id}::bigint
       from caller
-      where caller.allowed and not exists (select from remembered)
+      where caller.allowed and ${isNew}
       returning t.id, ${json(todoColumns)} as body, t.version
     )
     ${answer}`);

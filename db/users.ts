@@ -80,7 +80,7 @@ export function createUser(
   user: UserFields,
   idempotency?: Idempotency,
 ): Promise<Created[]> {
-  return once(db, credential, idempotency, ({ remembered, answer }) =>
+  return once(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql`
     with ${caller(credential, "admin")},
     ${remembered},
@@ -88,7 +88,7 @@ export function createUser(
       insert into users as t (name, email, years_old)
       select ${user.name}, ${user.email}, ${user.years_old}::integer
       from caller
-      where caller.allowed and not exists (select from remembered)
+      where caller.allowed and ${isNew}
       returning t.id, ${json(userColumns)} as body, t.version
     )
     ${answer}`);

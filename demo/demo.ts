@@ -7,26 +7,38 @@ import { dataOf } from "./answer.ts";
 const find = <Kind extends HTMLElement>(id: string) => document.getElementById(id) as Kind;
 const field = (id: string) => find<HTMLInputElement>(id);
 
+/** Todos that the page shows at first. */
+const most = 100;
+
 let slate: SlateClient;
 const students = new Map<number, Schemas["Student"]>();
 
 /** Does the work and announces the result, on the page and to screen readers. */
 async function attempt(work: () => Promise<string>) {
   const status = find("status");
+  // What was said before is not the result of this; and the same words again are news.
+  status.textContent = "";
   try {
     status.textContent = await work();
   } catch (error) {
     const { problem } = error as SlateError;
+    if (problem?.code === "unauthorized") return askForKey();
     status.textContent = problem
       ? [`${problem.title}.`, problem.detail, ...(problem.errors ?? []).map((e) => e.detail)].join(
         " ",
       )
       : `Slate does not answer: ${(error as Error).message}`;
-    if (problem?.code !== "unauthorized") return;
-    find("lists").hidden = true;
-    find("key").hidden = false;
-    field("secret").focus();
   }
+}
+
+function askForKey() {
+  const given = field("secret").value !== "" || !find("lists").hidden;
+  find("status").textContent = given
+    ? "That key is not accepted, or no longer."
+    : "Your todos take an API key.";
+  find("lists").hidden = true;
+  find("key").hidden = false;
+  field("secret").focus();
 }
 
 const nameOf = ({ first_name, last_name }: Schemas["Student"]) => `${first_name} ${last_name}`;
@@ -85,13 +97,17 @@ async function show(key?: string) {
   for await (const student of slate.list("/api/students", { query: { sort: "last_name" } })) {
     showStudent(student);
   }
+  let more = false;
   for await (const todo of slate.list("/api/todos", { query: { sort: "-id" } })) {
+    more = find("todos").children.length === most;
+    if (more) break;
     find("todos").append(todoItem(todo));
-    if (find("todos").children.length === 100) break;
   }
   find("key").hidden = true;
   find("lists").hidden = false;
-  return "";
+  // The form that had the focus is gone.
+  if (key) find("todos-heading").focus();
+  return more ? `The newest ${most} todos are here; there are more.` : "";
 }
 
 /** What a form does, without leaving the page. */
@@ -107,7 +123,7 @@ function submitting(id: string, work: () => Promise<string>) {
   });
 }
 
-submitting("key", () => show(field("secret").value));
+submitting("key", () => show(field("secret").value.trim()));
 submitting("new-todo", async () => {
   const student_id = Number(field("student").value) || null;
   const body = { description: field("description").value, student_id };

@@ -64,20 +64,37 @@ export async function initialise(server: Server, password: string) {
 /**
  * Runs the server under a shell that waits for its input to end: it does when we close it and also
  * when we are killed, and then the shell stops the server. Signals from a terminal go to the whole
- * group, so the shell ignores them and leaves the order of stopping to us.
+ * group, so the shell ignores them and leaves the order of stopping to us. The server is its child,
+ * not pg_ctl's: who kills a process with all below it gets the server too, and on Linux the kernel
+ * stops the server when the shell alone is killed. The arguments are the server's.
  */
 const supervisor = `
 # An owner who is gone must not end the shell by its own answer, before the server is stopped.
 trap '' INT HUP TERM PIPE
+umask 077
+tie="setpriv --pdeathsig $STOP"
+$tie true || tie=
+# The first line is the process, the eighth how far it is.
+is_ready() {
+  { read -r pid && read -r _ && read -r _ && read -r _ && read -r _ && read -r _ && read -r _ &&
+    read -r state; } < "$PGDATA/postmaster.pid" && [ "$pid $state" = "$started ready" ]
+}
+start() {
+  $tie postgres -D "$PGDATA" "$@" >> "$LOG" 2>&1 &
+  started=$!
+  until is_ready; do
+    kill -0 "$started" || return 1
+    sleep 0.05
+  done
+}
 attempt=0
 # After a kill -9 the old server, or its memory, can be there for a moment still.
-until pg_ctl start -s -w -t 60 -D "$PGDATA" -l "$LOG" -o "$OPTIONS"; do
+until start "$@"; do
   tail -n 5 "$LOG" | grep -q 'could not create any TCP/IP sockets' && { echo taken; exit 1; }
   attempt=$((attempt + 1))
   [ $attempt -lt 20 ] || { echo failed; exit 1; }
   sleep 0.5
 done
-started=$(head -n 1 "$PGDATA/postmaster.pid")
 echo started
 read -r _
 # Not by pg_ctl, which would wait for the server that a new owner has started since.
@@ -123,7 +140,12 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     give(log, account);
   }
   const child = new Deno.Command("sh", {
-    args: ["-c", supervisor],
+    args: [
+      "-c",
+      supervisor,
+      "sh",
+      ...Object.entries(options).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+    ],
     cwd: home,
     clearEnv: true,
     env: {
@@ -131,7 +153,6 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
       LC_ALL: "C",
       PGDATA: data,
       LOG: log,
-      OPTIONS: Object.entries(options).map(([name, value]) => `-c ${name}='${value}'`).join(" "),
       // Immediately, where nothing is to be kept.
       STOP: ephemeral ? "QUIT" : "INT",
     },
@@ -152,7 +173,7 @@ export async function supervise(server: Server, port: number): Promise<() => Pro
     if (!success && !/^(taken|failed)/.test(outcome ?? "")) await stopLeftover(server);
   }
   while (outcome === undefined) {
-    // pg_ctl looks only ten times a second. In another folder the line may be the last server's.
+    // The shell looks only twenty times a second. In another folder the line may be the last server's.
     if (ephemeral && await isReady(data)) return stop;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
@@ -201,12 +222,13 @@ function isFree(port: number): boolean {
 }
 
 /**
- * Below the ports that the kernel hands out, so that nobody gets it before we listen. Above 10,080,
- * the last one that fetch and browsers refuse to call (https://fetch.spec.whatwg.org/#port-blocking).
+ * One of so many ports from the first on. All are below those that the kernel hands out, so that nobody
+ * gets it before we listen. Above 10,080, the last one that fetch and browsers refuse to call
+ * (https://fetch.spec.whatwg.org/#port-blocking). What is above the default's 30,080 is for tests.
  */
-export function freePort(): number {
+export function freePort(first = 10_081, count = 20_000): number {
   for (;;) {
-    const port = 10_081 + Math.floor(Math.random() * 20_000);
+    const port = first + Math.floor(Math.random() * count);
     if (isFree(port)) return port;
   }
 }

@@ -8,9 +8,13 @@ export function explained(
   return message + (fields.detail ? ` (${fields.detail})` : "") + (advice ? `; ${advice}` : "");
 }
 
-/** The option of a table, column or index that this server does not know, where that is the fault. */
+/**
+ * The option of a table, column, index or publication, or a function's setting, that this server does
+ * not know, where that is the fault.
+ */
 export function unknownOption(message: string): string | undefined {
-  return /^unrecognized parameter "(\w+)"$/.exec(message)?.[1];
+  return /^unrecognized (?:(?:configuration )?parameter|publication parameter:) "([\w.]+)"$/
+    .exec(message)?.[1];
 }
 
 /** An exclusion constraint that compares plain values: PostgreSQL does not name the extension. */

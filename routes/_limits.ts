@@ -136,19 +136,27 @@ export class Limits {
     return await counted(address ? await this.#guesses.enter(address, name) : undefined, check());
   }
 
-  /** A request with a credential that was proven before. */
+  /** A request with a credential that was proven before. The log says whom a limit has refused. */
   #admitKnown(c: Context, name: string, owner: string): Finish | Promise<Finish> {
-    // The request that proves the user's first credential is counted when it is answered.
-    this.#rate.count(owner, this.#trying.has(owner));
     const finish = (leave?: Leave): Finish => (answer, _, sent) => {
       leave?.(sent);
       if (answer.status === 401) this.#forget(c, name);
       else this.#rate.tell(owner, answer);
     };
-    if (!this.#shares) return finish();
-    refuseUnread(owner);
-    const place = this.#shares.enter(owner);
-    return place instanceof Promise ? place.then(finish) : finish(place);
+    const refuse = (problem: unknown): never => {
+      c.set("callerId", owner);
+      throw problem;
+    };
+    try {
+      // The request that proves the user's first credential is counted when it is answered.
+      this.#rate.count(owner, this.#trying.has(owner));
+      if (!this.#shares) return finish();
+      refuseUnread(owner);
+      const place = this.#shares.enter(owner);
+      return place instanceof Promise ? place.then(finish, refuse) : finish(place);
+    } catch (problem) {
+      return refuse(problem);
+    }
   }
 
   /** A request with a credential that this instance has not seen, or has seen fail. */

@@ -28,6 +28,11 @@ const longestFirst = [
   "tests/deploy",
   "tests/embedded",
 ];
+/**
+ * Modules of these rooms share isolates, up to four in each: an isolate compiles the API, or the
+ * command, and warms it up anew, which was half of what those of tests/api cost.
+ */
+const sharing = ["tests/api/", "migrate/tests/"];
 /** Most of the tests wait for a process or a server half of their time. */
 const jobs = 2 * navigator.hardwareConcurrency;
 
@@ -90,22 +95,25 @@ async function dropTemplate() {
 }
 
 /**
- * Modules of tests/api share isolates, four or more in each: an isolate compiles the API and warms it
- * up anew, which was half of what they cost. Returns what `deno test` is to run instead of them.
+ * The files to run instead of these modules, one for each isolate. They lie in one folder, for only
+ * there `deno test` keeps their order: else it begins with the folder whose path is longest.
  */
-async function together(modules: string[]): Promise<string[]> {
-  const isShared = (path: string) => path.startsWith("tests/api/");
-  const shared = modules.filter(isShared);
-  const count = Math.min(2 * jobs, Math.floor(shared.length / 4));
-  if (count === 0) return modules;
-  const isolates = Array.from({ length: count }, async (_, n) => {
-    const path = `${folder}/tests_api_${n + 1}_test.ts`;
-    const imports = shared.filter((_, i) => i % count === n)
-      .map((module) => `import ${JSON.stringify(pathToFileURL(`${root}/${module}`))};\n`);
+function isolates(modules: string[]): Promise<string[]> {
+  const counts = new Map<string, number>();
+  const groups = Map.groupBy(modules, (path) => {
+    const room = sharing.find((room) => path.startsWith(room));
+    if (!room) return path;
+    const count = counts.get(room) ?? 0;
+    counts.set(room, count + 1);
+    return `${room}${1 + Math.floor(count / 4)}_test.ts`;
+  });
+  return Promise.all(Array.from(groups, async ([name, members]) => {
+    const path = `${folder}/${name.replaceAll("/", "_")}`;
+    const imports = members.map((module) => pathToFileURL(`${root}/${module}`))
+      .map((url) => `import ${JSON.stringify(url)};\n`);
     await Deno.writeTextFile(path, imports.join(""));
     return path;
-  });
-  return [...modules.filter((path) => !isShared(path)), ...await Promise.all(isolates)];
+  }));
 }
 
 /**
@@ -144,7 +152,9 @@ async function run(server: DatabaseSettings): Promise<number> {
   const named = Deno.args.filter((arg) => arg.endsWith("_test.ts"));
   const rest = Deno.args.filter((arg) => !named.includes(arg));
   const isChoice = named.length > 0 || rest.some((arg) => !arg.startsWith("-"));
-  const which = await together(isChoice ? named : modules());
+  const chosen = isChoice ? named : modules();
+  // Of a few, what is told begins with the name of the module.
+  const which = chosen.length > 4 ? await isolates(chosen) : chosen;
   const options = [dbFlag, "--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
   if (!Deno.args.includes("--config")) options.push(testLock);

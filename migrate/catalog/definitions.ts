@@ -1,7 +1,7 @@
 import type { Database } from "../../postgres/mod.ts";
 import { bookkeeping } from "./bookkeeping.ts";
 import { project } from "../project.ts";
-import { withStatedOptions } from "./options.ts";
+import { withoutSettings, withStatedOptions } from "./options.ts";
 import { catalogQuery, type Writing } from "./query.ts";
 import { readUsed, type Used } from "./used.ts";
 
@@ -37,6 +37,9 @@ export async function readDefinitions(
   for (const object of objects) {
     // A file with Windows line ends leaves them in the bodies of functions.
     object.ddl = object.ddl.replaceAll("\r\n", "\n");
+    if (object.kind === "function" || object.kind === "procedure") {
+      object.ddl = withoutSettings(object.ddl, writing.ignored ?? []);
+    }
     if (object.kind !== "index" && object.kind !== "constraint") continue;
     object.ddl = withStatedOptions(object.ddl, writing.ignored);
   }

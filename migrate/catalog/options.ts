@@ -20,3 +20,12 @@ export function withStatedOptions(definition: string, ignored: readonly string[]
     return stated.length > 0 ? list.replace(/\(.*/s, `(${stated.join(", ")})`) : "";
   });
 }
+
+/** What PostgreSQL writes of a function, without these of its settings, each of which is a line. */
+export function withoutSettings(definition: string, ignored: readonly string[]): string {
+  const [head] = definition.split(/^(?=AS |BEGIN ATOMIC|RETURN )/m, 1);
+  const kept = head!.split("\n").filter((line) =>
+    !ignored.includes(/^ SET (\S+) TO /.exec(line)?.[1] ?? "")
+  );
+  return kept.join("\n") + definition.slice(head!.length);
+}

@@ -3,6 +3,7 @@ import { project } from "../project.ts";
 import { bookkeeping } from "./bookkeeping.ts";
 import { home } from "./home.ts";
 import { isLeftOut } from "./left_out.ts";
+import { withoutSettings } from "./options.ts";
 import {
   brought,
   filters,
@@ -57,6 +58,12 @@ export async function readRows(
       columns.get(catalog)!.map((column, i) => [column, values[i] ?? null]),
     ),
   }));
+  for (const { catalog, values } of ignored.length > 0 ? rows : []) {
+    // The whole definition, and with it the settings.
+    if (catalog === "pg_proc" && values.prosqlbody) {
+      values.prosqlbody = withoutSettings(values.prosqlbody, ignored);
+    }
+  }
   return numbered(rows.sort(byName));
 }
 
@@ -189,8 +196,11 @@ function looked({ column, type, target, relation }: CatalogColumn): string {
 
 /** Options in the order of their names, without those that a server keeps for itself. */
 function optionText(column: string, field: string): string {
+  const known = "split_part(o, '=', 1) not in (select name from ignored)";
   const own = /^(rel|att)options$/.test(column)
-    ? " where o !~ '^pg_' and split_part(o, '=', 1) not in (select name from ignored)"
+    ? ` where o !~ '^pg_' and ${known}`
+    : column === "proconfig"
+    ? ` where ${known}`
     : "";
   return `(select string_agg(o, ', ' order by o) from unnest(${field}) o${own})`;
 }

@@ -124,7 +124,8 @@ export function typeObjects(): Part[] {
         case when pubupdate then 'update' end, case when pubdelete then 'delete' end,
         case when pubtruncate then 'truncate' end) || ''''
       || case when pubviaroot then ', publish_via_partition_root = true' else '' end
-      || case when to_jsonb(p) ->> 'pubgencols' = 's' then ', publish_generated_columns = stored' else '' end || ')'
+      || case when to_jsonb(p) ->> 'pubgencols' = 's'
+        and 'publish_generated_columns' not in (select name from ignored) then ', publish_generated_columns = stored' else '' end || ')'
   from pg_publication p`,
     ifUsed("pg_event_trigger")`
   select 'event trigger', quote_ident(evtname), null, 'pg_event_trigger:' || e.oid,

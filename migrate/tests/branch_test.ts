@@ -8,6 +8,7 @@ import { setVariables } from "../files/env_file.ts";
 import { migration, runDb } from "../../tests/support/command.ts";
 import { connectPatiently, createDatabase } from "../../tests/support/database.ts";
 import { untilLeft } from "../../tests/support/locks.ts";
+import { keepPort } from "../../tests/support/owner.ts";
 import { createProject } from "../../tests/support/project.ts";
 
 const files = { "001_a.sql": migration("create table a (b int);", "drop table a;") };
@@ -88,6 +89,8 @@ Deno.test("branch --delete drops nothing that branch has not made, and a copy of
 Deno.test("with no database named, the embedded one runs for the time of the command, and a branch of it is found again", async () => {
   await using project = await createProject(files);
   const dataDir = join(project.dir, "..", "data");
+  await Deno.mkdir(dataDir, { mode: 0o700 });
+  await keepPort(dataDir);
   const envFile = join(project.dir, "..", "env");
   const env = {
     DBMATE_MIGRATIONS_DIR: project.dir,

@@ -6,7 +6,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Database } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { type Catalog, readCatalog } from "../catalog/catalog.ts";
-import { withStatedOptions } from "../catalog/options.ts";
+import { withoutSettings, withStatedOptions } from "../catalog/options.ts";
 import { difference, readFacts } from "../draft/delta.ts";
 import { withSession } from "../draft/draft.ts";
 import { schemaText } from "../schema/text.ts";
@@ -64,6 +64,18 @@ Deno.test("of an index's definition only the server's own options are left out",
   ) assertEquals(withStatedOptions(definition!), expected ?? definition);
 });
 
+Deno.test("of a function's definition only settings that are not known are left out", () => {
+  const body = "AS $function$\n SET made_up TO '1'\n$function$\n";
+  const set = " SET made_up TO '1'\n SET my.own TO 'x'\n";
+  for (const end of [body, "RETURN 1\n", "BEGIN ATOMIC\n SELECT 1;\nEND\n"]) {
+    const head = "CREATE OR REPLACE FUNCTION public.f()\n LANGUAGE sql\n";
+    const definition = `${head}${set}${end}`;
+    assertEquals(withoutSettings(definition, []), definition);
+    assertEquals(withoutSettings(definition, ["made_up"]), `${head} SET my.own TO 'x'\n${end}`);
+    assertEquals(withoutSettings(definition, ["made_up", "my.own"]), head + end);
+  }
+});
+
 const notes = {
   "20260101000000_create_notes.sql": migration(
     "create table notes (id bigint not null, body text) with (fillfactor = 70);\n" +
@@ -94,12 +106,22 @@ Deno.test("drift, stamp and diff find nothing where a server keeps options for i
 
 Deno.test("an option that the scratch server does not know is named, and the rest is compared", async () => {
   await using project = await createProject(notes);
+  const functions = `
+    create function plain() returns int language sql set search_path = '' as 'select 1';
+    create function standard() returns int language sql set work_mem = '1MB' return 2;`;
+  await project.write(
+    "20260101010000_functions.sql",
+    migration(functions, "drop function plain();\ndrop function standard();"),
+  );
   assertEquals((await project.run("up")).code, 0);
   await putIntoCatalog(project.db, "made_up=1");
+  await project.db.script(`
+    update pg_proc set proconfig = proconfig || '{unheard_of=1}'
+    where proname in ('plain', 'standard') and pronamespace = 'public'::regnamespace`);
   const sides = ["--from", "database", "--to", "migrations", "--stdout"];
   const equal = await project.run("diff", "x", ...sides);
   assertEquals([equal.code, equal.stdout], [0, ""], equal.stderr);
-  assertMatch(equal.stderr, /does not know, .*: made_up; SCRATCH_DATABASE_URL names a server/);
+  assertMatch(equal.stderr, /does not know, .*: made_up, unheard_of; SCRATCH_DATABASE_URL names/);
   assertStringIncludes(equal.stderr, "nothing to do");
 
   await project.db.script("alter table notes drop column body");

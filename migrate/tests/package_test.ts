@@ -27,8 +27,15 @@ Deno.test({
     await using database = await createDatabase({ empty: true });
     await using project = await createForeign(files);
     await project.write(".env", `DATABASE_URL=${named(database.settings).DATABASE_URL}\n`);
+    // In a copy: it writes beside the sources, which other tests read and copy meanwhile.
+    const checkout = join(project.path, "checkout");
+    await Deno.mkdir(checkout);
+    const parts = ["migrate", "postgres", "embedded", "deno.json", "LICENSE"];
+    const from = parts.map((name) => join(root, name));
+    const copied = await run("cp", ["-r", ...from, checkout], {});
+    assertEquals(copied.code, 0, copied.stderr);
     const packed = await run("npm", ["pack", "--pack-destination", project.path], {
-      cwd: join(root, "migrate"),
+      cwd: join(checkout, "migrate"),
     });
     assertEquals(packed.code, 0, packed.stderr);
     const unpacked = await run("tar", ["xzf", packed.stdout.trim().split("\n").at(-1)!], {

@@ -104,7 +104,7 @@ export function create${One}(
   ${one}: ${One}Fields,
   idempotency?: Idempotency,
 ): Promise<Created[]> {
-  return once(db, credential, idempotency, ({ remembered, answer }) =>
+  return once(db, credential, idempotency, ({ remembered, isNew, answer }) =>
     sql\`
     with \${caller(credential, "write")},
     \${remembered},${lock.ofNew}
@@ -113,7 +113,7 @@ export function create${One}(
       select
         ${wrapped(given, "        ")}
       from caller
-      where caller.allowed and not exists (select from remembered)${lock.after}
+      where caller.allowed and \${isNew}${lock.after}
       returning t.id, \${json(${one}Columns)} as body, t.version
     )
     \${answer}\`);

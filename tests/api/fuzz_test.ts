@@ -17,7 +17,10 @@ const patterns = ["^-?\\d{1,3}$", "^[A-Z]{2}\\d{4}$", "^@[a-z]{3,15}$", "^\\+\\d
 
 Deno.test("a pattern that random text rarely meets is met by texts that are made from it", () => {
   for (const pattern of patterns) {
-    const texts = fc.sample(valid({ type: "string", pattern }, document, "rooms.code"), 100);
+    const texts = fc.sample(valid({ type: "string", pattern }, document, "rooms.code"), {
+      seed,
+      numRuns: 100,
+    });
     assertEquals(texts.filter((text) => !new RegExp(pattern, "u").test(text)), [], pattern);
   }
 });
@@ -33,12 +36,12 @@ Deno.test("a pattern that no generator meets is an error that says what to do", 
 
 Deno.test("an integer keeps to its bounds, however narrow and far from zero they are", () => {
   const years = { type: "integer", minimum: 1900, exclusiveMaximum: 2100 };
-  const found = fc.sample(valid(years, document, "rooms.year"), 200);
+  const found = fc.sample(valid(years, document, "rooms.year"), { seed, numRuns: 200 });
   assertEquals(found.filter((year) => year < 1900 || year >= 2100), []);
 });
 
 Deno.test("a number keeps to its bounds, those that it may reach and those that it may not", () => {
   const prices = { type: "number", exclusiveMinimum: 0, maximum: 0.5 };
-  const found = fc.sample(valid(prices, document, "rooms.price"), 200);
+  const found = fc.sample(valid(prices, document, "rooms.price"), { seed, numRuns: 200 });
   assertEquals(found.filter((price) => !(price > 0 && price <= 0.5)), []);
 });

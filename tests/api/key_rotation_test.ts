@@ -49,9 +49,10 @@ Deno.test("POST /api/keys/{id}/rotate: an overlap is 0 to 86,400 whole seconds, 
   assertEquals(answer.status, 201);
 });
 
-/** In whole seconds: a JavaScript Date has no microseconds. */
+/** In microseconds, which a JavaScript Date does not have. */
 function lifetime(key: { expires_at: string; created_at: string }): number {
-  return Math.round((Date.parse(key.expires_at) - Date.parse(key.created_at)) / 1000);
+  const microseconds = (time: string) => Date.parse(time) * 1000 + Number(time.slice(-4, -1));
+  return microseconds(key.expires_at) - microseconds(key.created_at);
 }
 
 Deno.test("a successor can be replaced as well: the lifetime is the one that the first was made with [32]", async () => {
@@ -69,6 +70,20 @@ Deno.test("a successor can be replaced as well: the lifetime is the one that the
     assertEquals((await api.call("GET /api/me", { key: json.key })).status, 200);
     assertEquals(lifetime(json), lifetime(old));
     id = json.id;
+  }
+});
+
+Deno.test("a successor's lifetime is the same where the server's clocks are put forward and back [32]", async () => {
+  await using api = await createApi();
+  const { database } = api.database.settings;
+  await api.database.db.script(`alter database ${database} set timezone = 'Europe/Berlin'`);
+  // Whatever the day is today, one of them leads from the winter into the summer, or back.
+  for (const days of [91, 182, 273]) {
+    const expires_at = new Date(Date.now() + days * 86_400_000).toISOString();
+    const body = { name: "ci", scope: "read", expires_at };
+    const { json: old } = await api.call("POST /api/keys", { body });
+    const { json } = await api.call(`POST /api/keys/${old.id}/rotate`);
+    assertEquals(lifetime(json), lifetime(old));
   }
 });
 

@@ -26,6 +26,9 @@ Deno.test("RateLimit and RateLimit-Policy count down to 429 with Retry-After, an
   assertEquals([refused.status, refused.json.code], [429, "rate_limited"]);
   assertMatch(refused.headers.get("retry-after")!, /^([1-5]?\d|60)$/);
   assertMatch(refused.headers.get("ratelimit")!, /^"caller";r=0;t=/);
+  // Whom SlateRefusing is about.
+  const { status, caller_id } = JSON.parse(api.log.at(-1)!);
+  assertEquals([status, caller_id], [429, "1"]);
   using _ = new FakeTime(Date.now() + 61_000);
   assertEquals((await api.call("GET /api/me")).status, 200);
 });

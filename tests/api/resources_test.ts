@@ -21,6 +21,7 @@ import { readTable, ResourceError } from "../../tasks/resource/table.ts";
 import { createApi, type Json, type TestApi } from "../support/api.ts";
 import { createDatabase, testWorkers } from "../support/database.ts";
 import { temporaryFolder } from "../support/owner.ts";
+import { root } from "../support/root.ts";
 import { createSample, makeChange } from "../support/samples.ts";
 
 const changeable = Object.entries<Json>(document.paths)
@@ -153,8 +154,6 @@ Deno.test("deno task resource: a check becomes a bound of its field, or else a p
 Deno.test({
   name:
     "deno task resource: of 20 rows at once that exclude each other one is made, and none fails otherwise",
-  // The tables are in no other node.
-  ignore: testWorkers().length > 0,
   async fn() {
     await using database = await createDatabase();
     await using folder = await temporaryFolder("slate-test-resource-");
@@ -173,6 +172,9 @@ Deno.test({
     }
       create trigger test_bookings_touch before update on test_bookings
         for each row when (old.* is distinct from new.*) execute function touch_row();`);
+    if (testWorkers().length > 0) {
+      await db.script(await Deno.readTextFile(`${root}/db/citus.sql`));
+    }
     const { query, meanings } = await readResource(db, "test_bookings");
     assertEquals(meanings, [
       "test_bookings_excl: test_booking_conflict ends_at",

@@ -26,12 +26,22 @@ Deno.test({
     // Nobody is let in without a key, and the page asks for it.
     const field = page.getByLabel("API key");
     await field.waitFor();
-    assertEquals(await page.locator("#secret:focus").count(), 1);
+    await page.locator("#secret:focus").waitFor();
+    assertEquals(await said(page), "Your todos take an API key.");
+    await page.keyboard.type("nonsense");
+    await page.keyboard.press("Enter");
+    await page.getByText("That key is not accepted, or no longer.").waitFor();
+    // No header can hold it: it is not sent.
+    await field.fill("ключ");
+    await page.keyboard.press("Enter");
+    assertEquals(await page.locator("#secret:invalid").count(), 1);
     errors.length = 0;
-    await page.keyboard.type(key);
+    await field.fill(key);
     await page.keyboard.press("Enter");
     const essays = page.getByRole("checkbox", { name: "Mark the essays" });
     await essays.waitFor();
+    // What had the focus is gone: a keyboard goes on from where the todos begin.
+    await page.locator("#todos-heading:focus").waitFor();
 
     await page.getByLabel("New todo").focus();
     await page.keyboard.type("Water the plants");
@@ -75,8 +85,17 @@ Deno.test({
     for (const id of await ids(page)) {
       assertEquals(await page.locator(`label[for="${id}"]`).count(), 1, id);
     }
-    assertEquals(strangers, []);
     assertEquals(errors, []);
+
+    const many = Array.from({ length: 100 }, () => ({ description: "long".repeat(50) }));
+    await api.call("POST /api/todos/batch", { key, body: { items: many } });
+    await page.reload();
+    await field.fill(key);
+    await page.keyboard.press("Enter");
+    await page.getByText("The newest 100 todos are here; there are more.").waitFor();
+    assertEquals(await page.locator("#todos li").count(), 100);
+    assert(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "too wide");
+    assertEquals(strangers, []);
   },
 });
 

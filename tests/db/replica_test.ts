@@ -8,8 +8,9 @@ import { databaseUrl } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
 import { createApp } from "../../routes/mod.ts";
 import { createWriters } from "../support/writers.ts";
+import { keepPort } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
-import { freePort, startProcess } from "../support/process.ts";
+import { startProcess } from "../support/process.ts";
 import { openProxy } from "../support/proxy.ts";
 import { connectPatiently } from "../support/database.ts";
 
@@ -17,8 +18,7 @@ const ignore = Deno.build.os === "windows";
 
 async function folder(): Promise<string> {
   const path = await Deno.makeTempDir({ prefix: "slate-replica-" });
-  // One that stays the same over a restart, and that no `deno task dev` wants.
-  await Deno.writeTextFile(join(path, "port"), `${freePort()}\n`);
+  await keepPort(path);
   return path;
 }
 

@@ -7,7 +7,7 @@ import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
-import { runs } from "../support/owner.ts";
+import { keepPort, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { freePort, patience, startProcess } from "../support/process.ts";
 import { connectPatiently } from "../support/database.ts";
@@ -15,6 +15,7 @@ import { connectPatiently } from "../support/database.ts";
 /** `deno task dev` on a data folder and a port of the test's own. */
 async function surroundings() {
   const dataDir = await Deno.makeTempDir({ prefix: "slate dev " });
+  await keepPort(dataDir);
   const port = freePort();
   const env = { SLATE_DATA_DIR: dataDir, PORT: String(port), HOST: "127.0.0.1", ...patience };
   const url = `http://127.0.0.1:${port}`;
@@ -185,7 +186,8 @@ Deno.test("deno task dev: on a branch it serves the branch's database, which dbm
 });
 
 Deno.test({
-  name: "deno task dev: kill -9 of it alone, or of its task, leaves no watcher and no server",
+  name:
+    "deno task dev: kill -9 of it alone, of its task, or of it with all that it has started leaves no watcher and no server",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using place = await surroundings();
@@ -193,7 +195,9 @@ Deno.test({
       const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(of)] }).output();
       return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
     };
-    for (const level of ["the task", "the program"]) {
+    // Of the server's own shell, which is among them, the server is told by Linux alone.
+    const all = Deno.build.os === "linux" ? ["all"] : [];
+    for (const level of ["the task", "the program", ...all]) {
       await using task = place.start();
       await task.says(/Slate runs/);
       // Beside the program the test's own watchdog.
@@ -203,7 +207,8 @@ Deno.test({
       })));
       const { pid: dev, below } = programs.toSorted((a, b) => b.below.length - a.below.length)[0]!;
       assertEquals(below.length >= 2, true, `${below}`);
-      Deno.kill(level === "the task" ? task.pid : dev, "SIGKILL");
+      const killed = level === "all" ? [dev, ...below] : [level === "the task" ? task.pid : dev];
+      for (const pid of killed) Deno.kill(pid, "SIGKILL");
       for (const pid of [dev, ...below]) await until(async () => !await runs(pid));
       await until(async () => await runningEmbedded(place.dataDir) === undefined);
       await place.stopped();

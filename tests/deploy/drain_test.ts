@@ -6,7 +6,8 @@ import { asPatientApplication, createDatabase, type TestDatabase } from "../supp
 import { startLoad } from "../faults/load.ts";
 import { holdLock, untilLocked } from "../support/locks.ts";
 import { pause, until } from "../support/pool.ts";
-import { dial } from "../support/socket.ts";
+import { startServer } from "../support/serve.ts";
+import { dial, stopClock } from "../support/socket.ts";
 import {
   freePort,
   patience,
@@ -86,6 +87,52 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assertEquals(await untold(database, load.acknowledged), 0);
   });
 }
+
+Deno.test("drain: whoever has just come is answered, and who says nothing then is let go [40]", async () => {
+  using clock = stopClock();
+  const { server, port } = startServer();
+  using quick = await dial(port);
+  using silent = await dial(port);
+  using third = await dial(port);
+  const ask = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  // They are accepted in their order.
+  await third.write(ask);
+  assertMatch(await third.until("ok"), /^HTTP\/1\.1 200/);
+  const over = server.shutdown();
+  assertEquals(await third.rest(), "");
+  await quick.write(ask);
+  assertMatch(await quick.rest(), /^HTTP\/1\.1 200[\s\S]*ok$/);
+  await clock.until(over, 100);
+  assertEquals(await silent.rest(), "");
+});
+
+Deno.test("drain: whoever owes a body after the answer ends nothing, however long others take [40]", async () => {
+  using clock = stopClock();
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  let begun = false;
+  const { server, port } = startServer(async (request) => {
+    if (request.method === "POST") return new Response("no", { status: 401 });
+    begun = true;
+    await go;
+    return new Response("ok");
+  });
+  using owing = await dial(port);
+  await owing.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{");
+  assertMatch(await owing.until("no"), /^HTTP\/1\.1 401/);
+  using slow = await dial(port);
+  await slow.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await until(() => begun);
+  const over = server.shutdown();
+  await clock.until(untilRefused(`http://127.0.0.1:${port}`), 0);
+  // Longer than an idle connection is kept; the clock is looked at four times a second.
+  for (let n = 0; n < 10; n++) {
+    clock.by(40_000);
+    await pause(100);
+  }
+  resolve();
+  assertMatch(await slow.rest(), /^HTTP\/1\.1 200[\s\S]*ok$/);
+  await clock.until(over, 100);
+});
 
 Deno.test("drain: a request that was answered before its body came does not delay the end [40]", async () => {
   await using database = await createDatabase();

@@ -11,7 +11,8 @@ const ignore = Deno.build.os === "windows";
 if (!ignore) await fetchAll();
 
 Deno.test({
-  name: "entrypoint: it waits for the database, migrates, serves, and drains on SIGTERM",
+  name:
+    "entrypoint: it waits for the database, migrates, serves under a name of its own, and drains on SIGTERM",
   ignore,
   async fn() {
     await using database = await createDatabase({ empty: true });
@@ -30,6 +31,12 @@ Deno.test({
       sql`select count(*)::int as n from schema_migrations`,
     );
     assertEquals(row!.n, Array.from(Deno.readDirSync(`${root}/db/migrations`)).length);
+    if (Deno.build.os === "linux") {
+      // What a collector of metrics tells it from other replicas by.
+      const environment = (await Deno.readTextFile(`/proc/${running.pid}/environ`)).split("\0");
+      const name = `OTEL_RESOURCE_ATTRIBUTES=service.instance.id=${Deno.hostname()}`;
+      assert(environment.includes(name));
+    }
     running.kill("SIGTERM");
     assertEquals(await running.end, 0, running.said());
   },

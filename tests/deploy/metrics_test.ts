@@ -1,6 +1,8 @@
 /** What a collector is told, and that each alarm of docs/operations/alarms.yaml has what it watches. */
 import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { parse } from "yaml";
+import { succeeds } from "../../embedded/account.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
 import { startCollector } from "../support/collector.ts";
 import {
@@ -15,6 +17,15 @@ import { root } from "../support/root.ts";
 import { createWriters } from "../support/writers.ts";
 
 const folder = join(root, "docs", "operations");
+/** A file of rules, as Prometheus reads it. */
+interface Rules {
+  groups: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[];
+}
+
+const { groups: [alarmGroup] } = parse(
+  await Deno.readTextFile(join(folder, "alarms.yaml")),
+) as Rules;
+const dashboard = await Deno.readTextFile(join(folder, "dashboard.json"));
 const requests = "slate.request.duration";
 const problem = (code: string) => ({ "error.type": code });
 const statement = (name: string) => ({ "db.query.summary": name });
@@ -93,7 +104,6 @@ Deno.test("with OTEL_DENO=true a collector gets the times of requests by route a
   assertEquals(JSON.stringify([...collector.spans]).includes("s3cret"), false);
 
   // The dashboard shows no metric that nobody tells.
-  const dashboard = await Deno.readTextFile(join(folder, "dashboard.json"));
   const names = Array.from(
     dashboard.matchAll(/\b((?:slate|db_client_operation)_\w+?)(?:_bucket|_count)?[[{)]/g),
     ([, name]) => name!,
@@ -104,10 +114,7 @@ Deno.test("with OTEL_DENO=true a collector gets the times of requests by route a
 });
 
 Deno.test("each alarm fires for the failure that it watches", async () => {
-  const text = await Deno.readTextFile(join(folder, "alarms.yaml"));
-  const alarms = new Map(
-    Array.from(text.matchAll(/- alert: (\w+)\n\s+expr: (.+)/g), ([, name, expr]) => [name!, expr!]),
-  );
+  const alarms = new Map(alarmGroup!.rules.map(({ alert, expr }) => [alert, expr]));
   await using place = await observedApp(2000);
   const { collector, call, database, writers } = place;
   const { db } = database;
@@ -198,4 +205,45 @@ Deno.test("each alarm fires for the failure that it watches", async () => {
   assert(alarms.get("SlateSilent")!.includes("absent(slate_pool_size)"));
   alarms.delete("SlateSilent");
   assertEquals([...alarms.keys()], []);
+});
+
+/** Prometheus' own tool, which few machines have. */
+const hasPromtool = await succeeds("promtool", ["--version"]);
+
+async function promtool(...args: string[]) {
+  const { success, stdout, stderr } = await new Deno.Command("promtool", { args, cwd: folder })
+    .output();
+  assert(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+}
+
+Deno.test("what is told once a minute is looked at through windows of several minutes", () => {
+  for (const { alert, expr, annotations } of alarmGroup!.rules) {
+    for (const [, minutes] of expr.matchAll(/\[(\d+)m\]/g)) assert(Number(minutes) >= 4, alert);
+    assert(annotations.summary.length > 20, alert);
+  }
+  // Grafana makes four of its steps of it.
+  const { panels } = JSON.parse(dashboard);
+  for (const { title, targets } of panels) {
+    for (const { interval } of targets) assertEquals(interval, "1m", title);
+  }
+});
+
+Deno.test({
+  name: "Prometheus reads each expression, and by its own clock each alarm fires and is quiet",
+  ignore: !hasPromtool,
+  async fn() {
+    await promtool("test", "rules", "alarms_test.yaml");
+    const { panels } = JSON.parse(dashboard) as { panels: { targets: { expr: string }[] }[] };
+    const rules = panels.flatMap(({ targets }) => targets).map(({ expr }, n) => ({
+      record: `panel_${n}`,
+      expr: expr.replaceAll("$__rate_interval", "4m"),
+    }));
+    const file = await Deno.makeTempFile({ suffix: ".yaml" });
+    try {
+      await Deno.writeTextFile(file, JSON.stringify({ groups: [{ name: "dashboard", rules }] }));
+      await promtool("check", "rules", file);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
 });

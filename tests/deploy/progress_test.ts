@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { startProgress } from "../../tasks/progress.ts";
 
 /** What a terminal of one line shows in the end, and all that was written to it. */
@@ -17,7 +17,7 @@ function terminal(is = true) {
 
 Deno.test("in a terminal a start fills a bar, one line that is gone at the end; in a pipe it says nothing", () => {
   const screen = terminal();
-  const progress = startProgress(["the database", "migrations"], screen);
+  const progress = startProgress(["the database", "migrations"], screen, () => 80);
   progress.at("the database");
   assertEquals(screen.shows(), `${"░".repeat(24)} the database`);
   progress.at("migrations", 10, 40);
@@ -30,4 +30,16 @@ Deno.test("in a terminal a start fills a bar, one line that is gone at the end; 
   silent.at("the database");
   silent.end();
   assertEquals(pipe.written(), "");
+});
+
+Deno.test("in a narrow terminal the bar gets shorter, so that the line is never wrapped", () => {
+  for (const columns of [1, 2, 16, 24, 40, 45, 46, 200]) {
+    const screen = terminal();
+    const progress = startProgress(["the database", "migrations"], screen, () => columns);
+    progress.at("migrations", 59, 60);
+    const shown = screen.shows()!;
+    assertLess(shown.length, columns);
+    if (columns >= 24) assertStringIncludes(shown, "migrations, 59 of 60");
+    if (columns >= 40) assertStringIncludes(shown, "█ ");
+  }
 });

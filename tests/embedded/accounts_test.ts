@@ -46,6 +46,9 @@ async function everythingFor(folder: string) {
   // As it is when nothing has run yet: without the libraries' links, which it now cannot make here.
   await shell("find", cache, "-type", "l", "-delete");
   await copy(Deno.execPath(), join(folder, "deno"));
+  // Under a strict umask too. Of the cache only the folders are copies.
+  await shell("chmod", "-R", "a+rX", checkout);
+  await shell("find", cache, "-type", "d", "-exec", "chmod", "a+rx", "{}", "+");
   const home = join(folder, "home");
   await Deno.mkdir(home, { mode: 0o700 });
   await Deno.chown(home, nobody.uid, nobody.gid);

@@ -199,12 +199,12 @@ Deno.test("embedded: an owner who is killed while the server starts leaves nothi
   await using folder = await temporaryFolder("slate-embedded-");
   const { owner, parent } = await startOnce(folder.path);
   const once = () => Array.from(Deno.readDirSync(parent), ({ name }) => `${parent}/${name}`);
-  await until(() => Promise.resolve(once().some((path) => startedIn(path) !== undefined)));
-  const pid = startedIn(once()[0]!)!;
+  let pid: number | undefined;
+  await until(() => (pid = once().map(startedIn).find((found) => found)) !== undefined);
   owner.kill("SIGKILL");
   await owner.output();
   await until(() => Promise.resolve(once().length === 0));
-  await until(async () => !await runs(pid));
+  await until(async () => !await runs(pid!));
 });
 
 /** The server's process, as soon as it says so itself. */

@@ -54,6 +54,7 @@ Deno.test({
     await using folder = await foldersOfBoth();
     await folder.write("precious", "root's");
     const precious = join(folder.path, "precious");
+    await Deno.chmod(precious, 0o644);
     await Deno.symlink(precious, join(folder.foreign, "schema.sql"));
     await Deno.symlink(precious, join(folder.foreign, ".env"));
     await assertRejects(() => account.writeProjectFile(join(folder.foreign, "schema.sql"), "x"));

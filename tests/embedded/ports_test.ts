@@ -2,6 +2,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { startEmbedded } from "../../embedded/mod.ts";
 import { freePort } from "../../embedded/server.ts";
 import { temporaryFolder } from "../support/owner.ts";
+import { freePort as portOfTests } from "../support/process.ts";
 
 Deno.test("embedded: a port that is taken is replaced by a free one", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
@@ -37,7 +38,13 @@ Deno.test("a free port is none that fetch refuses, and none that the kernel hand
     // 10,080, the last one that is refused, was the four hundredth of these.
     for (let n = 0; n < 500; n++) assert(freePort() > 10_080);
     drawn = 99_900;
-    assert(freePort() < 32_768);
+    const last = freePort();
+    assert(last < 32_768);
+    // An embedded server that starts beside a test takes none that a test was told.
+    drawn = 0;
+    assert(portOfTests() > last);
+    drawn = 99_000;
+    assert(portOfTests() < 32_768);
   } finally {
     Math.random = random;
   }

@@ -3,6 +3,7 @@ import { DatabaseError, DeadlinePassed, sql, Unreachable } from "../../postgres/
 import { cancel } from "../../postgres/socket.ts";
 import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
 import { echo, echoInTime, never, pause, pidOf, pool, until } from "../support/pool.ts";
+import { freePort } from "../support/process.ts";
 import { openProxy } from "../support/proxy.ts";
 
 Deno.test("a wrong password is Unreachable with the server's code, and is not repeated", async () => {
@@ -13,9 +14,7 @@ Deno.test("a wrong password is Unreachable with the server's code, and is not re
 });
 
 Deno.test("a port that nobody listens on is Unreachable, and the message says where", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
+  const port = freePort();
   await using db = pool({ ...testServer(), host: "127.0.0.1", port });
   const error = await assertRejects(() => echo(db, 1), Unreachable, `127.0.0.1:${port}`);
   assertEquals(error.code, "ECONNREFUSED");

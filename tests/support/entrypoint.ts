@@ -8,6 +8,7 @@ import { until } from "./pool.ts";
 import { patience } from "./process.ts";
 
 export interface Running {
+  pid: number;
   /** What it has said so far, on both channels. */
   said(): string;
   kill(signal: Deno.Signal): void;
@@ -70,6 +71,7 @@ export async function startEntrypoint(
   const said = Promise.all([listen(child.stdout), listen(child.stderr)]);
   child.status.then(() => over = true);
   return {
+    pid: child.pid,
     said: () => text,
     kill(signal) {
       if (!over) child.kill(signal);

@@ -5,6 +5,7 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { root } from "./root.ts";
 import { until } from "./pool.ts";
 import { connectPatiently } from "./database.ts";
+import { freePort } from "./process.ts";
 
 /** A process of its own that has started an embedded server. */
 export interface Owner {
@@ -53,8 +54,9 @@ export async function startOwner(dataDir?: string, options: OwnerOptions = {}): 
     await child.stdin.close().catch(() => {});
     await Promise.all([child.status, reader.cancel()]);
   };
-  const { value } = await reader.read();
-  const { settings, pid, message } = JSON.parse(value ?? '{"message":"it said nothing"}');
+  let said = "";
+  for (let part; !said.endsWith("\n") && (part = await reader.read()).value;) said += part.value;
+  const { settings, pid, message } = JSON.parse(said || '{"message":"it said nothing"}');
   if (message) {
     await end();
     throw new Error(message);
@@ -113,18 +115,23 @@ export async function notes(settings: DatabaseSettings): Promise<string[]> {
   return rows.map((row) => row.text);
 }
 
-/**
- * A folder that is gone at the end of the scope. What runs in its `data` has a port of its own, one
- * that the kernel gives to nobody else in between.
- */
+/** A folder that is gone at the end of the scope. What runs in its `data` keeps its port. */
 export async function temporaryFolder(name: string): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempDir({ prefix: name });
   await Deno.mkdir(`${path}/data`, { mode: 0o700 });
-  await Deno.writeTextFile(`${path}/data/port`, `${10_000 + Math.floor(Math.random() * 20_000)}\n`);
+  await keepPort(`${path}/data`);
   return {
     path,
     [Symbol.asyncDispose]: () => removeFolder(path),
   };
+}
+
+/**
+ * Gives the server of a data folder a port of its own, which it finds again after each stop. Without
+ * one it has 15432, which another one may have taken meanwhile.
+ */
+export async function keepPort(dataDir: string) {
+  await Deno.writeTextFile(`${dataDir}/port`, `${freePort()}\n`);
 }
 
 export async function gone(path: string) {

@@ -90,13 +90,19 @@ export function startProcess(
 /** The settings of an API that gives nothing up on a slow machine. */
 export const patience = { REQUEST_DEADLINE_MS: "300000", DRAIN_MS: "300000" };
 
-/** One that no other module of the tests is told, for it takes a while until somebody listens there. */
+/** Where the ports are noted that were told: tests that a test runs are told none of its run's. */
+const told = Deno.env.get("TEST_PORTS") ?? Deno.env.get("TEST_FOLDER");
+if (told) Deno.env.set("TEST_PORTS", told);
+
+/**
+ * One that no other module of the tests is told, nor an embedded server takes, whoever starts it: it
+ * takes a while until somebody listens there, and it is to be free again after a restart.
+ */
 export function freePort(): number {
-  const folder = Deno.env.get("TEST_FOLDER");
   for (;;) {
-    const port = anyFreePort();
+    const port = anyFreePort(30_081, 32_768 - 30_081);
     try {
-      if (folder) Deno.mkdirSync(`${folder}/port-${port}`);
+      if (told) Deno.mkdirSync(`${told}/port-${port}`);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;

@@ -4,9 +4,8 @@ import { startEmbedded } from "../../embedded/mod.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
-import { postmaster } from "./owner.ts";
+import { keepPort, postmaster } from "./owner.ts";
 import { root } from "./root.ts";
-import { freePort } from "./process.ts";
 
 /** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */
 export interface Server extends AsyncDisposable {
@@ -27,8 +26,7 @@ export interface Server extends AsyncDisposable {
 /** Starts it, migrated, with the roles of db/roles.sql. */
 export async function openServer(): Promise<Server> {
   const dataDir = await Deno.makeTempDir({ prefix: "slate-faults-" });
-  // A port that it finds again after a crash, and that no `deno task dev` wants.
-  await Deno.writeTextFile(join(dataDir, "port"), `${freePort()}\n`);
+  await keepPort(dataDir);
   let running = await startEmbedded({ dataDir });
   const { settings } = running;
   const admin = connect(settings, { size: 2, deadlineMs: 90_000, applicationName: "faults" });

@@ -1,0 +1,1 @@
+export * from "npm:yaml@2.9.1";
