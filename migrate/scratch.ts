@@ -39,23 +39,60 @@ export interface ScratchOptions {
  * an embedded one of its own.
  */
 export async function openScratch(options: ScratchOptions = {}): Promise<Scratch> {
+  const searchPath = options.searchPath ?? searchPathOfUrl();
+  const server = await openServer();
+  try {
+    if (!server.stop) await dropAbandoned(server.db);
+    server.roles = await makeRoles(server.db, server.settings, options);
+    const copy = await copier(server, searchPath);
+    const base = await copy("template0");
+    await prepare(base, searchPath, options.migrations ?? []);
+    return {
+      create: (template = base) => copy(template.database),
+      async renew({ database }) {
+        await drop(server.db, server.settings, [database], server.roles.made);
+        return await copy(base.database);
+      },
+      [Symbol.asyncDispose]: () => clear(server),
+    };
+  } catch (error) {
+    await clear(server);
+    throw error;
+  }
+}
+
+/** A scratch server in use, and all that has to go again. */
+interface Server {
+  settings: DatabaseSettings;
+  db: Database;
+  created: string[];
+  roles: Roles;
+  /** Takes it away as a whole: it is one of its own. */
+  stop?: () => Promise<void>;
+}
+
+async function openServer(): Promise<Server> {
   const { SCRATCH_DATABASE_URL } = environment();
   lastOpened = undefined;
   const own = SCRATCH_DATABASE_URL ? undefined : await startScratch();
-  const server = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
-  lastOpened = describeDatabase(server);
-  const db = connect(server, { session: true, deadlineMs: 300_000 });
-  const created: string[] = [];
-  let roles: Roles = { made: [], named: [] };
-  const searchPath = options.searchPath ?? searchPathOfUrl();
-  let strategy: string | undefined;
-  let session: string | undefined;
-  const create = async (template: string) => {
-    strategy ??= await copyStrategy(db);
-    session ??= await ownSession(db);
+  const settings = own?.settings ?? scratchSettings(SCRATCH_DATABASE_URL!);
+  lastOpened = describeDatabase(settings);
+  return {
+    settings,
+    db: connect(settings, { session: true, deadlineMs: 300_000 }),
+    created: [],
+    roles: { made: [], named: [] },
+    ...own && { stop: () => own.stop() },
+  };
+}
+
+/** What copies a database, under a name that tells whose it is, with the settings of a proof. */
+async function copier({ settings, db, created }: Server, searchPath: string | undefined) {
+  const [strategy, session] = [await copyStrategy(db), await ownSession(db)];
+  return async (template: string): Promise<DatabaseSettings> => {
     const database = `scratch_${session}_${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
     await allowed(
-      server,
+      settings,
       "createdb",
       () => db.script(`create database ${database} template ${template} ${strategy}`),
     );
@@ -64,53 +101,41 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     await db.script(`alter database ${database} set plan_cache_mode = force_generic_plan`);
     await db.script(`alter database ${database} set jit = off`);
     if (searchPath) await db.script(`alter database ${database} set search_path = ${searchPath}`);
-    return database;
+    return { ...settings, database };
   };
-  const drop = async (databases: string[], roles: string[], by: Database = db) => {
-    for (const name of databases) await dropDatabase(by, { ...server, database: name });
-    // All at once: one may have granted the membership of another.
-    if (roles.length > 0) await by.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
-  };
-  const dispose = async () => {
-    try {
-      // The embedded one goes away as a whole.
-      if (own) return;
-      const left = [...roles.made, ...roles.named];
-      await drop(created, left).catch(async (error) => {
-        if (!(error instanceof Unreachable)) throw error;
-        // Its session was ended, not the server: another one clears away.
-        await once(server, async (another) => {
-          if (left.length > 0) await another.query(forRoles);
-          await drop(created, left, another);
-        });
-      });
-    } catch (error) {
-      // What cannot be reached cannot be cleared; the work has told it, and the next run will do it.
-      if (!(error instanceof Unreachable)) throw error;
-    } finally {
-      await db.close();
-      await own?.stop();
-    }
-  };
+}
+
+/** Drops databases and roles, by the server's session or, where that has ended, by another. */
+async function drop(
+  by: Database,
+  settings: DatabaseSettings,
+  databases: string[],
+  roles: string[],
+) {
+  for (const database of databases) await dropDatabase(by, { ...settings, database });
+  // All at once: one may have granted the membership of another.
+  if (roles.length > 0) await by.script(`drop role if exists ${roles.map(quoteName).join(", ")}`);
+}
+
+/** Leaves nothing behind. What cannot be reached the next run will clear: the work has told of it. */
+async function clear({ settings, db, created, roles, stop }: Server) {
   try {
-    if (!own) await dropAbandoned(db);
-    roles = await makeRoles(db, server, options);
-    const base = await create("template0");
-    await prepare({ ...server, database: base }, searchPath, options.migrations ?? []);
-    return {
-      create: async (template) => ({
-        ...server,
-        database: await create(template?.database ?? base),
-      }),
-      async renew({ database }) {
-        await drop([database], roles.made);
-        return { ...server, database: await create(base) };
-      },
-      [Symbol.asyncDispose]: dispose,
-    };
+    // The embedded one goes away as a whole.
+    if (stop) return;
+    const left = [...roles.made, ...roles.named];
+    await drop(db, settings, created, left).catch(async (error) => {
+      if (!(error instanceof Unreachable)) throw error;
+      // Its session was ended, not the server.
+      await once(settings, async (another) => {
+        if (left.length > 0) await another.query(forRoles);
+        await drop(another, settings, created, left);
+      });
+    });
   } catch (error) {
-    await dispose();
-    throw error;
+    if (!(error instanceof Unreachable)) throw error;
+  } finally {
+    await db.close();
+    await stop?.();
   }
 }
 

@@ -1,4 +1,5 @@
 import { lastName, listedNames } from "../files/sql_text.ts";
+import { inPlainWords } from "./words.ts";
 import type { CatalogObject } from "./definitions.ts";
 import type { CatalogRow } from "./rows.ts";
 
@@ -157,6 +158,7 @@ function covers(
     if (name.startsWith(`${n}.`) || of === n) return true;
   }
   if (kind === "index" && of === n) return true;
+  if (columns.includes("indisreplident") && n === `${of} replica identity`) return true;
   // Of a key, its index.
   if (kind === "constraint" && difference.of !== null) {
     const table = difference.of;
@@ -174,15 +176,17 @@ export function describeDifferences(
   differences: Difference[],
   names: { expected: string; found: string } = { expected: "expected", found: "found" },
 ): string {
-  return differences.map(({ kind, name, expected, found }) => {
+  return differences.map((difference) => {
+    const { expected, found } = difference;
+    const name = inPlainWords(difference);
     if (found === undefined) {
-      return `- ${kind} ${name}\n    only in ${names.expected}: ${brief(expected!)}`;
+      return `- ${name}\n    only in ${names.expected}: ${brief(expected!)}`;
     }
     if (expected === undefined) {
-      return `+ ${kind} ${name}\n    only in ${names.found}: ${brief(found)}`;
+      return `+ ${name}\n    only in ${names.found}: ${brief(found)}`;
     }
     const width = Math.max(names.expected.length, names.found.length) + 1;
-    return `~ ${kind} ${name}\n    ${`${names.expected}:`.padEnd(width)} ${brief(expected)}\n` +
+    return `~ ${name}\n    ${`${names.expected}:`.padEnd(width)} ${brief(expected)}\n` +
       `    ${`${names.found}:`.padEnd(width)} ${brief(found)}`;
   }).join("\n");
 }

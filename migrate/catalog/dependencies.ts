@@ -1,8 +1,29 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 
 /**
+ * The columns that views, rules and functions read, as they are resolved: `view public.v reads
+ * public.t.a`. A text may name them by their place alone, as the columns of a function that returns
+ * a table's rows, and mean others where they stand in another order.
+ */
+export async function readColumnUses(db: Database): Promise<string[]> {
+  const rows = await db.query<{ use: string }>(sql`
+    select distinct i.type || ' ' || i.identity || ' reads ' || t.identity as use
+    from pg_depend d
+    left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+    cross join lateral pg_identify_object(
+      case when w.rulename = '_RETURN' then 'pg_class'::regclass else d.classid end,
+      case when w.rulename = '_RETURN' then w.ev_class else d.objid end, 0) i
+    cross join lateral pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) t
+    where d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass)
+      and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0 and d.objid >= 16384
+    order by 1`);
+  return rows.map(({ use }) => use);
+}
+
+/**
  * Which object needs which, by the `id` of readCatalog: the default of a column counts as its
- * table's, an identity's sequence too, a view's rule as the view's, a row type as the table's.
+ * table's, an identity's sequence too, a view's rule as the view's, a row type as the table's, an
+ * operator or function of a class as the class's.
  */
 export async function readDependencies(db: Database): Promise<Map<string, Set<string>>> {
   const rows = await db.query<{ id: string; needs: string }>(sql`
@@ -25,6 +46,11 @@ export async function readDependencies(db: Database): Promise<Map<string, Set<st
       union all
       select 'pg_class'::regclass, c.oid, 'pg_type:' || c.reltype
       from pg_class c where c.relkind = 'c'
+      union all
+      select classid, objid, refclassid::regclass || ':' || refobjid
+      from pg_depend
+      where classid in ('pg_amop'::regclass, 'pg_amproc'::regclass)
+        and refclassid in ('pg_opclass'::regclass, 'pg_opfamily'::regclass)
       union all
       select 'pg_class'::regclass, conindid, 'pg_class:' || conrelid
       from pg_constraint where contype in ('p', 'u', 'x')

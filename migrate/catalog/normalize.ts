@@ -2,6 +2,7 @@ import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { readDefinitions } from "./definitions.ts";
 import { type CatalogRow, readRows } from "./rows.ts";
 import { compareRows, describeRows, type Difference, type RowDifference } from "./compare.ts";
+import { sqlPattern } from "../files/sql_text.ts";
 import type { Catalog } from "./catalog.ts";
 
 /**
@@ -114,7 +115,7 @@ async function printed(
   row: CatalogRow,
   text: string,
 ): Promise<string | undefined> {
-  const rule = /^CREATE RULE ("(?:[^"]|"")*"|\S+) AS/.exec(text);
+  const rule = sqlPattern("^CREATE RULE (<name>) AS").exec(text);
   const statement = rule
     ? text.replace(rule[0], "create rule printed_again as")
     : `create view pg_temp.printed_again as ${parsing(row, text).replace(/;\s*$/, "")}`;

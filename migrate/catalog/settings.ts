@@ -133,8 +133,9 @@ export function settingObjects(): Part[] {
   -- Of a column that is not null already PostgreSQL takes no second word.
   select 'setting', t.name || '.' || quote_ident(a.attname) || ' not null', t.name, t.id, 'alter table ' || t.name
     || ' alter column ' || quote_ident(a.attname) || ' drop not null, add constraint ' || quote_ident(conname) || ' '
-    || pg_get_constraintdef(k.oid), 'alter table ' || t.name || ' alter column ' || quote_ident(a.attname)
-    || ' drop not null, alter column ' || quote_ident(a.attname) || ' set not null'
+    || pg_get_constraintdef(k.oid), 'alter table ' || t.name || case when coninhcount > 0
+      then ' validate constraint ' || quote_ident(conname) else ' alter column ' || quote_ident(a.attname)
+    || ' drop not null, alter column ' || quote_ident(a.attname) || ' set not null' end
   from pg_constraint k join tables t on t.oid = conrelid join pg_attribute a on a.attrelid = conrelid and a.attnum = conkey[1]
   where contype::text = 'n' and (connoinherit or not convalidated) and not t.relispartition`,
   ];

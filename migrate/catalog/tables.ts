@@ -77,10 +77,11 @@ export function tableObjects(): Part[] {
   select 'setting', name || ' forced row level security', name, id,
     'alter table ' || name || ' force row level security' from tables where relforcerowsecurity`,
     ifUsed("pg_class")`
+  -- An index that is gone identifies nothing.
   select 'setting', name || ' replica identity', name, id, 'alter table ' || name
-    || ' replica identity ' || case relreplident when 'f' then 'full' when 'n' then 'nothing' else
+    || ' replica identity ' || case relreplident when 'f' then 'full' else coalesce(
       'using index ' || (select quote_ident(i.relname) from pg_index join pg_class i on i.oid = indexrelid
-        where indrelid = tables.oid and indisreplident) end
+        where indrelid = tables.oid and indisreplident), 'nothing') end
   from tables where relreplident <> 'd' and relkind <> 'f'`,
     ifUsed("pg_constraint")`
   select 'constraint', t.name || '.' || quote_ident(conname), t.name, t.id,
@@ -92,7 +93,10 @@ export function tableObjects(): Part[] {
     -- A check of the parent's comes with it.
     and (conislocal or contype::text <> 'c' or (select relispartition from pg_class where pg_class.oid = t.oid))`,
     ifUsed("pg_index")`
-  select 'index', c.name, t.name, c.id, pg_get_indexdef(c.oid, 0, true)
+  -- One of a partitioned table alone is not valid; PostgreSQL writes all of them so.
+  select 'index', c.name, t.name, c.id, case when c.relkind = 'I' and indisvalid
+      then regexp_replace(pg_get_indexdef(c.oid, 0, true), ' ON ONLY ', ' ON ')
+      else pg_get_indexdef(c.oid, 0, true) end
     || case when not indisvalid and c.relkind <> 'I' then ' -- invalid' else '' end
   from pg_index
   join relations c on c.oid = indexrelid

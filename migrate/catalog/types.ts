@@ -44,6 +44,9 @@ export function typeObjects(): Part[] {
         ', ' order by attnum), '') from columns where attrelid = typrelid) || ')'
   from types where typtype = 'c' and exists (
     select from pg_class where pg_class.oid = typrelid and relkind = 'c')`,
+    ifUsed("pg_type")`
+  -- A shell: it has a name before it has functions.
+  select 'type', name, null, id, 'create type ' || name from types where not typisdefined`,
     ifUsed("pg_range")`
   select 'type', name, null, id, 'create type ' || name || ' as range (subtype = '
     || format_type(rngsubtype, null) || concat_ws(', ', '',

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Context } from "../command.ts";
 import { counted, type Finding } from "../finding.ts";
+import type { Parted } from "../files/baseline.ts";
 import { type Migration, migrationsDir } from "../files/migrations.ts";
 import { project } from "../project.ts";
 import { ReplayFailure } from "../proof/replay.ts";
@@ -16,15 +17,15 @@ import { checkSchemaFile } from "./schema_file.ts";
 import { buildWhole } from "./whole.ts";
 
 /**
- * Everything that scratch servers tell of migrations, of which those in `history` are only built.
+ * Everything that scratch servers tell of migrations, of which the history is only built.
  * The proofs run side by side: on one server, or, where migrations touch roles, which belong to a
  * server as a whole, on one each.
  */
 export async function prove(
-  history: Migration[],
-  migrations: Migration[],
+  parted: Parted,
   { say, progress }: Pick<Context, "say" | "progress">,
 ): Promise<Finding[]> {
+  const { history, judged: migrations } = parted;
   const all = [...history, ...migrations];
   progress("starting a scratch server");
   await using servers = await openServers(all);
@@ -34,7 +35,7 @@ export async function prove(
   built.promise.catch(() => {});
   const queries = servers.on(async (scratch) => {
     const whole = await scratch.create();
-    const building = buildWhole(whole, all);
+    const building = buildWhole(whole, parted);
     built.resolve(building);
     const { checkQueries } = project.config;
     if (!await building || !checkQueries || !isOwn()) return [];
@@ -66,7 +67,7 @@ export async function prove(
       })
     ),
     lint(migrations),
-    servers.on((scratch) => checkSchemaFile(scratch, all)),
+    servers.on((scratch) => checkSchemaFile(scratch, parted)),
     queries,
   ]);
   const unfit = misfits.map((misfit) => ({ ...misfit, rule: "queries" }));

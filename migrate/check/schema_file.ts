@@ -3,7 +3,8 @@ import { explained } from "../advice.ts";
 import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import { Failure } from "../command.ts";
-import { type Migration, shownPath } from "../files/migrations.ts";
+import type { Parted } from "../files/baseline.ts";
+import { shownPath } from "../files/migrations.ts";
 import type { Finding } from "../finding.ts";
 import { project } from "../project.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
@@ -24,7 +25,7 @@ async function readSchemaFile(): Promise<string | undefined> {
  */
 export async function checkSchemaFile(
   scratch: Scratch,
-  migrations: Migration[],
+  migrations: Parted,
 ): Promise<Finding[]> {
   const path = shownPath(schemaFile());
   const text = await readSchemaFile();
@@ -64,7 +65,7 @@ class Unloadable extends Error {
   }
 }
 
-async function compare(scratch: Scratch, migrations: Migration[], text: string): Promise<string> {
+async function compare(scratch: Scratch, migrations: Parted, text: string): Promise<string> {
   const open = async () => connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   const [built, loaded] = [await open(), await open()];
   try {
@@ -86,7 +87,7 @@ async function compare(scratch: Scratch, migrations: Migration[], text: string):
 /** Generated files that are not what the command would write. */
 async function staleFiles(
   scratch: Scratch,
-  migrations: Migration[],
+  migrations: Parted,
   remedy: string,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];

@@ -1,8 +1,7 @@
 import { connect } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { versionsTableName } from "../bookkeeping.ts";
-import { partAtBaseline } from "../files/baseline.ts";
-import type { Migration } from "../files/migrations.ts";
+import type { Parted } from "../files/baseline.ts";
 import { build, replay, ReplayFailure } from "../proof/replay.ts";
 import { readShapes, type TableShape, withGone } from "../proof/rows_query.ts";
 
@@ -12,12 +11,11 @@ import { readShapes, type TableShape, withGone } from "../proof/rows_query.ts";
  */
 export async function buildWhole(
   settings: DatabaseSettings,
-  migrations: Migration[],
+  { history, judged }: Parted,
 ): Promise<TableShape[] | undefined> {
   const db = connect(settings, { session: true, deadlineMs: 120_000 });
   try {
-    const { history, judged } = partAtBaseline(migrations);
-    await build(db, history);
+    await build(db, { history, judged: [] });
     let shapes: TableShape[] = [];
     for (const migration of judged) {
       if (/\b(drop|rename)\b/i.test(migration.up.text)) {
@@ -25,7 +23,7 @@ export async function buildWhole(
       }
       await replay(db, migration, "up");
     }
-    const versions = migrations.map(({ version }) => `('${version}')`).join(", ");
+    const versions = [...history, ...judged].map(({ version }) => `('${version}')`).join(", ");
     if (versions) await db.script(`insert into ${versionsTableName()} values ${versions}`);
     return withGone(await readShapes(db), shapes);
   } catch (error) {

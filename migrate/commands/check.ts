@@ -33,15 +33,14 @@ the file, or for all files in the configuration.`,
     const folder = await readFolder();
     const migrations = readable(folder, say);
     const wanted = text(context, "since");
-    if (wanted !== undefined) {
-      project.config = { ...project.config, baseline: versionOf(wanted, migrations) };
-    }
-    const { history, judged } = partAtBaseline(migrations);
+    const baseline = wanted === undefined ? project.config.baseline : versionOf(wanted, migrations);
+    const parted = partAtBaseline(migrations, baseline);
+    const { history, judged } = parted;
     const form: Finding[] = [...folder.findings];
     for (const migration of judged) {
       form.push(...await checkForm(migration), ...checkHeader(migration));
     }
-    const proven = await prove(history, judged, context);
+    const proven = await prove(parted, context);
     // PostgreSQL says once more what the text shows already.
     const syntax = new Set(
       form.filter(({ rule }) => rule === "syntax" || rule === "not-in-transaction")
@@ -68,7 +67,7 @@ the file, or for all files in the configuration.`,
     if (errors.length > 0) {
       const place = judged.length > 0 ? ` in ${files}` : "";
       say(`${counted(errors.length, "finding")}${place}${beside} ${seconds}`);
-      if (project.config.baseline === undefined && project.config.profile !== "strict") {
+      if (baseline === undefined && project.config.profile !== "strict") {
         say(`what is applied already is accepted by \`${project.command} adopt\``);
       }
       return exit.found;

@@ -7,6 +7,7 @@ import { checkForm } from "../files/form.ts";
 import { parseBlock } from "../files/grammar.ts";
 import { formatFinding } from "../finding.ts";
 import { parse, shownPath } from "../files/migrations.ts";
+import { namesOf } from "../files/sql_text.ts";
 import { fileName, writeMigration } from "../files/numbering.ts";
 import { type Proof, proveDraft } from "../draft/proof.ts";
 import { readRename, renameCandidates, renameSteps, type Steps } from "../draft/renames.ts";
@@ -77,11 +78,12 @@ diff back --from database --to migrations --stdout`,
       down: [...hint?.down ?? [], ...steps.toReversed().flatMap(({ down }) => down)],
     };
     const renamed = renames.map(readRename).flatMap(({ path, name }) => [
-      path.join("."),
-      [...path.slice(0, -1), name].join("."),
+      path.join("\0"),
+      [...path.slice(0, -1), name].join("\0"),
     ]);
-    const bare = (name: string) => name.replace("public.", "").replaceAll('"', "");
-    const others = differences.filter(({ name }) => !renamed.includes(bare(name)));
+    const others = differences.filter(({ name }) =>
+      !renamed.includes(namesOf(name.replace(/^public\./, "")).join("\0"))
+    );
     context.progress("drafting");
     const parts = await draft(scratch, from, to, known);
     context.progress("running the draft with rows in the tables");
@@ -115,8 +117,8 @@ async function deliver(
   const filesWith = (faults: string[]) =>
     parts.map((part, i) => fileText(part, proof, i, i === parts.length - 1, words, faults));
   const faults = [
-    ...proof.up.map((fault) => `up is not right: ${fault}`),
-    ...proof.down.map((fault) => `down is not right: ${fault}`),
+    ...proof.up,
+    ...proof.down,
     ...(await Promise.all(filesWith([]).map(misread))).flat(),
   ];
   for (const fault of faults) context.say(fault);

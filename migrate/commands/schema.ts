@@ -1,5 +1,6 @@
 import { type Command, exit } from "../command.ts";
 import { generate, writeGenerated } from "../schema/generated.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import { readValidMigrations } from "../files/valid.ts";
 import { openScratch } from "../scratch.ts";
 
@@ -15,7 +16,7 @@ export const command: Command = {
     const migrations = await readValidMigrations();
     progress("building the schema on a scratch server");
     await using scratch = await openScratch({ migrations });
-    const written = await writeGenerated(await generate(scratch, migrations));
+    const written = await writeGenerated(await generate(scratch, partAtBaseline(migrations)));
     if (written.length === 0) say("schema.sql and the diagram are what the migrations build");
     for (const path of written) print(path);
     return exit.done;

@@ -1,5 +1,6 @@
 import { type Command, exit, Failure } from "../command.ts";
 import { formatFinding } from "../finding.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import type { Action } from "../apply/ledger.ts";
@@ -76,7 +77,7 @@ async function locksOf(migration: Migration, all: Migration[]): Promise<string[]
   await using scratch = await openScratch({ migrations: all });
   const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
-    await build(db, all.filter(({ version }) => version < migration.version));
+    await build(db, partAtBaseline(all.filter(({ version }) => version < migration.version)));
     const effects = await probe(db, migration);
     if (effects.length === 0) return ["lock: none on a table that is there before it"];
     return effects.map(({ line, table, lock, rewritten, scanned }) =>

@@ -10,6 +10,7 @@ import { counted, formatFinding } from "../finding.ts";
 import { type Migration, parse } from "../files/migrations.ts";
 import { rowsText } from "../proof/rows_text.ts";
 import { partAtBaseline, versionOf } from "../files/baseline.ts";
+import { sqlPattern } from "../files/sql_text.ts";
 import { checkForm } from "../files/form.ts";
 import { build, ReplayFailure } from "../proof/replay.ts";
 import { schemaText } from "../schema/text.ts";
@@ -41,7 +42,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
     const [before, after] = [await open(), await open()];
     try {
-      await build(before, old);
+      await build(before, partAtBaseline(old));
       const held = await readData(before);
       const rows = await rowsText(before);
       const schema = onSchemas(await schemaText(before), await schemasOf(after));
@@ -50,7 +51,7 @@ everywhere first. Rows that the old ones put in are carried over.`,
       if (form.length > 0) {
         throw new Failure(`nothing was changed:\n${form.map(formatFinding).join("\n")}`);
       }
-      await build(after, [baseline]).catch((error) => {
+      await build(after, partAtBaseline([baseline])).catch((error) => {
         if (!(error instanceof ReplayFailure)) throw error;
         const prepared = project.config.prepare
           ? ", which what `prepare` makes would be in as well"
@@ -68,8 +69,8 @@ everywhere first. Rows that the old ones put in are carried over.`,
         );
       }
       await refuseDifference(before, after, "the baseline");
-      await build(before, later);
-      await build(after, later);
+      await build(before, partAtBaseline(later));
+      await build(after, partAtBaseline(later));
       await refuseDifference(before, after, "the baseline with what comes after it");
       // In the folder of the last one: there may be several.
       const path = resolve(project.root, baseline.path);
@@ -96,7 +97,7 @@ async function schemasOf(db: Database): Promise<string[]> {
 /** The schema's text for a database that has some schemas before the first migration: dbmate's own. */
 function onSchemas(text: string, there: string[]): string {
   return text.replace(
-    /^create schema (?=("(?:[^"]|"")+"|\w+))/gm,
+    sqlPattern("^create schema (?=(<name>))", "gm"),
     (words, name: string) => there.includes(name) ? `${words}if not exists ` : words,
   );
 }

@@ -4,6 +4,7 @@ import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import { emptyTables } from "../proof/data.ts";
 import { goingOn, readDrawings } from "../proof/sequences.ts";
+import { bare } from "../files/sql_text.ts";
 import { inTheWay, takenAway } from "./in_the_way.ts";
 import { refilled } from "./kept_rows.ts";
 import { repairs } from "./repairs.ts";
@@ -26,9 +27,9 @@ export async function completed(
     from pg_class where relkind in ('r', 'p')`;
   const tables = await db.query<{ oid: number; name: string }>(read);
   const statements = target ? await reaching(db, drafted, target) : all(await runAll(db, drafted));
-  const again = refilled(statements).map((name) => name.replaceAll('"', ""));
+  const again = refilled(statements).map(bare);
   const filled = again.length === 0 ? [] : (await db.query<{ oid: number; name: string }>(read))
-    .filter(({ name }) => again.includes(name.replaceAll('"', "")));
+    .filter(({ name }) => again.includes(bare(name)));
   const held = new Set([...tables, ...filled].map(({ oid }) => oid));
   const moved = goingOn(before, await readDrawings(db), held);
   // What waited for something else may be said twice in a row then.
@@ -45,9 +46,9 @@ async function reaching(db: Database, drafted: string[], target: Catalog): Promi
     const missed = await repair(db, target, done);
     done.push(...missed.done);
     const rest = await runAll(db, left);
-    const cleared = await clear(db, rest.waiting, gone);
+    const cleared = await clear(db, [...rest.waiting, ...missed.waiting], gone);
     done.push(...rest.done, ...cleared.done);
-    left = cleared.waiting;
+    left = cleared.waiting.filter((statement) => !missed.waiting.includes(statement));
     if (known === done.length) return [...done, ...await unmade(db, left), ...missed.waiting];
   }
 }
@@ -57,8 +58,8 @@ async function unmade(db: Database, statements: string[]): Promise<string[]> {
   const left: string[] = [];
   for (const statement of statements) {
     const error = await attempt(db, statement);
-    // A relation, another object, a column of this name.
-    if (!["42P07", "42710", "42701"].includes(error?.code ?? "")) left.push(statement);
+    // A relation, a function, another object, a column of this name.
+    if (!["42P07", "42723", "42710", "42701"].includes(error?.code ?? "")) left.push(statement);
   }
   return left;
 }
@@ -67,22 +68,24 @@ async function unmade(db: Database, statements: string[]): Promise<string[]> {
 async function clear(db: Database, statements: string[], gone: Set<string>): Promise<Run> {
   const done: string[] = [];
   let waiting = statements;
+  // What is in the way, and has something else in its own.
+  let blocked: string[] = [];
   while (waiting.length > 0) {
     const objects = await readDefinitions(db);
     const found = new Map<string, CatalogObject>();
-    const left: string[] = [];
-    for (const statement of waiting) {
+    const failed: string[] = [];
+    for (const statement of [...blocked, ...waiting]) {
       const error = await attempt(db, statement);
-      if (error) left.push(statement);
-      else done.push(statement);
+      (error ? failed : done).push(statement);
       for (const object of error ? inTheWay(statement, error, objects) : []) {
         const key = `${object.kind} ${object.name}`;
         if (!gone.has(key)) found.set(key, object);
       }
     }
-    waiting = left;
     const away = await runAll(db, [...found.values()].map(takenAway));
-    if (away.done.length === 0) break;
+    waiting = failed.filter((statement) => !blocked.includes(statement));
+    blocked = [...failed.filter((statement) => blocked.includes(statement)), ...away.waiting];
+    if (away.done.length === 0 && found.size === 0) break;
     for (const key of found.keys()) gone.add(key);
     done.push(...away.done);
   }

@@ -23,7 +23,7 @@ interface Relation {
 }
 
 export function quoted({ keywords }: Earlier, name: string): string {
-  return /^[a-z_][a-z0-9_$]*$/.test(name) && !keywords.has(name)
+  return /^[a-z_][a-z0-9_]*$/.test(name) && !keywords.has(name)
     ? name
     : `"${name.replaceAll('"', '""')}"`;
 }
@@ -79,7 +79,8 @@ export function expressionOf(
     if (now.startsWith('"')) return;
     text = outsideQuotes(
       text,
-      (part) => part.replace(new RegExp(`(?<!\\w)${now}(?!\\w)`, "gi"), () => was),
+      (part) =>
+        part.replace(new RegExp(`(?<![\\w$])${RegExp.escape(now)}(?![\\w$])`, "gi"), () => was),
     );
   }
   return text;

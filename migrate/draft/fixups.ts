@@ -4,6 +4,8 @@ import type { DraftStatement } from "./delta.ts";
 import { together } from "./kept_rows.ts";
 import { asDefined } from "./made_tables.ts";
 import { columnOf } from "./replaced.ts";
+import { bare, lastName, sqlPattern } from "../files/sql_text.ts";
+import { isAlone } from "../schema/alone.ts";
 
 /** Every privilege on a table, as PostgreSQL 17 and later list them; the earlier ones lack one. */
 const allOnTable = "DELETE, INSERT, MAINTAIN, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE";
@@ -34,12 +36,14 @@ export function corrected(
     if (isInherited(text, from, to)) return [];
     // An extension brings its own comment.
     if (/^COMMENT ON EXTENSION /.test(text)) return [];
-    // The index of a partitioned table would stay invalid, without its partitions'.
-    text = text.replace(/^(CREATE (?:UNIQUE )?INDEX .*?) ON ONLY /, "$1 ON ");
+    text = withPartitions(text, to.definitions);
     text = asDefined(text, to.definitions);
     // An explicit cast cuts values off where an assignment refuses to.
     text = text.replace(
-      /( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING (?:"(?:[^"]|"")*"|[^\s"])+::\2$/,
+      sqlPattern(
+        String
+          .raw`( TYPE ((?:character varying|character|bit varying|bit|numeric)\([\d, ]+\))) USING <name>::\2$`,
+      ),
       "$1",
     );
     text = withTextCast(text, from.definitions, to.definitions);
@@ -54,15 +58,37 @@ export function corrected(
 }
 
 /**
+ * An index of a partitioned table stays invalid without its partitions', which is meant where the
+ * target has it so; a key that is meant so has to be added to the table alone.
+ */
+function withPartitions(text: string, to: CatalogObject[]): string {
+  const [, index] = sqlPattern("^CREATE (?:UNIQUE )?INDEX (<name>) ON ONLY ").exec(text) ?? [];
+  if (index) {
+    const isMeant = to.some(({ kind, name, ddl }) =>
+      kind === "index" && bare(lastName(name)) === bare(index) && isAlone({ kind, ddl })
+    );
+    return isMeant ? text : text.replace(" ON ONLY ", " ON ");
+  }
+  const [, table, key] = sqlPattern("^ALTER TABLE (<path>) ADD CONSTRAINT (<name>) ").exec(text) ??
+    [];
+  const isMeant = table &&
+    to.some((object) =>
+      object.kind === "constraint" && bare(object.name) === bare(`${table}.${key}`) &&
+      isAlone(object)
+    );
+  return isMeant ? text.replace(/^ALTER TABLE /, "ALTER TABLE ONLY ") : text;
+}
+
+/**
  * A sequence below the minimum that it gets has to reach it first. One that turns round starts
  * anew, behind the rows that are there already.
  */
 function withinBounds(text: string, from: Catalog, to: Catalog): string {
-  const [, table, column, sequence] =
-    /^ALTER (?:TABLE (.+) ALTER COLUMN ("(?:[^"]|"")*"|\w+) SET|SEQUENCE ((?:"(?:[^"]|"")*"|[^\s"])+)) .*MINVALUE -?\d/
-      .exec(text) ?? [];
+  const [, table, column, sequence] = sqlPattern(
+    String
+      .raw`^ALTER (?:TABLE (<path>) ALTER COLUMN (<name>) SET|SEQUENCE (<path>)) .*MINVALUE -?\d`,
+  ).exec(text) ?? [];
   if (!table && !sequence) return text;
-  const bare = (name: string) => name.replaceAll('"', "");
   const of = ({ rows }: Catalog) =>
     rows.find(({ catalog, name, values }) =>
       catalog === "pg_sequence" &&
@@ -75,7 +101,8 @@ function withinBounds(text: string, from: Catalog, to: Catalog): string {
   const name = `'${was.name.replaceAll("'", "''")}'`;
   const { seqmin: least, seqmax: most, seqincrement } = is.values;
   const up = Number(seqincrement) > 0;
-  const [, owner, own] = /^(.*)\.("(?:[^"]|"")*"|[^".]+)$/.exec(was.values["owned by"] ?? "") ?? [];
+  const [, owner, own] =
+    sqlPattern(String.raw`^(<path>)\.(<name>)$`).exec(was.values["owned by"] ?? "") ?? [];
   if (/ RESTART$/.test(text) && owner) {
     return `${text}${together}SELECT setval(${name}, ${
       up ? "max" : "min"
@@ -91,9 +118,9 @@ function withinBounds(text: string, from: Catalog, to: Catalog): string {
 /** A privilege of who owns the object, before or after. */
 function isOwners(text: string, objects: CatalogObject[]): boolean {
   const [, object, role] =
-    /^(?:GRANT|REVOKE) .+ ON (?:[A-Z]+ )*("[^]+) (?:TO|FROM) ("(?:[^"]|"")+")$/.exec(text) ?? [];
+    sqlPattern('^(?:GRANT|REVOKE) .+ ON (?:[A-Z]+ )*("[^]+) (?:TO|FROM) (<name>)$').exec(text) ??
+      [];
   if (!object || !role) return false;
-  const bare = (name: string) => name.replaceAll('"', "");
   return objects.some(({ kind, name, ddl }) =>
     kind === "owner" && bare(name).startsWith(`${bare(object)} `) &&
     bare(ddl).endsWith(` owner to ${bare(role)}`)
@@ -103,10 +130,9 @@ function isOwners(text: string, objects: CatalogObject[]): boolean {
 /** An addition or a removal of a column that is the parent's. */
 function isInherited(text: string, from: Catalog, to: Catalog): boolean {
   const [, table, verb, column] =
-    /^ALTER TABLE (.+) (ADD|DROP) COLUMN ("(?:[^"]|"")*"|\w+)/.exec(text) ??
+    sqlPattern("^ALTER TABLE (<path>) (ADD|DROP) COLUMN (<name>)").exec(text) ??
       [];
   if (!table) return false;
-  const bare = (name: string) => name.replaceAll('"', "");
   const name = bare(`${table}.${column}`);
   const isLocal = ({ rows }: Catalog) =>
     rows.find((row) => row.catalog === "pg_attribute" && bare(row.name) === name)?.values
@@ -119,17 +145,17 @@ function isInherited(text: string, from: Catalog, to: Catalog): boolean {
 
 /** PostgreSQL has no cast from one enum to another: by their labels there is one. */
 function withTextCast(text: string, from: CatalogObject[], to: CatalogObject[]): string {
-  const [, table, column] =
-    /^ALTER TABLE (.+) ALTER COLUMN ("(?:[^"]|"")*"|\w+) TYPE ((?:"(?:[^"]|"")*"|[^\s"])+) USING (?:"(?:[^"]|"")*"|[^\s"])+::\3$/
-      .exec(text) ?? [];
+  const [, table, column] = sqlPattern(
+    String.raw`^ALTER TABLE (<path>) ALTER COLUMN (<name>) TYPE (<word>) USING <name>::\3$`,
+  ).exec(text) ?? [];
   if (!table || !column) return text;
   const isEnum = (objects: CatalogObject[]) => {
-    const [name] = columnOf(objects, `${table}.${column}`)?.split(" ") ?? [];
+    const [name] = sqlPattern("^<path>").exec(columnOf(objects, `${table}.${column}`) ?? "") ?? [];
     return objects.some((o) => o.kind === "type" && o.name === name && / as enum \(/.test(o.ddl));
   };
   if (!isEnum(from) || !isEnum(to)) return text;
   return text.replace(
-    / USING ((?:"(?:[^"]|"")*"|[^\s"])+)::((?:"(?:[^"]|"")*"|[^\s"])+)$/,
+    sqlPattern(" USING (<name>)::(<word>)$"),
     " USING $1::text::$2",
   );
 }
@@ -137,7 +163,7 @@ function withTextCast(text: string, from: CatalogObject[], to: CatalogObject[]):
 /** It knows no generated column but a stored one. */
 function withVirtual(text: string, to: Catalog): string {
   const [, table, column] =
-    /^ALTER TABLE (.+) ADD COLUMN ("(?:[^"]|"")*"|\w+) [^]* STORED/.exec(text) ??
+    sqlPattern("^ALTER TABLE (<path>) ADD COLUMN (<name>) [^]* STORED").exec(text) ??
       [];
   if (!table || !column) return text;
   const isVirtual = / virtual$/.test(columnOf(to.definitions, `${table}.${column}`) ?? "");
@@ -148,24 +174,24 @@ function withVirtual(text: string, to: Catalog): string {
 function withoutNotNullNames(text: string): string {
   return text
     .replace(
-      /^(ALTER DOMAIN (?:"(?:[^"]|"")*"|[^\s"])+) ADD CONSTRAINT "(?:[^"]|"")*" NOT NULL$/,
+      sqlPattern("^(ALTER DOMAIN <path>) ADD CONSTRAINT <name> NOT NULL$"),
       "$1 SET NOT NULL",
     )
     .replace(
-      /^(ALTER DOMAIN (?:"(?:[^"]|"")*"|[^\s"])+) DROP CONSTRAINT "[^"]*_not_null"$/,
+      sqlPattern('^(ALTER DOMAIN <path>) DROP CONSTRAINT (?=[^]*_not_null"$)<name>$'),
       "$1 DROP NOT NULL",
     )
     .replace(
-      /^(ALTER TABLE .+) ADD CONSTRAINT "(?:[^"]|"")*" NOT NULL ("(?:[^"]|"")*"|\w+)$/,
+      sqlPattern("^(ALTER TABLE (?:ONLY )?<path>) ADD CONSTRAINT <name> NOT NULL (<name>)$"),
       "$1 ALTER COLUMN $2 SET NOT NULL",
     )
-    .replace(/ CONSTRAINT "[^"]*_not_null" NOT NULL/, "");
+    .replace(/ CONSTRAINT "(?:[^"]|"")*_not_null" NOT NULL/, "");
 }
 
 /** `drop default` where there is none. */
 function isIdleDropDefault(text: string, from: CatalogObject[]): boolean {
   const [, table, column] =
-    /^ALTER TABLE (.+) ALTER COLUMN ("(?:[^"]|"")*"|\w+) DROP DEFAULT$/.exec(text) ?? [];
+    sqlPattern("^ALTER TABLE (<path>) ALTER COLUMN (<name>) DROP DEFAULT$").exec(text) ?? [];
   if (!table || !column) return false;
   const found = columnOf(from, `${table}.${column}`);
   return found !== undefined && !/ default /.test(found);

@@ -1,4 +1,6 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
+import { quoteName } from "../databases.ts";
+import { bare, listedNames, namesOf, sqlPattern } from "../files/sql_text.ts";
 import type { DraftStatement } from "./delta.ts";
 
 /**
@@ -12,10 +14,10 @@ export function withKeptRows(
   from: CatalogObject[],
   to: CatalogObject[],
 ): DraftStatement[] {
-  const dropped = named(statements, /^DROP TABLE ("(?:[^"]|"")*"\."(?:[^"]|"")*")$/);
+  const dropped = named(statements, sqlPattern("^DROP TABLE (<path>)$"));
   const created = named(
     statements,
-    /^CREATE (?:UNLOGGED )?TABLE ("(?:[^"]|"")*"\."(?:[^"]|"")*")\s/,
+    sqlPattern(String.raw`^CREATE (?:UNLOGGED )?TABLE (<path>)\s`),
   );
   let all = statements;
   for (const [table, made] of created) {
@@ -31,7 +33,7 @@ export function withKeptRows(
       ...statements.filter(({ text }) => text.startsWith(`ALTER TABLE ${table} ADD COLUMN `)),
       ...parts(to, created),
     ];
-    const aside = `"rows of ${table.replaceAll('"', "").replace(/^public\./, "")}"`;
+    const aside = quoteName(`rows of ${namesOf(table).join(".").replace(/^public\./, "")}`);
     const list = columns.join(", ");
     const text = [
       `CREATE TEMPORARY TABLE ${aside} ON COMMIT DROP AS SELECT ${list} FROM ${table}`,
@@ -54,7 +56,8 @@ export const together = ";\n\n";
 /** The tables into which a draft puts rows back. */
 export function refilled(statements: string[]): string[] {
   return statements.flatMap((text) =>
-    /;\n\nINSERT INTO ((?:"(?:[^"]|"")*"|[^\s"])+) .* FROM "rows of [^"]*"$/.exec(text)?.[1] ?? []
+    sqlPattern(`${together}INSERT INTO (<path>) .* FROM "rows of [^"]*(?:""[^"]*)*"$`).exec(text)
+      ?.[1] ?? []
   );
 }
 
@@ -68,8 +71,6 @@ function named(statements: DraftStatement[], pattern: RegExp): Map<string, Draft
   );
 }
 
-const bare = (name: string) => name.replaceAll('"', "");
-
 /** The columns that a table has on both sides and that take a value, as SQL has them. */
 function common(table: string, from: CatalogObject[], to: CatalogObject[]): string[] {
   const own = (objects: CatalogObject[], kind: string) =>
@@ -78,7 +79,7 @@ function common(table: string, from: CatalogObject[], to: CatalogObject[]): stri
     const computed = own(objects, "column").filter(({ ddl }) => / generated always as \(/.test(ddl))
       .map(({ name, of }) => name.slice(of!.length + 1));
     const [order] = own(objects, "column order");
-    return (order?.ddl.match(/"(?:[^"]|"")*"|[^,\s]+/g) ?? [])
+    return listedNames(order?.ddl)
       .filter((column) => !computed.includes(column));
   };
   const others = columns(to);
@@ -90,7 +91,7 @@ function parentOf(table: string, objects: CatalogObject[]): string | undefined {
     kind === "partition" && bare(name) === bare(table)
   );
   const parent = /^alter table only (.+?) attach partition /.exec(partition?.ddl ?? "")?.[1];
-  return parent?.split(".").map((part) => `"${bare(part)}"`).join(".");
+  return parent && namesOf(parent).map(quoteName).join(".");
 }
 
 /** Whether a table is a partition of another, or of one of its partitions. */

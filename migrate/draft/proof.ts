@@ -1,4 +1,5 @@
 import { describeDifferences, type Difference } from "../catalog/catalog.ts";
+import { readColumnUses } from "../catalog/dependencies.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import type { Database } from "../../postgres/mod.ts";
 import { GrammarError } from "../files/grammar.ts";
@@ -13,6 +14,7 @@ import {
 } from "../proof/data.ts";
 import { type DraftPart, reserved, type State, withSession } from "./draft.ts";
 import type { Migration } from "../files/migrations.ts";
+import { parentName } from "../files/sql_text.ts";
 import { type Effect, probe } from "../proof/probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "../proof/replay.ts";
 import { fillTables } from "../proof/rows.ts";
@@ -63,6 +65,7 @@ export async function proveDraft(
     withSession(state.settings, async (db) => ({
       shapes: await readShapes(db),
       keywords: await reserved(db),
+      uses: await readColumnUses(db),
     }));
   const [earlier, later] = [await read(before), await read(after)];
   const future = [...later.shapes, ...earlier.shapes];
@@ -95,6 +98,7 @@ export async function proveDraft(
     if (!await succeeds(forward(), emptied, proof.up, said.up)) return;
     proof.upLoses = await lost();
     proof.up.push(...left(await compareDatabases(db, after.catalog, db), "up"));
+    if (proof.up.length === 0) proof.up.push(...await misread(db, "up", later.uses));
     proof.up.push(...await behind(db, "up", failing));
     // All tables again: a column may have been emptied without any change of its shape.
     await fillTables(db, new Map(), counter, future, true);
@@ -106,6 +110,7 @@ export async function proveDraft(
     proof.down.push(
       ...left(await compareDatabases(db, before.catalog, db), "down"),
     );
+    if (proof.down.length === 0) proof.down.push(...await misread(db, "down", earlier.uses));
     proof.down.push(...await behind(db, "down", failing));
     await succeeds(forward(), () => emptyTables(db), proof.down, []);
   });
@@ -115,7 +120,9 @@ export async function proveDraft(
     queries.flat().length > 0
       ? queries.map((part) => part.map((query) => `at rows that this finds: ${query}`))
       : queries.map(() =>
-        said.map((message) => `at some rows: ${message.replaceAll(/\s+/g, " ")}`)
+        said.map((message) =>
+          `at some rows: ${message.replace(/^(?:up|down) fails: /, "").replaceAll(/\s+/g, " ")}`
+        )
       );
   const { keywords } = earlier;
   const [up, down] = [parts.map((p) => p.up), parts.map((p) => p.down).toReversed()];
@@ -132,11 +139,25 @@ function inSteps(parts: Migration[], run: (part: Migration) => Promise<void>) {
   };
 }
 
+/** What a part leaves that reads other columns under the same text: they stand in another order. */
+async function misread(db: Database, part: string, expected: string[]): Promise<string[]> {
+  const found = await readColumnUses(db);
+  const wrong = found.filter((use) => !expected.includes(use));
+  const missing = expected.filter((use) => !found.includes(use));
+  if (wrong.length + missing.length === 0) return [];
+  return [
+    `after ${part} ${wrong.join(", ") || "nothing"} instead of ${
+      missing.join(", ") || "nothing"
+    }: ` +
+    "it names columns by their place, and they stand in another order",
+  ];
+}
+
 /** What is wrong with sequences after a part, and was not before it. */
 async function behind(db: Database, part: string, before: string[]): Promise<string[]> {
   const failing = (await failingSequences(db)).filter((column) => !before.includes(column));
   return failing.map((column) =>
-    `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+    `after ${part} the next insert into ${parentName(column)} fails: ` +
     `the sequence of ${column} gives a number that is there already, or is too large`
   );
 }
@@ -172,7 +193,10 @@ const messageOf = ({ message }: Error) => message.replace(/^draft:\d+: /, "");
 function left(differences: Difference[], part: string): string[] {
   const real = differences.filter(({ kind }) => kind !== "column order");
   if (real.length === 0) return [];
-  return [`${part} does not reach it:\n${describeDifferences(real)}`];
+  const names = part === "up"
+    ? { expected: "what it leads to", found: "the draft" }
+    : { expected: "what it starts from", found: "the draft" };
+  return [`${part} leaves a difference:\n${describeDifferences(real, names)}`];
 }
 
 function asMigration({ up, down, outside }: DraftPart): Migration {

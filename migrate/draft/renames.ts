@@ -1,6 +1,7 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
 import { exit, Failure } from "../command.ts";
 import { quoteName } from "../databases.ts";
+import { lastName, namesOf, parentName, sqlPattern } from "../files/sql_text.ts";
 
 /** Statements that only a person can know, and those that undo them. */
 export interface Steps {
@@ -17,7 +18,7 @@ export function renameSteps(rename: string, before: CatalogObject[]): Steps {
   const wanted = path.join("\0");
   const found = (kind: string) =>
     before.find((object) => {
-      const own = segments(object.name);
+      const own = namesOf(object.name);
       return object.kind === kind &&
         (own.join("\0") === wanted || own.join("\0") === `public\0${wanted}`);
     })?.name;
@@ -32,8 +33,7 @@ export function renameSteps(rename: string, before: CatalogObject[]): Steps {
   }
   const column = found("column");
   if (column) {
-    const last = ownName({ name: column });
-    const parent = column.slice(0, -last.length - 1);
+    const [parent, last] = [parentName(column), lastName(column)];
     return {
       up: [`alter table ${parent} rename column ${last} to ${to}`],
       down: [`alter table ${parent} rename column ${to} to ${last}`],
@@ -49,17 +49,11 @@ export function renameSteps(rename: string, before: CatalogObject[]): Steps {
 export function readRename(rename: string): { path: string[]; name: string } {
   const word = '(?:"(?:[^"]|"")*"|[^".=]+)';
   const [, path, name] = new RegExp(`^(${word}(?:\\.${word})*)=(${word})$`).exec(rename) ?? [];
-  if (path && name) return { path: segments(path), name: segments(name)[0]! };
+  if (path && name) return { path: namesOf(path), name: namesOf(name)[0]! };
   throw new Failure(
     `--rename is "${rename}": write table.column=new_name or table=new_name`,
     exit.usage,
   );
-}
-
-/** The parts of a name, without quotes. */
-function segments(name: string): string[] {
-  return (name.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [])
-    .map((part) => part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part);
 }
 
 /**
@@ -79,7 +73,7 @@ export function nameOnlySteps(before: CatalogObject[], after: CatalogObject[]): 
       const candidates = come.filter(same);
       if (candidates.length !== 1 || gone.filter(same).length !== 1) continue;
       const [from, to] = [ownName(object), ownName(candidates[0]!)];
-      const schema = /^(.*)\./.exec(object.name)?.[1];
+      const schema = parentName(object.name);
       const [head, back] = kind === "index"
         ? [`alter index ${object.name}`, `alter index ${schema}.${to}`]
         : kind === "trigger"
@@ -112,14 +106,16 @@ function ownerOf(objects: CatalogObject[], sequence: string): string | undefined
 }
 
 function ownName({ name }: Pick<CatalogObject, "name">): string {
-  return /("(?:[^"]|"")*"|[^."]+)$/.exec(name)![0];
+  return lastName(name);
 }
 
 function nameless(object: CatalogObject): string {
   return object.kind === "constraint"
     ? object.ddl
-    : object.ddl.replace(new RegExp(`\\b${ownName(object)}\\b`), "");
+    : object.ddl.replace(` ${ownName(object)} `, " ");
 }
+
+const typeOf = ({ ddl }: CatalogObject) => sqlPattern("^<word>").exec(ddl)?.[0];
 
 /** Columns and tables that may have been renamed: gone and come with the same definition. */
 export function renameCandidates(before: CatalogObject[], after: CatalogObject[]): string[] {
@@ -131,7 +127,7 @@ export function renameCandidates(before: CatalogObject[], after: CatalogObject[]
   const shown = (name: string) => name.replace(/^public\./, "");
   const columns = missing("column", before, after).flatMap((gone) =>
     missing("column", after, before)
-      .filter((come) => come.of === gone.of && come.ddl.split(" ")[0] === gone.ddl.split(" ")[0])
+      .filter((come) => come.of === gone.of && typeOf(come) === typeOf(gone))
       .map((come) => `${shown(gone.name)}=${ownName(come)}`)
   );
   const order = (objects: CatalogObject[], table: string) =>

@@ -1,4 +1,6 @@
 import type { Difference } from "../catalog/catalog.ts";
+import { invalidKey, isAlone } from "../schema/alone.ts";
+import { lastName, parentName, sqlPattern } from "../files/sql_text.ts";
 
 /** Kinds whose definition is a statement that also replaces what was there. */
 const replacing = new Set(["comment", "setting", "view", "owner"]);
@@ -14,8 +16,16 @@ const removable = new Set([
   "default privileges",
 ]);
 
-/** Parts of a table, which may have gone with something else or out of its way. */
-const parts = new Set(["index", "constraint", "trigger", "policy"]);
+/** Parts of a table, and functions, which may have gone with something else or out of its way. */
+const parts = new Set([
+  "function",
+  "procedure",
+  "partition",
+  "index",
+  "constraint",
+  "trigger",
+  "policy",
+]);
 
 /** What needs another kind comes after it. */
 const order = ["operator", "operator family", "operator class", "view", "materialized view"].concat(
@@ -44,6 +54,7 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   }
   if (kind === "column") return columnRepair(name, expected, found);
   if (kind === "table") return tableRepair(name, expected, found);
+  if (kind === "type" && expected && !found && isShell(expected)) return [expected];
   if (/^(server|foreign data wrapper)$/.test(kind) && expected && found) {
     return foreignRepair(`alter ${kind} ${name}`, expected, found);
   }
@@ -56,6 +67,9 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
     return [expected.replace(/^create view/, "create or replace view")];
   }
   if (found === undefined && parts.has(kind)) return [partMade(kind, name, expected)];
+  if (kind === "constraint" && isAlone({ kind, ddl: expected })) {
+    return [removal(kind, name)!, partMade(kind, name, expected)];
+  }
   if (kind === "index" && expected && found) return indexRepair(name, expected, found);
   if (kind === "publication" && expected && found) return publicationRepair(name, expected, found);
   if (kind === "materialized view") {
@@ -66,11 +80,15 @@ function repair({ kind, name, expected, found, undo }: Difference): string[] {
   return removable.has(kind) || undo?.expected ? [...away, ...statements] : [];
 }
 
+/** Whether it makes a type of which there is no more than the name. */
+const isShell = (ddl: string) => sqlPattern("^create type <path>$").test(ddl);
+
 /** A constraint's definition is its clause alone. */
 function partMade(kind: string, name: string, ddl: string): string {
   if (kind !== "constraint" || ddl.startsWith("alter ")) return ddl;
-  const own = lastName(name);
-  return `alter table ${name.slice(0, -own.length - 1)} add constraint ${own} ${ddl}`;
+  const only = isAlone({ kind, ddl }) ? "only " : "";
+  return `alter table ${only}${parentName(name)} add constraint ${lastName(name)} ` +
+    ddl.replace(invalidKey, "");
 }
 
 /**
@@ -82,21 +100,25 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
   const generated = (ddl: string) => / generated always as \(.*\) /s.test(ddl);
   if (generated(expected) && (!found || generated(found))) {
     const own = lastName(name);
-    const alter = `alter table ${name.slice(0, -own.length - 1)}`;
+    const alter = `alter table ${parentName(name)}`;
     return [
       ...found ? [`${alter} drop column ${own}`] : [],
       `${alter} add column ${own} ${expected}`,
     ];
   }
   const parts = (ddl: string) =>
-    /^(.*?)( collate (?:"(?:[^"]|"")*"|[^\s"])+)?( not null)?(?: default (.*))?$/s.exec(ddl)!;
+    sqlPattern("^(.*?)( collate <path>)?( not null)?(?: default (.*))?$", "s").exec(ddl)!;
   const [[, left, collation = "", strict, value], [, right, old = "", wasStrict, was]] = [
     parts(expected),
     parts(found),
   ];
-  if (!expected || left !== right) return [];
-  const column = lastName(name);
-  const alter = `alter table only ${name.slice(0, -column.length - 1)} alter column ${column}`;
+  if (!expected || !found) return [];
+  if (left !== right) {
+    return [
+      `alter table ${parentName(name)} alter column ${lastName(name)} type ${left}${collation}`,
+    ];
+  }
+  const alter = `alter table only ${parentName(name)} alter column ${lastName(name)}`;
   return [
     ...collation === old ? [] : [`${alter} type ${left}${collation}`],
     ...strict === wasStrict ? [] : [`${alter} ${strict ? "set" : "drop"} not null`],
@@ -109,11 +131,14 @@ function columnRepair(name: string, expected = "", found = ""): string[] {
 /** The parents and the access method of a table, where nothing else of it differs. */
 function tableRepair(name: string, expected = "", found = ""): string[] {
   const parts = (ddl: string) =>
-    /^(.*?)(?: inherits \((.*?)\))?(?: using (\S+))?( (?:with|server) .*)?$/.exec(ddl)!;
+    sqlPattern(
+      String
+        .raw`^(.*?)(?: inherits \(((?:, |<path>)*)\))?(?: using (<name>))?( (?:with|server) .*)?$`,
+    ).exec(ddl)!;
   const [[, head, parents, method], [, now, present, current]] = [parts(expected), parts(found)];
   const [options, left] = [parts(expected)[4], parts(found)[4]];
   if (!expected || head !== now || options !== left) return [];
-  const list = (text = "") => text.split(", ").filter(Boolean);
+  const list = (text = "") => [...text.matchAll(sqlPattern("<path>", "g"))].map(([path]) => path);
   return [
     ...list(present).filter((p) => !list(parents).includes(p)).map((parent) =>
       `alter table ${name} no inherit ${parent}`
@@ -129,7 +154,7 @@ function tableRepair(name: string, expected = "", found = ""): string[] {
 function foreignRepair(alter: string, expected: string, found: string): string[] {
   const parts = (ddl: string) => {
     const [, head = "", list = ""] = /^(.*?)(?: options \((.*)\))?$/s.exec(ddl)!;
-    const options = list.matchAll(/("(?:[^"]|"")*"|\w+) ('(?:[^']|'')*')/g);
+    const options = list.matchAll(sqlPattern("(<name>) (<text>)", "g"));
     return { head, options: new Map([...options].map(([, name, value]) => [name!, value!])) };
   };
   const [is, was] = [parts(expected), parts(found)];
@@ -165,6 +190,9 @@ function publicationRepair(name: string, expected: string, found: string): strin
 function indexRepair(name: string, expected: string, found: string): string[] {
   const parts = (ddl: string) => /^(.*?)(?: WITH \(([^()]*)\))?( WHERE .*)?$/s.exec(ddl)!;
   const [[, head, options, where], [, now, old, left]] = [parts(expected), parts(found)];
+  if (isAlone({ kind: "index", ddl: expected }) !== isAlone({ kind: "index", ddl: found })) {
+    return [`drop index ${name}`, expected];
+  }
   if (head !== now || where !== left) return [];
   return [
     ...old ? [`alter index ${name} reset (${old.replaceAll(/=[^,]*/g, "")})`] : [],
@@ -175,21 +203,29 @@ function indexRepair(name: string, expected: string, found: string): string[] {
 /** The access method of a materialized view, where nothing else of it differs. */
 function methodRepair(name: string, expected: string, found: string): string[] {
   const parts = (ddl: string) =>
-    /^(create materialized view (?:"(?:[^"]|"")*"|[^"\s])+)(?: using (\S+))?(\s[^]*)$/.exec(ddl)!;
+    sqlPattern(String.raw`^(create materialized view <path>)(?: using (<name>))?(\s[^]*)$`).exec(
+      ddl,
+    )!;
   const [[, head, method, rest], [, now, , left]] = [parts(expected), parts(found)];
   if (head !== now || rest !== left) return [];
   return [`alter materialized view ${name} set access method ${method ?? "heap"}`];
 }
 
-function removal(kind: string, name: string, ddl: string): string | undefined {
-  const table = /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) /.exec(ddl)?.[1];
-  const column = / alter column ("(?:[^"]|"")*"|\w+) /.exec(ddl)?.[1];
+function removal(kind: string, name: string, ddl = ""): string | undefined {
+  const [, table, column] =
+    sqlPattern("^alter table (?:only )?(<path>) (?:alter column (<name>) )?").exec(ddl) ?? [];
   switch (kind) {
     case "comment":
       return ddl.replace(
         / is (?:'(?:[^']|'')*'|null)$/i,
         name === "schema public" ? " is 'standard public schema'" : " is null",
       );
+    case "constraint":
+      return `alter table ${parentName(name)} drop constraint ${lastName(name)}`;
+    case "partition":
+      return ddl.replace(sqlPattern(" attach partition (<path>) .*$", "s"), " detach partition $1");
+    case "type":
+      return isShell(ddl) ? `drop type ${name}` : undefined;
     case "statistics":
       return `drop statistics ${name}`;
     case "cast":
@@ -199,16 +235,16 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
     case "text search":
       return `drop text search configuration ${name}`;
     case "rule":
-      return `drop rule ${lastName(name)} on ${name.slice(0, -lastName(name).length - 1)}`;
+      return `drop rule ${lastName(name)} on ${parentName(name)}`;
     case "grant":
     case "default privileges":
       return / revoke |^revoke /.test(ddl)
         ? ddl.replace(/\brevoke\b/, "grant").replace(
-          / from ((?:"(?:[^"]|"")*"|[^\s"])+)$/,
+          sqlPattern(" from (<name>)$"),
           " to $1",
         )
         : ddl.replace(/\bgrant\b/, "revoke").replace(
-          / to ((?:"(?:[^"]|"")*"|[^\s"])+)( with grant option)?$/,
+          sqlPattern(" to (<name>)( with grant option)?$"),
           " from $1",
         );
     case "setting":
@@ -233,9 +269,4 @@ function removal(kind: string, name: string, ddl: string): string | undefined {
       if (/ row level security$/.test(name)) return ddl.replace(" enable ", " disable ");
       if (/ owned by$/.test(name)) return ddl.replace(/ owned by .*$/, " owned by none");
   }
-}
-
-/** What stands after the last dot that is not inside of quotes. */
-function lastName(name: string): string {
-  return /("(?:[^"]|"")*"|[^."]+)$/.exec(name)![0];
 }

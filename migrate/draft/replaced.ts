@@ -1,5 +1,5 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
-import { listedNames } from "../files/sql_text.ts";
+import { bare, listedNames, sqlPattern, withoutQuotes } from "../files/sql_text.ts";
 import type { DraftStatement } from "./delta.ts";
 
 /**
@@ -11,7 +11,8 @@ export function withoutReplacedTables(
   from: CatalogObject[],
   to: CatalogObject[],
 ): DraftStatement[] {
-  const alone = (ddl: string) => ddl.replace(/ inherits \([^)]*\)/, "");
+  const alone = (ddl: string) =>
+    ddl.replace(sqlPattern(String.raw` inherits \((?:, |<path>)*\)`), "");
   const adopted = new Set(
     from.filter((a) =>
       a.kind === "table" &&
@@ -23,12 +24,13 @@ export function withoutReplacedTables(
       )
     ).map(({ name }) => name),
   );
-  const plain = (name: string) => name.replace(/"([a-z_][a-z0-9_]*)"/g, "$1");
+  const names = new Set([...adopted].map(bare));
   const rest = statements.filter(({ text }) => {
-    const [, table, column] =
-      /^(?:DROP TABLE|CREATE TABLE|ALTER TABLE) ((?:"(?:[^"]|"")*"|[^\s"])+)(?: ADD COLUMN ("(?:[^"]|"")*"|\w+) .*| .*|)$/s
-        .exec(text) ?? [];
-    if (!table || !adopted.has(plain(table))) return true;
+    const [, table, column] = sqlPattern(
+      "^(?:DROP TABLE|CREATE TABLE|ALTER TABLE) (<path>)(?: ADD COLUMN (<name>) .*| .*|)$",
+      "s",
+    ).exec(text) ?? [];
+    if (!table || !names.has(bare(table))) return true;
     if (/^(DROP|CREATE) /.test(text)) return false;
     return !column || columnOf(from, `${table}.${column}`) === undefined;
   });
@@ -42,20 +44,28 @@ function ownChanges(
   from: CatalogObject[],
   to: CatalogObject[],
 ): DraftStatement[] {
-  const type = (ddl: string) => ddl.replace(/ (?:not null|default |generated )[^]*$/, "");
+  const said = (text: string) =>
+    statements.some((statement) => bare(statement.text).startsWith(bare(text)));
+  const statement = (text: string) => ({ text, endsTransaction: false, outside: false });
+  const gone = ownColumns(from, table).filter((column) => !allColumns(to, table).includes(column))
+    .map((column) => `ALTER TABLE ${table} DROP COLUMN ${column}`).filter((text) => !said(text));
   return ownColumns(to, table).flatMap((column) => {
     const [was, is] = [columnOf(from, `${table}.${column}`), columnOf(to, `${table}.${column}`)!];
     const text = was === undefined
       ? `ALTER TABLE ${table} ADD COLUMN ${column} ${is}`
-      : `ALTER TABLE ${table} ALTER COLUMN ${column} TYPE ${type(is)}`;
+      : `ALTER TABLE ${table} ALTER COLUMN ${column} TYPE ${typeOf(is)}`;
     const isInherited = was === undefined && allColumns(from, table).includes(column);
-    const isAdded = statements.some((statement) =>
-      statement.text.replaceAll('"', "").startsWith(text.replaceAll('"', "").slice(0, -is.length))
-    );
-    return isInherited || (was === undefined ? isAdded : type(was) === type(is))
+    const isAdded = said(text.slice(0, -is.length));
+    return isInherited || (was === undefined ? isAdded : typeOf(was) === typeOf(is))
       ? []
-      : [{ text, endsTransaction: false, outside: false }];
-  });
+      : [statement(text)];
+  }).concat(gone.map(statement));
+}
+
+/** What a column's definition begins with: its type and collation. */
+function typeOf(ddl: string): string {
+  const rest = withoutQuotes(ddl).search(/ (?:not null|default |generated )/i);
+  return rest < 0 ? ddl : ddl.slice(0, rest);
 }
 
 /** The columns that a table has by its own definition. */
@@ -79,9 +89,10 @@ export function withoutReplacedColumns(
   from: CatalogObject[],
   to: CatalogObject[],
 ): DraftStatement[] {
-  const drop = (text: string) => /^ALTER TABLE (.+) DROP COLUMN ("(?:[^"]|"")*"|\w+)$/.exec(text);
+  const drop = (text: string) =>
+    sqlPattern("^ALTER TABLE (<path>) DROP COLUMN (<name>)$").exec(text);
   const add = (text: string) =>
-    /^ALTER TABLE (.+) ADD COLUMN ("(?:[^"]|"")*"|\w+) ([^]+)$/.exec(text);
+    sqlPattern("^ALTER TABLE (<path>) ADD COLUMN (<name>) ([^]+)$").exec(text);
   const kept = new Set<string>();
   const dropped = new Set(statements.flatMap(({ text }) => drop(text)?.slice(1).join(".") ?? []));
   const changed = statements.map((statement) => {
@@ -89,10 +100,10 @@ export function withoutReplacedColumns(
     const name = `${table}.${column}`;
     if (!definition || !dropped.has(name)) return statement;
     const [a, b] = [columnOf(from, name), columnOf(to, name)];
-    const rest = (ddl: string) => / (?:not null|default |generated )[^]*$/.exec(ddl)?.[0] ?? "";
+    const rest = (ddl: string) => ddl.slice(typeOf(ddl).length);
     if (!a || !b || rest(a) !== rest(b) || / generated /.test(a)) return statement;
     kept.add(name);
-    const type = definition.replace(/ (?:NOT NULL|DEFAULT )[^]*$/, "");
+    const type = typeOf(definition);
     return { ...statement, text: `ALTER TABLE ${table} ALTER COLUMN ${column} TYPE ${type}` };
   });
   return changed.filter(({ text }) => !kept.has(drop(text)?.slice(1).join(".") ?? ""));
@@ -100,7 +111,6 @@ export function withoutReplacedColumns(
 
 /** The definition of a column. */
 export function columnOf(objects: CatalogObject[], name: string): string | undefined {
-  const bare = (text: string) => text.replaceAll('"', "");
   return objects.find((object) => object.kind === "column" && bare(object.name) === bare(name))
     ?.ddl;
 }

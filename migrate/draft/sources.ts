@@ -11,6 +11,7 @@ import { exit, Failure } from "../command.ts";
 import { project } from "../project.ts";
 import { type State, withSession } from "./draft.ts";
 import { schemaFile } from "../schema/generated.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import { GrammarError, parseBlock } from "../files/grammar.ts";
 import { waiting } from "../files/form.ts";
 import { decode, type Migration, shownPath } from "../files/migrations.ts";
@@ -49,7 +50,7 @@ export async function readSource(source: string): Promise<Source> {
       name: "the migrations",
       migrations,
       scripts: [],
-      fill: (db) => build(db, migrations),
+      fill: (db) => build(db, partAtBaseline(migrations)),
       async [Symbol.asyncDispose]() {},
     };
   }

@@ -1,4 +1,5 @@
 import type { CatalogObject } from "../catalog/definitions.ts";
+import { sqlPattern } from "../files/sql_text.ts";
 import { asText, columnOf, definitionOf, type Earlier, named, quoted, tableOf } from "./earlier.ts";
 
 /** A sequence, or an identity's, that is beyond a lower bound already. */
@@ -101,7 +102,7 @@ function isCast(using: any): boolean {
 
 /** The labels of the enum that a column is of, or its elements are, as SQL has them. */
 function labelsOf(objects: CatalogObject[], column: string): string[] | undefined {
-  const [type] = /^(?:"(?:[^"]|"")*"|[^"\s[])*/.exec(column)!;
+  const [type] = sqlPattern("^<path>").exec(column) ?? [];
   const ddl = objects.find((o) => o.kind === "type" && o.name === type)?.ddl;
   return / as enum \((.*)\)$/s.exec(ddl ?? "")?.[1]?.match(/'(?:[^']|'')*'/g) ?? undefined;
 }

@@ -46,7 +46,10 @@ async function ofStatement(
     if (kind === "AlterSeqStmt") {
       queries.push(ofBounds(earlier, asText(named(earlier, fields.sequence)), fields.options));
     }
-    if (kind === "IndexStmt" && fields.unique) queries.push(ofIndex(earlier, fields, text));
+    // On a partitioned table alone it looks at no rows.
+    if (kind === "IndexStmt" && fields.unique && fields.relation.inh) {
+      queries.push(ofIndex(earlier, fields, text));
+    }
   }
   return queries;
 }
@@ -125,6 +128,7 @@ async function ofTable(
         break;
       }
       case "AT_AddConstraint":
+        if (!fields.relation.inh && /UNIQUE|PRIMARY/.test(def.Constraint.contype)) break;
         queries.push(
           ofConstraint(earlier, table, def.Constraint, fromByte(text, def.Constraint.location)),
         );

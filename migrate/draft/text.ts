@@ -1,8 +1,16 @@
 import { format } from "sql-formatter";
 import type { Difference } from "../catalog/catalog.ts";
+import { inPlainWords } from "../catalog/words.ts";
 import { brokenConstraint, layOut } from "../schema/layout.ts";
 import { type Effect, locks } from "../proof/probe.ts";
-import { asWeWrite, closing, unquoted, withoutPublic, withoutQuotes } from "../files/sql_text.ts";
+import {
+  asWeWrite,
+  closing,
+  sqlPattern,
+  unquoted,
+  withoutPublic,
+  withoutQuotes,
+} from "../files/sql_text.ts";
 import { homeSchema } from "../project.ts";
 
 /** One statement of a draft as our conventions ask, with its semicolon. */
@@ -15,6 +23,10 @@ export function written(statement: string, keywords: Set<string>): string {
     ) ?? [];
   switch (kind?.toLowerCase()) {
     case "table":
+      // The formatter does not know what stands behind `for values`.
+      if (sqlPattern("^create table <path> partition of ", "i").test(text)) {
+        return layOut("statement", text);
+      }
       return `${
         format(asWeWrite(text), {
           language: "postgresql",
@@ -28,7 +40,7 @@ export function written(statement: string, keywords: Set<string>): string {
       return layOut("view", text.replace(/ AS +(?=SELECT|WITH)/, " AS\n"));
     case undefined: {
       const [, table, clause] =
-        /^alter table ((?:"(?:[^"]|"")*"|[^\s"])+) add (constraint [^]*)$/.exec(asWeWrite(text)) ??
+        sqlPattern("^alter table (<path>) add (constraint [^]*)$").exec(asWeWrite(text)) ??
           [];
       if (clause) return `alter table ${table}\n  add ${brokenConstraint(clause, "  ")};`;
       return layOut("statement", text);
@@ -61,9 +73,16 @@ export function inWords(differences: Difference[]): string {
   // What only a catalog's name tells follows from something that has a name of its own, if there is any.
   const known = told.filter(({ kind }) => !kind.startsWith("pg_"));
   const shown = (known.length > 0 ? known : told).map((difference) => {
-    const { kind, name, expected, found } = difference;
-    const verb = expected === undefined ? "adds" : found === undefined ? "drops" : "changes";
-    return `${verb} ${kind} ${name.replaceAll("public.", "")}`;
+    const { kind, expected, found } = difference;
+    // What is set was something before, and is something after.
+    const verb = /^(setting|owner)$/.test(kind)
+      ? "changes"
+      : expected === undefined
+      ? "adds"
+      : found === undefined
+      ? "drops"
+      : "changes";
+    return `${verb} ${inPlainWords(difference).replaceAll("public.", "")}`;
   });
   const more = shown.length > 8 ? `, and ${shown.length - 8} more` : "";
   return shown.slice(0, 8).join(", ") + more;

@@ -1,5 +1,38 @@
+/** `$$ … $$`, whose name between the dollars is the second group; not the dollars of a name. */
+const dollarQuoted = String
+  .raw`(?<![\w$\u0080-\uffff])\$((?:(?!\d)[\w\u0080-\uffff]+)?)\$[^]*?\$\2\$`;
+
 /** Quoted and dollar-quoted parts, which nothing here may touch, and the text between them. */
-const parts = /('(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$[\s\S]*?\$\2\$|--[^\n]*)|([^'"$-]+|.)/g;
+const parts = new RegExp(
+  String.raw`('(?:[^']|'')*'|"(?:[^"]|"")*"|${dollarQuoted}|--[^\n]*)|([^'"$-]+|.)`,
+  "gs",
+);
+
+/**
+ * What a pattern of SQL is written with. A plain name may have letters of any script: PostgreSQL takes
+ * every character beyond ASCII for one.
+ */
+const words = {
+  name: String.raw`(?:"(?:[^"]|"")*"|[\w$\u0080-\uffff]+)`,
+  word: String.raw`(?:"(?:[^"]|"")*"|[^\s"])+`,
+  text: `'(?:[^']|'')*'`,
+};
+
+/**
+ * A pattern in which `<name>` is a name, quoted or plain, `<path>` one behind that of its schema or
+ * table, `<word>` what no space parts outside of quotes, as a type or a list, and `<text>` a literal.
+ */
+export function sqlPattern(source: string, flags = ""): RegExp {
+  const { name, word, text } = words;
+  const known: Record<string, string> = { name, word, text, path: `${name}(?:\\.${name})*` };
+  return new RegExp(source.replace(/<(name|path|word|text)>/g, (_, kind) => known[kind]!), flags);
+}
+
+/** The names of a path, as they are: of `a."b.c"` they are a and b.c. */
+export function namesOf(path: string): string[] {
+  return (path.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [])
+    .map((part) => part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part);
+}
 
 /** Rewrites what stands outside of quotes, dollar quotes and comments. */
 export function outsideQuotes(text: string, rewrite: (part: string) => string): string {
@@ -22,6 +55,11 @@ export function unquoted(text: string, keywords: Set<string>): string {
   });
 }
 
+/** Without the quotes of plain names, keywords too: two texts that name one thing are equal then. */
+export function bare(text: string): string {
+  return unquoted(text, new Set());
+}
+
 /** The names of a list as PostgreSQL writes it: `a, "b, c"` are two. */
 export function listedNames(list = ""): string[] {
   return list.match(/"(?:[^"]|"")*"|[^", ]+/g) ?? [];
@@ -30,6 +68,11 @@ export function listedNames(list = ""): string[] {
 /** The last part of a name: of `a."b.c"` it is `"b.c"`. */
 export function lastName(name: string): string {
   return /(?:"(?:[^"]|"")*"|[^."]+)$/.exec(name)![0];
+}
+
+/** What stands before the last part of a name and its dot: of `a."b.c"` it is `a`. */
+export function parentName(name: string): string {
+  return name.slice(0, -lastName(name).length - 1);
 }
 
 /**
@@ -78,8 +121,10 @@ export function broken(clause: string, words: RegExp, indent: string): string {
 
 /** The text with what stands in quotes and in block comments blanked; lines keep their numbers. */
 export function withoutQuotes(text: string): string {
-  const token =
-    /--[^\n]*|\be'(?:[^'\\]|\\[^]|'')*'|(['"])(?:(?!\1)[^]|\1\1)*\1|\$(\w*)\$[^]*?\$\2\$|\/\*/gi;
+  const token = new RegExp(
+    String.raw`--[^\n]*|\be'(?:[^'\\]|\\[^]|'')*'|(['"])(?:(?!\1)[^]|\1\1)*\1|${dollarQuoted}|/\*`,
+    "gi",
+  );
   let result = "", rest = 0;
   for (let found = token.exec(text); found; found = token.exec(text)) {
     if (found[0].startsWith("--")) continue;

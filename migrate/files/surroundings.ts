@@ -1,5 +1,6 @@
 import type { ParsedStatement } from "./grammar.ts";
 import type { Block, Migration } from "./migrations.ts";
+import { namesOf, sqlPattern } from "./sql_text.ts";
 
 /** The roles of a server that migrations make, and those that they expect to be there. */
 export interface Roles {
@@ -11,7 +12,7 @@ export interface Roles {
 const special = /^(public|pg_\w+)$/;
 
 /** A role that a `do` block makes, which has only a text: mostly where it is not there yet. */
-const madeInText = /\bcreate\s+(?:role|user)\s+(?:"((?:[^"]|"")+)"|([a-z_]\w*))/gi;
+const madeInText = sqlPattern(String.raw`\bcreate\s+(?:role|user)\s+(<name>)`, "gi");
 
 /**
  * The roles that occur in migrations, in their order, and those of scripts, which are expected even
@@ -26,8 +27,8 @@ export async function rolesOf(migrations: Migration[], scripts: string[] = []): 
     if (isNewRole(kind)) made.add(fields.role);
     else if (kind !== "DoStmt") collect(fields, named);
     else {
-      for (const [, quoted, plain] of text.matchAll(madeInText)) {
-        const name = quoted?.replaceAll('""', '"') ?? plain!.toLowerCase();
+      for (const [, found] of text.matchAll(madeInText)) {
+        const name = found!.startsWith('"') ? namesOf(found!)[0]! : found!.toLowerCase();
         if (!named.has(name)) made.add(name);
       }
     }

@@ -53,7 +53,7 @@ export async function readData(db: Database, held: ColumnData[] = []): Promise<C
               string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
                 'case when count(*) <= ${few} then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
                 'as e%1$s', attnum), ', '),
-              case c.relkind when 'r' then 'only ' else '' end || c.oid::regclass,
+              case c.relkind when 'r' then 'only ' || c.oid::regclass else coalesce(own.parts, c.oid::regclass::text) end,
               string_agg(format('(%L, %L, %L, n%4$s, d%4$s, e%4$s)', attname, a.id, type, attnum), ', ')) as frame,
             string_agg(format('hashtextextended(t.%I%s::text collate "C", 0) as h%s', attname,
               '::' || nullif(types ->> a.id, type), attnum), ', ') as hashes,
@@ -66,11 +66,21 @@ export async function readData(db: Database, held: ColumnData[] = []): Promise<C
             from pg_attribute
             where attnum > 0 and not attisdropped and attgenerated = ''
           ) a on a.attrelid = c.oid
+          -- Of a table with foreign partitions what is here: another server may not even be there.
+          left join lateral (
+            select '(' || string_agg(format('select %s from only %s', names, p.relid::regclass), ' union all ')
+              filter (where f.relkind <> 'f') || ')' as parts
+            from pg_partition_tree(c.oid) p join pg_class f on f.oid = p.relid
+            cross join lateral (
+              select string_agg(quote_ident(n.attname), ', ') as names from pg_attribute n
+              where n.attrelid = c.oid and n.attnum > 0 and not n.attisdropped) n
+            having bool_or(f.relkind = 'f')
+          ) own on c.relkind = 'p'
           where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
             and c.oid >= 16384 and c.relname not in (${internal})
             and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
           -- A select has at most 1,664 columns, and a column of the table takes three.
-          group by c.oid, attnum / 500
+          group by c.oid, own.parts, attnum / 500
         ) scans
       loop
         loop
@@ -137,15 +147,23 @@ export function lostData(before: ColumnData[], after: ColumnData[]): string[] {
   const byId = new Map(after.map((data) => [data.id, data]));
   const relation = ({ id }: ColumnData) => id.replace(/\.\d+$/, "");
   const known = new Set(before.map(key));
-  const arrived = after.filter((data) => !known.has(key(data)));
+  // What a part of the same table held that is gone came from there, and from nowhere else.
+  const isRepartitioned = ({ root, column, digest }: ColumnData) =>
+    before.some((data) =>
+      root !== null && data.root === root && !now.has(key(data)) && data.column === column &&
+      data.digest === digest
+    );
+  const arrived = after.filter((data) => !known.has(key(data)) && !isRepartitioned(data));
   const roots = new Set(before.map(({ root }) => root));
+  const filled = new Set(before.filter(({ values }) => values > 0).map(({ table }) => table));
   const held = new Map(before.map((data) => [key(data), data]));
   const lost: string[] = [];
   for (const data of before) {
     // What its partitions hold is told of them, unless the whole is still there.
     if (roots.has(data.table)) continue;
     const whole = `${data.root}.${data.column}`;
-    if (data.root && now.get(whole)?.digest === held.get(whole)?.digest) continue;
+    const isThere = now.get(whole)?.digest === held.get(whole)?.digest;
+    if (data.root && isThere && filled.has(data.table)) continue;
     const same = byId.get(data.id) ?? now.get(key(data));
     const anew = same !== undefined && same.id !== data.id && relation(same) === relation(data);
     // Of what held nothing nobody can say that it moved: where no row could be made, say the worst.

@@ -6,6 +6,7 @@ import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
 import { compareNormalized, needsNormalizing } from "../catalog/normalize.ts";
 import { environment, project } from "../project.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import type { Migration } from "../files/migrations.ts";
 import { build } from "./replay.ts";
 import { openScratch } from "../scratch.ts";
@@ -31,7 +32,7 @@ async function expectedCatalog(
   await using scratch = await openScratch({ migrations, searchPath });
   const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
-    await build(db, migrations);
+    await build(db, partAtBaseline(migrations));
     const catalog = await readCatalog(db);
     await keep(folder, path, catalog);
     return catalog;
@@ -57,7 +58,7 @@ export async function compareWithMigrations(
   await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
   const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {
-    await build(db, migrations);
+    await build(db, partAtBaseline(migrations));
     return await compareNormalized(db, expected, found);
   } finally {
     await db.close();

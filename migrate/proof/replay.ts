@@ -1,7 +1,7 @@
 import { type Database, DatabaseError } from "../../postgres/mod.ts";
 import { explained, unknownOption } from "../advice.ts";
 import { Failure } from "../command.ts";
-import { partAtBaseline } from "../files/baseline.ts";
+import type { Parted } from "../files/baseline.ts";
 import { waiting } from "../files/form.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import { environment } from "../project.ts";
@@ -115,13 +115,12 @@ export async function failingLine(
 }
 
 /**
- * Replays the up part of each, in order. The history up to the baseline shares a session, as where
+ * Replays the up part of each, in order. The history shares a session, as where
  * dbmate applies it to an empty database, and what a file leaves to the next is there; a file that
  * fails there is tried in a new one, as in the next of the runs by which it was applied in its time.
  * Throws a ReplayFailure.
  */
-export async function build(db: Database, migrations: Migration[]) {
-  const { history, judged } = partAtBaseline(migrations);
+export async function build(db: Database, { history, judged }: Parted) {
   try {
     for (const [i, migration] of history.entries()) {
       try {

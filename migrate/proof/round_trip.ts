@@ -130,7 +130,10 @@ class Trip {
 
   /** The stage as the ups of all up to this one build it. */
   async #rebuild(i: number) {
-    await this.stage.restart([...this.history, ...this.migrations.slice(0, i + 1)]);
+    await this.stage.restart({
+      history: this.history,
+      judged: this.migrations.slice(0, i + 1),
+    });
   }
 
   /** What differs, in words; `count` migrations after the history build what was expected. */
@@ -144,7 +147,7 @@ class Trip {
     const { stage, history, migrations } = this;
     const earlier = await stage.open();
     try {
-      await build(earlier, [...history, ...migrations.slice(0, count)]);
+      await build(earlier, { history, judged: migrations.slice(0, count) });
       const all = await compareNormalized(
         earlier,
         { definitions: await readDefinitions(earlier), rows: expected },

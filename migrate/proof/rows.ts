@@ -129,17 +129,15 @@ function solution(shape: TableShape, group: ColumnShape[], counter: number): str
       return `not exists (select from ${shape.name} k where ${pairs.join(" and ")})`;
     }),
   ];
-  const sources = group.map((column) => {
+  const sources = group.map((column, i) => {
     const reference = shape.references.find(({ columns }) => columns.includes(column.name));
     const target = reference?.targets[reference.columns.indexOf(column.name)];
     return reference
-      ? `(select distinct ${target}::${column.type} as ${column.name} from ${reference.target} order by 1 limit 20) as "c ${
-        column.name.replaceAll('"', "")
-      }"`
+      ? `(select distinct ${target}::${column.type} as ${column.name} from ${reference.target} order by 1 limit 20) as "c ${i}"`
       : `(values ${
         candidates(column, literals(shape, column.name), counter)
           .map((value) => `(${quote(value)}::${column.base}::${column.type})`).join(", ")
-      }) as "c ${column.name.replaceAll('"', "")}" (${column.name})`;
+      }) as "c ${i}" (${column.name})`;
   });
   const where = conditions.length > 0 ? ` where ${conditions.join(" and ")}` : "";
   return `select ${names.join(", ")} from (select * from ${

@@ -107,9 +107,10 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
       where k.conbin is not null and a.attnum > 0 and not a.attisdropped
       union all
       select i.inhrelid, pg_get_partition_constraintdef(i.inhrelid),
-        (select json_agg(n.name) from pg_partitioned_table p
-          join names n on n.attrelid = p.partrelid and n.attnum = any(p.partattrs)
-          where p.partrelid = i.inhparent)
+        -- A partition of a partition has to be one of all above it.
+        (select json_agg(distinct n.name) from pg_partition_ancestors(i.inhrelid) a
+          join pg_partitioned_table p on p.partrelid = a.relid
+          join names n on n.attrelid = p.partrelid and n.attnum = any(p.partattrs))
       from pg_inherits i join tables on tables.oid = i.inhrelid and tables.relispartition
     )
     select json_agg(json_build_object(

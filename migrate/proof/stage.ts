@@ -1,4 +1,5 @@
 import { connect, type Database } from "../../postgres/mod.ts";
+import type { Parted } from "../files/baseline.ts";
 import type { Migration } from "../files/migrations.ts";
 import type { Scratch } from "../scratch.ts";
 import { build } from "./replay.ts";
@@ -7,7 +8,7 @@ import { build } from "./replay.ts";
 export interface Stage {
   readonly db: Database;
   /** Begins anew on an empty database, with some migrations built: the others left it half-way. */
-  restart(done: Migration[]): Promise<void>;
+  restart(done: Parted): Promise<void>;
   /** Another session, on an empty database of its own. */
   open(): Promise<Database>;
   close(): Promise<void>;
@@ -22,7 +23,7 @@ export async function openStage(scratch: Scratch, history: Migration[]): Promise
     get db() {
       return db;
     },
-    async restart(done: Migration[]) {
+    async restart(done: Parted) {
       await db.close();
       settings = await scratch.renew(settings);
       db = open();
@@ -34,7 +35,7 @@ export async function openStage(scratch: Scratch, history: Migration[]): Promise
     close: () => db.close(),
   };
   try {
-    await build(db, history);
+    await build(db, { history, judged: [] });
   } catch (error) {
     await db.close();
     throw error;

@@ -3,6 +3,7 @@ import { type ColumnData, emptyTables, isRetyped, lostData, readData } from "./d
 import { parseBlock } from "../files/grammar.ts";
 import type { Finding } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
+import { parentName } from "../files/sql_text.ts";
 import { probe } from "./probe.ts";
 import { replay, ReplayFailure, stopsAtRows } from "./replay.ts";
 import { risks } from "./risks.ts";
@@ -36,7 +37,7 @@ export async function withRows(
   const rows: Rows = { filled: new Map(), counter: { value: 0 }, seeded: new Set(), future };
   for (const [i, migration] of migrations.entries()) {
     const rebuild = async (count: number) => {
-      await stage.restart([...history, ...migrations.slice(0, count)]);
+      await stage.restart({ history, judged: migrations.slice(0, count) });
       rows.filled.clear();
     };
     let fault = await proveOne(stage.db, migration, rows, result);
@@ -210,7 +211,7 @@ async function behind(
     path: migration.path,
     line: migration[part].line,
     rule: "sequence-behind",
-    message: `after ${part} the next insert into ${column.replace(/\.[^.]*$/, "")} fails: ` +
+    message: `after ${part} the next insert into ${parentName(column)} fails: ` +
       `the sequence of ${column} gives a number that is there already, or is too large`,
     remedy: "let it go on behind the largest one, by setval",
   }));

@@ -5,7 +5,8 @@ import { describeDifferences } from "../catalog/catalog.ts";
 import { compareDatabases } from "../catalog/normalize.ts";
 import { Failure } from "../command.ts";
 import { diagram } from "./diagram.ts";
-import { type Migration, migrationsDir, shownPath } from "../files/migrations.ts";
+import type { Parted } from "../files/baseline.ts";
+import { migrationsDir, shownPath } from "../files/migrations.ts";
 import { build } from "../proof/replay.ts";
 import { loadSchema } from "./load.ts";
 import { schemaText } from "./text.ts";
@@ -31,7 +32,7 @@ export function schemaFile(): string {
  * text, loaded into an empty database, gives the catalogs of the migrations. Throws a Failure that
  * names what the text cannot say.
  */
-export async function generate(scratch: Scratch, migrations: Migration[]): Promise<Generated[]> {
+export async function generate(scratch: Scratch, migrations: Parted): Promise<Generated[]> {
   const built = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   const loaded = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
   try {

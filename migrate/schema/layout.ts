@@ -25,7 +25,7 @@ export function layOut(kind: string, ddl: string): string {
     `${outsideQuotes(text, (part) => part.replace(from, to))};`;
   switch (kind) {
     case "index":
-      return broken(rewritten(/ on only /, " on "), / (on|where|include) /g, "");
+      return broken(`${text};`, / (on|where|include) /g, "");
     case "trigger":
       return rewritten(/ (for each|execute function) /g, "\n  $1 ")
         .replace(/\n {2}(for each \S+)( when [^]*)?\n/, "\n  $1$2\n");

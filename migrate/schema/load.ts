@@ -2,6 +2,7 @@ import type { Database, DatabaseError } from "../../postgres/mod.ts";
 import { versionsTable, versionsTableName } from "../bookkeeping.ts";
 import { quoteName } from "../databases.ts";
 import { lineAt } from "../files/grammar.ts";
+import { sqlPattern } from "../files/sql_text.ts";
 import { failingLine } from "../proof/replay.ts";
 
 /** A schema file without psql's own commands, which pg_dump writes; lines stay where they are. */
@@ -10,7 +11,10 @@ export function withoutPsql(text: string): string {
 }
 
 /** A schema that has to be new. */
-const createdSchema = /^create schema (?!if\b|authorization\b)("(?:[^"]|"")+"|\w+)/gim;
+const createdSchema = sqlPattern(
+  String.raw`^create schema (?!if\b|authorization\b)(<name>)`,
+  "gim",
+);
 
 /** Loads a schema file, which may bring dbmate's table and the schema `public` along. */
 export async function loadSchema(db: Database, text: string) {

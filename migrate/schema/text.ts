@@ -2,7 +2,8 @@ import type { Database } from "../../postgres/mod.ts";
 import { type CatalogObject, readDefinitions } from "../catalog/definitions.ts";
 import { readDependencies } from "../catalog/dependencies.ts";
 import { brokenConstraint, layOut, shortened } from "./layout.ts";
-import { addedOptions, asWeWrite, lastName, listedNames } from "../files/sql_text.ts";
+import { addedOptions, asWeWrite, lastName, listedNames, sqlPattern } from "../files/sql_text.ts";
+import { afterPartitions, invalidKey, isAlone } from "./alone.ts";
 import { homeSchema, project } from "../project.ts";
 
 /** The same on every machine, so without the words that this run was called by. */
@@ -25,6 +26,8 @@ const kinds = [
   "collation",
   "type",
   "domain",
+  // An expression does not say that it needs one.
+  "cast",
   "sequence",
   "foreign data wrapper",
   "server",
@@ -38,7 +41,6 @@ const kinds = [
   "operator",
   "operator family",
   "operator class",
-  "cast",
   "conversion",
   "transform",
   "text search parser",
@@ -72,8 +74,9 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
   const objects = (await readDefinitions(db, { path, ignored }))
     .map((object) => ({ ...object, ddl: shortened(object) }));
   const needs = withCalls(await readDependencies(db), objects);
-  const blocks = asBlocks(objects);
-  const late = cyclicReferences(blocks, needs);
+  const last = afterPartitions(objects);
+  const blocks = asBlocks(objects.filter((object) => !last.has(object)));
+  const late = [...cyclicReferences(blocks, needs), ...last];
   const statements: string[] = [];
   for (const object of inOrder(blocks, needs)) {
     if (object.kind === "setting" && object.name === `${object.of} foreign options`) continue;
@@ -99,10 +102,10 @@ export async function schemaText(db: Database, ignored: string[] = []): Promise<
  */
 function withCalls(needs: Map<string, Set<string>>, objects: CatalogObject[]) {
   const functions = objects.filter(({ kind }) => kind === "function");
-  const last = (name: string) => /("(?:[^"]|"")*"|[^."]+)\(/.exec(name)?.[1] ?? name;
+  const last = (name: string) => sqlPattern(String.raw`(<name>)\(`).exec(name)?.[1] ?? name;
   const byName = Map.groupBy(functions, ({ name }) => last(name));
   for (const { id, name, ddl } of functions) {
-    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(/"(?:[^"]|"")*"|[\w$]+/g));
+    const words = new Set(ddl.slice(ddl.indexOf("AS $")).match(sqlPattern("<name>", "g")));
     for (const other of [...words].flatMap((word) => byName.get(word) ?? [])) {
       if (other.name === name || reaches(other.id, id, needs)) continue;
       needs.set(id, (needs.get(id) ?? new Set()).add(other.id));
@@ -150,7 +153,7 @@ function cyclicReferences(blocks: Block[], needs: Map<string, Set<string>>): Cat
   const late: CatalogObject[] = [];
   for (const block of blocks) {
     for (const object of block.inside.filter((o) => /^FOREIGN KEY/.test(o.ddl))) {
-      const target = /REFERENCES ((?:"(?:[^"]|"")*"|[^"(])+)\(/.exec(object.ddl)?.[1];
+      const target = sqlPattern(String.raw`REFERENCES (<path>)\(`).exec(object.ddl)?.[1];
       const other = blocks.find((b) => b.head.name === target)?.head.id;
       if (!other || other === block.head.id || !reaches(other, block.head.id, needs)) continue;
       late.push(object);
@@ -230,7 +233,9 @@ function tableText({ head, inside, beside }: Block): string {
 }
 
 function constraintText(object: CatalogObject, indent: string): string {
-  const clause = `constraint ${object.name.slice(object.of!.length + 1)} ${asWeWrite(object.ddl)}`;
+  const clause = `constraint ${object.name.slice(object.of!.length + 1)} ${
+    asWeWrite(object.ddl.replace(invalidKey, ""))
+  }`;
   return brokenConstraint(clause, indent);
 }
 
@@ -239,7 +244,8 @@ function partText(object: CatalogObject): string {
   const [, ddl, invalid] = /^([^]*?)( -- invalid)?$/.exec(object.ddl)!;
   if (object.kind !== "constraint") return layOut(object.kind, ddl!) + (invalid ?? "");
   const text = asWeWrite(object.ddl);
+  const only = isAlone(object) ? "only " : "";
   return text.startsWith("alter ")
     ? `${text};`
-    : `alter table ${object.of}\n  add ${constraintText(object, "  ")};`;
+    : `alter table ${only}${object.of}\n  add ${constraintText(object, "  ")};`;
 }

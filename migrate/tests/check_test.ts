@@ -57,12 +57,12 @@ const leaks: Record<string, [up: string, down: string, expected: string]> = {
   comment: [
     "comment on column people.age is 'In years.';",
     "select 'forgotten';",
-    "+ comment column public.people.age",
+    "+ comment on column public.people.age",
   ],
   grant: [
     "grant select on people to pg_monitor;",
     "select 'forgotten';",
-    "+ grant table public.people grant pg_monitor",
+    "+ grant on table public.people to pg_monitor",
   ],
   "column order": [
     "-- safety: allow ban-drop-column: a test\nalter table people drop column name;",

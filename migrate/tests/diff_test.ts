@@ -56,8 +56,8 @@ Deno.test("diff: writes what was edited in schema.sql as a migration that check 
   const text = await Deno.readTextFile(path);
   assertEquals(
     text,
-    `-- Why: say it here. Drafted: adds column users.email, adds comment column users.email, adds table
--- notes.
+    `-- Why: say it here. Drafted: adds column users.email, adds comment on column users.email, adds
+-- table notes.
 -- lock: access exclusive on users, for a moment
 -- down loses table notes, column users.email, with the place among the columns
 

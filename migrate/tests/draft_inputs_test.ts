@@ -230,3 +230,39 @@ Deno.test("diff: a subscription is seen and refused by name, for its connection 
     assertNotMatch(stderr, /geheim/);
   }
 });
+
+Deno.test("diff: a view that would read another column under the same text is refused by name", async () => {
+  const schema = (columns: string, read: string) =>
+    `create table t (${columns});
+    create function all_t() returns setof t language sql stable as 'select * from t';
+    create view v as select id${read} from all_t();`;
+  // The new column comes last, and a function's columns are told by their place.
+  const { code, stderr } = await difference(
+    schema("id int, a int", ""),
+    schema("id int, b int, a int", ", b"),
+  );
+  assertEquals(code, 1, stderr);
+  assertMatch(
+    stderr,
+    /after up view public\.v reads public\.t\.a instead of view public\.v reads public\.t\.b/,
+  );
+});
+
+Deno.test("diff: a partition in which no row of the proof fell is lost by a down that drops it", async () => {
+  const partitioned = (...parts: [number, number][]) =>
+    "create table p (a int) partition by hash (a);" +
+    parts.map(([modulus, remainder]) =>
+      `create table p${remainder} partition of p
+        for values with (modulus ${modulus}, remainder ${remainder});`
+    ).join("");
+  const { code, stdout, stderr } = await difference(
+    partitioned([2, 0], [2, 1]),
+    partitioned([2, 0], [4, 1], [4, 3]),
+  );
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /^-- down loses table p3$/m);
+  assertMatch(
+    stdout,
+    /^create table p3 partition of p for values with \(modulus 4, remainder 3\);$/m,
+  );
+});

@@ -235,6 +235,7 @@ const notDumped: Record<string, string> = {
   "language extension gone": "it takes for granted what each database begins with",
   "index's invalidity": "a restored index is valid",
   "internal triggers disabled": "it dumps no internal trigger",
+  "replica identity by an index that is gone": "it says nothing of it",
   "language": "it takes the language for an extension",
   "grant on a language": "it takes the language for an extension",
   "subscription": "its database could not be dropped",

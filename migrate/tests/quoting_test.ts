@@ -231,5 +231,5 @@ Deno.test("drift finds nothing in what dbmate applied under such names, and name
   await project.db.script('alter sequence "x, y" owned by public.public');
   const changed = await project.run("drift");
   assertEquals(changed.code, 1);
-  assertMatch(changed.stdout, /[~+-] .*"x, y" owned by/);
+  assertMatch(changed.stdout, /[~+-] owning column of .*"x, y"/);
 });
