@@ -18,6 +18,7 @@ import { connectPatiently, createDatabase, testServer } from "../../tests/suppor
 import { type Kind, onlySeen, readKinds, readmeWithKinds } from "./kinds.ts";
 import { dump, dumps } from "./pg_dump.ts";
 import { apart, grouped, judged } from "./together.ts";
+import { stateOf } from "./support.ts";
 
 /** A role belongs to the server, where several kinds at once would make it. */
 async function makeRole() {
@@ -81,15 +82,6 @@ function forOne(scratch: Scratch): Scratch {
       await db.close();
     },
   };
-}
-
-async function state(scratch: Scratch, script: string) {
-  const settings = await scratch.create();
-  const catalog = await withSession(settings, async (db) => {
-    await db.script(script);
-    return await readCatalog(db);
-  });
-  return { settings, catalog };
 }
 
 Deno.test("every column of pg_catalog is compared or left out by name, and every expression is printed", async () => {
@@ -156,7 +148,7 @@ Deno.test("each kind of thing that PostgreSQL keeps", async (t) => {
     const verdict: Verdict = { unseen: [], unsaid: [], undrafted: [], emptied: false };
     try {
       const [before, after] = scriptsOf(kinds);
-      const [from, to] = [await state(own, before), await state(own, after)];
+      const [from, to] = [await stateOf(own, before), await stateOf(own, after)];
       const differences = compareCatalogs(from.catalog, to.catalog)
         .map((difference) => JSON.stringify(difference));
       const seen = apart(kinds.map(wholeOf)).map(({ isOf }) => differences.some(isOf));

@@ -13,6 +13,7 @@ import { openScratch, type Scratch } from "../scratch.ts";
 import { migration } from "../../tests/support/command.ts";
 import { createProject } from "../../tests/support/project.ts";
 import { dump, dumps } from "./pg_dump.ts";
+import { stateOf } from "./support.ts";
 
 /** Names of schemas, words of SQL, and what has a meaning in SQL, in a list or in a pattern. */
 const names = [
@@ -168,15 +169,6 @@ function atHome(kind: string, place: number): string {
   return some.map((name) => written(kind, name, "public")).join("");
 }
 
-async function state(scratch: Scratch, script: string): Promise<State> {
-  const settings = await scratch.create();
-  const catalog = await withSession(settings, async (db) => {
-    await db.script(script);
-    return await readCatalog(db);
-  });
-  return { settings, catalog };
-}
-
 /** What is wrong with what schema.sql says of a schema, and with a baseline of it. */
 async function faultsOf(scratch: Scratch, { settings, catalog }: State): Promise<string[]> {
   const text = await withSession(settings, (db) => schemaText(db));
@@ -198,12 +190,12 @@ const first = parse(
 Deno.test("schema.sql, and squash's baseline, say each kind of thing under each name so that it comes back the same, as pg_dump sees it too", async (t) => {
   await using scratch = await openScratch();
   await t.step("in schemas of such names", async () => {
-    assertEquals(await faultsOf(scratch, await state(scratch, everywhere())), []);
+    assertEquals(await faultsOf(scratch, await stateOf(scratch, everywhere())), []);
   });
   for (const [i, kind] of kinds.entries()) {
     const [what] = /(?<=create )[a-z ]+\b/.exec(kind)!;
     await t.step(`in the schema public: ${what}`, async () => {
-      assertEquals(await faultsOf(scratch, await state(scratch, atHome(kind, i))), []);
+      assertEquals(await faultsOf(scratch, await stateOf(scratch, atHome(kind, i))), []);
     });
   }
 });
@@ -212,7 +204,7 @@ Deno.test("diff drafts a table, a sequence and an enum under such names, up and 
   await using scratch = await openScratch();
   for (const kind of [kinds[0]!, kinds[3]!, kinds[4]!]) {
     const script = ["public", 'a"b, c.d'].map((name) => written(kind, name, "public"));
-    const [from, to] = [await state(scratch, "select"), await state(scratch, script.join(""))];
+    const [from, to] = [await stateOf(scratch, "select"), await stateOf(scratch, script.join(""))];
     const { up, down } = await proveDraft(
       from,
       to,

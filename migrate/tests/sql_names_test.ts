@@ -1,15 +1,15 @@
 /** Where a text of SQL is read by the names in it: in quotes and without, with all that they may hold. */
 import { assertEquals } from "@std/assert";
-import { readCatalog } from "../catalog/catalog.ts";
 import { quoteName } from "../databases.ts";
-import { draft, type State, withSession } from "../draft/draft.ts";
+import { draft, withSession } from "../draft/draft.ts";
 import { proveDraft } from "../draft/proof.ts";
 import { parse } from "../files/migrations.ts";
 import { namesOf, outsideQuotes, sqlPattern } from "../files/sql_text.ts";
 import { rolesOf } from "../files/surroundings.ts";
 import { loadSchema } from "../schema/load.ts";
-import { openScratch, type Scratch } from "../scratch.ts";
+import { openScratch } from "../scratch.ts";
 import { migration } from "../../tests/support/command.ts";
+import { stateOf } from "./support.ts";
 
 /** What changes under each name: where statements are read again, they are read by their names. */
 const changing = (text: string, size: number, more: number, [own, other]: string[]) => `
@@ -33,22 +33,13 @@ function under(text: string, name: string): string {
   return text.replaceAll(/<n( \w)?>/g, (_, end = "") => quoteName(name + end));
 }
 
-async function state(scratch: Scratch, script: string): Promise<State> {
-  const settings = await scratch.create();
-  const catalog = await withSession(settings, async (db) => {
-    await db.script(script);
-    return await readCatalog(db);
-  });
-  return { settings, catalog };
-}
-
 Deno.test("diff changes what is under such names, and keeps its rows, and back", async () => {
   const odd = ['a"b.c; -- d', "é $1) alter column x type"];
   const all = (text: string) => odd.map((name) => under(text, name)).join("");
   const before = all(changing("int", 20, 1, ["<n e>", "<n i>"]));
   const after = all(changing("bigint", 30, 2, ["<n f>", "<n j>"]));
   await using scratch = await openScratch();
-  const [from, to] = [await state(scratch, before), await state(scratch, after)];
+  const [from, to] = [await stateOf(scratch, before), await stateOf(scratch, after)];
   const parts = await draft(scratch, from, to, { up: [], down: [] });
   const proof = await proveDraft(from, to, parts);
   const { up, down, upLoses, downLoses, emptied } = proof;

@@ -5,7 +5,10 @@ import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
 import { createFolder, dbFlag, type Outcome, outcome, runDb } from "../../tests/support/command.ts";
 import { root } from "../../tests/support/root.ts";
 import { runDbmate } from "../../tests/support/command.ts";
+import { readCatalog } from "../catalog/catalog.ts";
 import type { Config } from "../config.ts";
+import { type State, withSession } from "../draft/draft.ts";
+import type { Scratch } from "../scratch.ts";
 
 /** A project of somebody else: migrations in db/migrations, and what dbmate itself reads. */
 export interface ForeignProject extends AsyncDisposable {
@@ -88,4 +91,14 @@ export async function difference(
   ], { folder: folder.path });
   assertNotMatch(outcome.stderr, /\n {4}at |Uncaught/, "no stack trace");
   return outcome;
+}
+
+/** A scratch database after the script, and its catalog. */
+export async function stateOf(scratch: Scratch, script: string): Promise<State> {
+  const settings = await scratch.create();
+  const catalog = await withSession(settings, async (db) => {
+    await db.script(script);
+    return await readCatalog(db);
+  });
+  return { settings, catalog };
 }
