@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { removeData } from "../../embedded/account.ts";
 import { startEmbedded } from "../../embedded/mod.ts";
+import { removeInTheEnd } from "../../embedded/watchdog.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
@@ -26,6 +26,8 @@ export interface Server extends AsyncDisposable {
 /** Starts it, migrated, with the roles of db/roles.sql. */
 export async function openServer(): Promise<Server> {
   const dataDir = await Deno.makeTempDir({ prefix: "slate-faults-" });
+  // A suite that is killed leaves no data either.
+  const removeFolder = removeInTheEnd(dataDir);
   await keepPort(dataDir);
   let running = await startEmbedded({ dataDir });
   const { settings } = running;
@@ -64,7 +66,7 @@ export async function openServer(): Promise<Server> {
     async [Symbol.asyncDispose]() {
       await admin.close();
       await running.stop();
-      await removeData(dataDir);
+      await removeFolder();
     },
   };
 }
