@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /** Milliseconds in each direction to a database that is far away. */
 export const oneWayMs = 10;
 
@@ -11,16 +13,29 @@ export function createProxy(to: { host: string; port: number }, delayMs: number)
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.TcpConn>();
 
+  /** Every piece that is due leaves in one write: the way itself shall cost the machine little. */
   async function pass(from: Deno.TcpConn, into: Deno.TcpConn) {
-    // Each write waits for the one before, and all of them for their own delay.
-    let last = Promise.resolve();
-    try {
-      for await (const piece of from.readable) {
-        const due = new Promise((resolve) => setTimeout(resolve, delayMs));
-        last = Promise.all([last, due]).then(() => write(into, piece));
-        last.catch(() => {});
+    const under: Piece[] = [];
+    let passing: Promise<void> | undefined;
+    const deliver = async () => {
+      while (under.length > 0) {
+        const wait = under[0]!.due - performance.now();
+        if (wait > 0) await new Promise((resolve) => setTimeout(resolve, Math.ceil(wait)));
+        const now = performance.now();
+        const late = under.findIndex(({ due }) => due > now);
+        const arrived = under.splice(0, late < 0 ? under.length : late);
+        await write(into, Buffer.concat(arrived.map(({ bytes }) => bytes)));
       }
-      await last;
+      passing = undefined;
+    };
+    const room = new Uint8Array(65536);
+    try {
+      for (let size; (size = await from.read(room)) !== null;) {
+        under.push({ bytes: room.slice(0, size), due: performance.now() + delayMs });
+        passing ??= deliver();
+        passing.catch(() => {});
+      }
+      await passing;
     } catch {
       // Either side hung up: so does the other one.
     }
@@ -50,6 +65,12 @@ export function createProxy(to: { host: string; port: number }, delayMs: number)
       await accepting;
     },
   };
+}
+
+/** What is under way, and when it arrives. */
+interface Piece {
+  bytes: Uint8Array;
+  due: number;
 }
 
 async function write(conn: Deno.TcpConn, bytes: Uint8Array) {
