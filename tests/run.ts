@@ -9,6 +9,7 @@
 import { pathToFileURL } from "node:url";
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { dbFlag } from "./support/command.ts";
+import { serveCommands } from "./support/command_hosts.ts";
 import { root, testLock } from "./support/root.ts";
 import { removeInTheEnd, spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { startEmbedded } from "../embedded/mod.ts";
@@ -48,6 +49,9 @@ const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
 const workers = given ? await workersOf(server) : [];
 const nodes = [server, ...workers];
+/** Where no such socket can be, each command is a process of its own. */
+const socket = canHaveSocket(`${folder}/commands`) ? `${folder}/commands` : "";
+const commands = socket ? serveCommands(socket) : undefined;
 let code = 1;
 try {
   await dropTemplate();
@@ -62,6 +66,7 @@ try {
   if (workers.length > 0) await spread(nodes, template, 4);
   code = await run(server);
 } finally {
+  await commands?.[Symbol.asyncDispose]();
   await dropTemplate();
   await embedded?.stop();
   await removeFolder();
@@ -73,6 +78,11 @@ function settingsOf(url: string): DatabaseSettings {
   if (settings) return settings;
   console.error(faults.join("\n").replaceAll("DATABASE_URL", "TEST_DATABASE_URL"));
   Deno.exit(2);
+}
+
+/** Windows has none; the address of one may have 104 bytes on macOS and 108 on Linux, its end counted. */
+function canHaveSocket(path: string): boolean {
+  return Deno.build.os !== "windows" && new TextEncoder().encode(path).length < 104;
 }
 
 /** Roles belong to the whole server, so they are made once, before tests run side by side. */
@@ -170,6 +180,7 @@ async function run(server: DatabaseSettings): Promise<number> {
       TMPDIR: folder,
       ...withoutDatabase(Deno.env.toObject()),
       TEST_FOLDER: folder,
+      TEST_COMMANDS: socket,
       TEST_SERVER: databaseUrl(server),
       TEST_WORKERS: workers.map(databaseUrl).join(" "),
       TEST_APP_PASSWORD: appPassword,

@@ -20,32 +20,53 @@ export interface Surroundings {
 /** What the task gives to Deno: the parser's WebAssembly is compiled in half the time, and runs a while. */
 export const dbFlag = "--v8-flags=--liftoff-only";
 
-/** Runs `deno task db <args>` to its end. */
+/**
+ * Runs `deno task db <args>` to its end: in a process that is warm, where the command and what it
+ * stands in leave nothing there that the next one could find.
+ */
 export async function runDb(args: string[], surroundings: Surroundings = {}): Promise<Outcome> {
-  return outcome(await dbCommand(args, surroundings).output());
+  const socket = Deno.env.get("TEST_COMMANDS");
+  if (!socket || !isTidy(args, surroundings)) {
+    return outcome(await dbCommand(args, surroundings).output());
+  }
+  const env = { ...Deno.env.toObject(), ...environment(surroundings) };
+  const { askForCommand } = await import("./command_hosts.ts");
+  return await askForCommand(socket, { args, env });
+}
+
+/**
+ * Neither a variable that Deno might read at its start, nor an editor or psql on our streams, nor a
+ * project whose configuration is loaded once for all, nor the embedded database, which that names.
+ */
+function isTidy([name, ...rest]: string[], { settings, env }: Surroundings): boolean {
+  if (env || name === "console" || rest.some((arg) => /^--(root|edit)\b/.test(arg))) return false;
+  return settings !== undefined || ["check", "diff", "schema"].includes(name ?? "");
 }
 
 /** `deno task db <args>` as a process of its own, as people call it. */
 export function dbCommand(args: string[], surroundings: Surroundings = {}): Deno.Command {
-  const { settings, folder, env } = surroundings;
   return new Deno.Command(Deno.execPath(), {
     args: ["run", dbFlag, "--allow-all", join(root, "migrate", "main.ts"), ...args],
     cwd: root,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: {
-      NO_COLOR: "1",
-      ...settings && { DATABASE_URL: databaseUrl(settings) },
-      ...folder &&
-        {
-          DBMATE_MIGRATIONS_DIR: join(folder, "migrations"),
-          DBMATE_SCHEMA_FILE: join(folder, "schema.sql"),
-          SLATE_DATA_DIR: join(folder, ".data"),
-        },
-      ...env,
-    },
+    env: environment(surroundings),
   });
+}
+
+function environment({ settings, folder, env }: Surroundings): Record<string, string> {
+  return {
+    NO_COLOR: "1",
+    ...settings && { DATABASE_URL: databaseUrl(settings) },
+    ...folder &&
+      {
+        DBMATE_MIGRATIONS_DIR: join(folder, "migrations"),
+        DBMATE_SCHEMA_FILE: join(folder, "schema.sql"),
+        SLATE_DATA_DIR: join(folder, ".data"),
+      },
+    ...env,
+  };
 }
 
 /** What a process that has ended said. */
