@@ -9,7 +9,10 @@ import { seed } from "./tasks/seed.ts";
 export default {
   command: "deno task db",
   profile: "strict",
-  development: development(),
+  /** When it is asked for: the tests run many commands in one process, each in its own environment. */
+  get development() {
+    return development();
+  },
   // Of db/roles.sql; db/grants.sql says what they may.
   serverRoles: ["slate_owner", "slate_app"],
   afterUp: grant,

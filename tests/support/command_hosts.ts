@@ -14,12 +14,18 @@ import { root } from "./root.ts";
 export type Answer = Outcome | { lost: string };
 
 interface Host {
-  child: Deno.ChildProcess;
   run(request: string): Promise<Answer>;
+  /** Resolves when the process is gone. */
+  stop(): Promise<unknown>;
+  ended: Promise<unknown>;
+  /** Commands that it has run. */
+  count: number;
 }
 
 /** As many as are at work at once, as a rule; what is beyond ends after its command. */
 const kept = 2 * navigator.hardwareConcurrency;
+/** What a process keeps of commands that it has run does not add up for ever. */
+const most = 50;
 
 /** Answers on a socket. Disposing ends the processes. */
 export function serveCommands(path: string): AsyncDisposable {
@@ -29,17 +35,23 @@ export function serveCommands(path: string): AsyncDisposable {
 
   async function answer(connection: Deno.Conn) {
     const request = await received(connection);
-    const host = idle.pop() ?? start();
-    all.add(host);
+    const host = idle.pop() ?? begin();
     const answer = await host.run(request);
-    if ("lost" in answer || isDefect(answer) || idle.length >= kept) await end(host);
+    const isSpent = "lost" in answer || isDefect(answer) || ++host.count >= most;
+    if (isSpent || idle.length >= kept) await host.stop();
     else idle.push(host);
     await send(connection, JSON.stringify(answer));
   }
 
-  async function end(host: Host) {
-    all.delete(host);
-    await stop(host);
+  function begin(): Host {
+    const host = start();
+    all.add(host);
+    host.ended.finally(() => {
+      all.delete(host);
+      const place = idle.indexOf(host);
+      if (place >= 0) idle.splice(place, 1);
+    });
+    return host;
   }
 
   async function listen() {
@@ -53,7 +65,7 @@ export function serveCommands(path: string): AsyncDisposable {
   return {
     async [Symbol.asyncDispose]() {
       listener.close();
-      await Promise.all(Array.from(all, end));
+      await Promise.all(Array.from(all, (host) => host.stop()));
     },
   };
 }
@@ -76,30 +88,32 @@ function start(): Host {
   const input = child.stdin.getWriter();
   const answers = lines(child.stdout);
   const said = text(child.stderr);
+  const stop = async () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended.
+    }
+    await child.status;
+    // Of a pipe that nobody reads any more, the end is an error as well.
+    await input.close().catch(() => {});
+  };
   return {
-    child,
     async run(request) {
       try {
         await input.write(new TextEncoder().encode(request + "\n"));
         const { value, done } = await answers.next();
         if (!done) return JSON.parse(value);
-      } catch (error) {
-        // What it wrote is no answer, or nobody reads there any more.
-        child.kill("SIGKILL");
-        return { lost: `${(error as Error).message}\n${await said}` };
+      } catch {
+        // Nobody reads there any more, or what it wrote is no answer.
       }
+      await stop();
       return { lost: await said };
     },
+    stop,
+    ended: child.status,
+    count: 0,
   };
-}
-
-async function stop({ child }: Host) {
-  try {
-    child.kill("SIGKILL");
-  } catch {
-    // It has ended.
-  }
-  await child.status;
 }
 
 /** Has a command run by one of the processes behind the socket. */
