@@ -33,11 +33,11 @@ export const faults = sql`coalesce(
         (select json_agg(json_build_array(n, field) order by n) from faults)::text, '[]'
       ) as faults`;
 
-/** New rows as one row, of the CTE `inserted`, for the answer that is remembered. */
+/** New rows as one row, of the CTE `shown`, for the answer that is remembered. */
 export const created = sql`created as (
       select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
         1::bigint as version
-      from inserted
+      from shown
       having count(*) > 0
     )`;
 

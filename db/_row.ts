@@ -39,6 +39,14 @@ export function utc(column: Statement): Statement {
 export const timestamps = sql`${utc(sql`t.created_at`)} as created_at,
         ${utc(sql`t.updated_at`)} as updated_at`;
 
+/** The same of the CTE `inserted`, whose rows have one time: written once, not once a row. */
+export const insertedTimestamps = sql`(
+          select ${utc(sql`i.created_at`)} from inserted i limit 1
+        ) as created_at,
+        (
+          select ${utc(sql`i.updated_at`)} from inserted i limit 1
+        ) as updated_at`;
+
 /** A row as JSON text; `columns` is a list as after `select`. */
 export function json(columns: Statement): Statement {
   return sql`(select row_to_json(item) from (select

@@ -249,7 +249,7 @@ create index students_changed_in_idx on students (owner_id, changed_in, id);
 create index students_last_name_idx on students (owner_id, last_name, id);
 
 create index students_search_terms_idx
-  on students using gin (search_terms(owner_id, plain_words((first_name || ' '::text) || last_name))) with (fastupdate=off);
+  on students using gin (search_terms(owner_id, plain_words((first_name || ' '::text) || last_name))) with (fastupdate='on', gin_pending_list_limit='64');
 
 create trigger students_note_deletion after delete on students
   for each row
@@ -299,7 +299,7 @@ create index todos_due_date_idx
 create index todos_open_idx on todos (owner_id, id) where not completed;
 
 create index todos_search_terms_idx
-  on todos using gin (search_terms(owner_id, plain_words(description))) with (fastupdate=off);
+  on todos using gin (search_terms(owner_id, plain_words(description))) with (fastupdate='on', gin_pending_list_limit='64');
 
 create index todos_student_id_idx
   on todos (owner_id, student_id, id)

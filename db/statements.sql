@@ -691,16 +691,23 @@ inserted as (
   from caller, items
   where caller.allowed and true
   order by items.n
-  returning t.id, (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select t.id, (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
-    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
-    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body
+    (
+      select to_char(i.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as created_at,
+    (
+      select to_char(i.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as updated_at, t.version
+  ) item)::text as body from inserted t
 ),
 created as (
   select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
     1::bigint as version
-  from inserted
+  from shown
   having count(*) > 0
 )
 select
@@ -770,16 +777,23 @@ inserted as (
   from caller, items
   where caller.allowed and not exists (select from remembered)
   order by items.n
-  returning t.id, (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select t.id, (select row_to_json(item) from (select
     t.id, t.first_name, t.last_name, t.age,
-    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
-    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body
+    (
+      select to_char(i.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as created_at,
+    (
+      select to_char(i.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as updated_at, t.version
+  ) item)::text as body from inserted t
 ),
 created as (
   select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
     1::bigint as version
-  from inserted
+  from shown
   having count(*) > 0
 )
 ,
@@ -1523,17 +1537,24 @@ inserted as (
   where caller.allowed
     and true and not exists (select from faults)
   order by items.n
-  returning t.id, (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select t.id, (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
-    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
-    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body
+    (
+      select to_char(i.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as created_at,
+    (
+      select to_char(i.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as updated_at, t.version
+  ) item)::text as body from inserted t
 ),
 created as (
   select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
     1::bigint as version
-  from inserted
+  from shown
   having count(*) > 0
 )
 select
@@ -1614,17 +1635,24 @@ inserted as (
   where caller.allowed
     and not exists (select from remembered) and not exists (select from faults)
   order by items.n
-  returning t.id, (select row_to_json(item) from (select
+  returning t.*
+),
+shown as (
+  select t.id, (select row_to_json(item) from (select
     t.id, t.description, t.completed,
     to_char(t.due_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as due_date, t.student_id,
-    to_char(t.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
-    to_char(t.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, t.version
-  ) item)::text as body
+    (
+      select to_char(i.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as created_at,
+    (
+      select to_char(i.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from inserted i limit 1
+    ) as updated_at, t.version
+  ) item)::text as body from inserted t
 ),
 created as (
   select min(id) as id, '{"data":[' || string_agg(body, ',' order by id) || ']}' as body,
     1::bigint as version
-  from inserted
+  from shown
   having count(*) > 0
 )
 ,

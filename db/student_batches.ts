@@ -8,8 +8,8 @@ import {
 } from "./_batch.ts";
 import { allowed, caller, type Credential } from "./_caller.ts";
 import { type Idempotency, once } from "./_idempotency.ts";
-import { json } from "./_row.ts";
-import { studentColumns, type StudentFields } from "./students.ts";
+import { insertedTimestamps, json } from "./_row.ts";
+import { studentColumns, type StudentFields, studentWith } from "./students.ts";
 import { type Database, sql } from "../postgres/mod.ts";
 
 export function createStudents(
@@ -37,7 +37,10 @@ export function createStudents(
       from caller, items
       where caller.allowed and ${isNew}
       order by items.n
-      returning t.id, ${json(studentColumns)} as body
+      returning t.*
+    ),
+    shown as (
+      select t.id, ${json(studentWith(insertedTimestamps))} as body from inserted t
     ),
     ${created}
     ${answer}`, sql`, '[]' as faults`);

@@ -19,9 +19,12 @@ export interface StudentFields {
   age: number | null;
 }
 
-/** What a student shows, of `students t`. */
-export const studentColumns = sql`t.id, t.first_name, t.last_name, t.age,
-        ${timestamps}, t.version`;
+/** What a student shows, of `students t`, and these times. */
+export const studentWith = (times: Statement) =>
+  sql`t.id, t.first_name, t.last_name, t.age,
+        ${times}, t.version`;
+
+export const studentColumns = studentWith(timestamps);
 
 /** The ways to sort a list of students, the default first. */
 export const studentSorts = { id: byId, last_name: by("text", sql`t.last_name`) };

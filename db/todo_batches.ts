@@ -10,8 +10,8 @@ import {
 } from "./_batch.ts";
 import { allowed, caller, type Credential } from "./_caller.ts";
 import { type Idempotency, once } from "./_idempotency.ts";
-import { json } from "./_row.ts";
-import { todoColumns, type TodoFields } from "./todos.ts";
+import { insertedTimestamps, json } from "./_row.ts";
+import { todoColumns, type TodoFields, todoWith } from "./todos.ts";
 import { type Database, retriedOn, sql } from "../postgres/mod.ts";
 
 export function createTodos(
@@ -51,7 +51,10 @@ export function createTodos(
       where caller.allowed
         and ${isNew} and not exists (select from faults)
       order by items.n
-      returning t.id, ${json(todoColumns)} as body
+      returning t.*
+    ),
+    shown as (
+      select t.id, ${json(todoWith(insertedTimestamps))} as body from inserted t
     ),
     ${created}
     ${answer}`, sql`, ${faults}`),

@@ -22,10 +22,13 @@ export interface TodoFields {
   student_id: number | null;
 }
 
-/** What a todo shows, of `todos t`. */
-export const todoColumns = sql`t.id, t.description, t.completed,
+/** What a todo shows, of `todos t`, and these times. */
+export const todoWith = (times: Statement) =>
+  sql`t.id, t.description, t.completed,
         ${utc(sql`t.due_date`)} as due_date, t.student_id,
-        ${timestamps}, t.version`;
+        ${times}, t.version`;
+
+export const todoColumns = todoWith(timestamps);
 
 /** Those without a date come last in either direction, so each direction has an index of its own. */
 const undated = (descending: boolean) => descending ? sql`'-infinity'` : sql`'infinity'`;

@@ -1,5 +1,5 @@
 /** Words that are typed, and the rows that they find. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { sql } from "../../postgres/mod.ts";
 import { createApi } from "../support/api.ts";
@@ -64,6 +64,20 @@ Deno.test("a search that only leaves words out finds all other rows of the calle
       term @@ search_query(7, '-b') as mistaken, term @@ search_query(77, '-a') as of_another
     from (select $$'7' '7:b':1$$::tsvector as term) entry`);
   assertEquals(old, { left_out: true, by_word: true, mistaken: false, of_another: false });
+});
+
+Deno.test("a search reads at most 64 kB of words that are not in its index yet, whoever wrote them [44]", async () => {
+  await using api = await createApi();
+  const other = await api.key("grace@example.com", "write");
+  const items = Array.from({ length: 100 }, (_, n) => ({ description: `Mark essay ${n} on art` }));
+  for (let batch = 0; batch < 20; batch++) {
+    await api.call("POST /api/todos/batch", { key: other, body: { items } });
+  }
+  const [{ pages }] = await api.database.db.query(sql`
+    select gin_clean_pending_list('todos_search_terms_idx')::integer as pages`) as [
+    { pages: number },
+  ];
+  assert(pages <= 8, `${pages} pages of 8 kB are read by each search`);
 });
 
 Deno.test("search finds words without regard to case, accents and Unicode form, the last by its beginning [52]", async () => {

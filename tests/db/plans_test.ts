@@ -41,6 +41,7 @@ interface Plan {
   "Recheck Cond"?: string;
   Filter?: string;
   "Sort Key"?: string[];
+  "CTE Name"?: string;
   Plans?: Plan[];
 }
 
@@ -81,11 +82,15 @@ function faultsOf(plan: Plan): string[] {
 }
 
 /** The few rows of a page or a batch, put together in their order. */
-const few = /^(numbered\.n|(items|faults|changed)(_\d)?\.n|inserted\.id)$/;
+const few = /^(numbered\.n|(items|faults|changed)(_\d)?\.n)$/;
 
-/** Whether what is sorted was chosen by more than its owner, such as by a student or by words. */
+/**
+ * Whether what is sorted was chosen by more than its owner, such as by a student or by words, or is what
+ * the statement itself has inserted.
+ */
 function isNarrow(sort: Plan): boolean {
   return nodesOf(sort).some((node) =>
+    node["CTE Name"] === "inserted" ||
     node["Index Cond"]?.split(" AND ").some((condition) => !condition.includes("owner_id ="))
   );
 }
