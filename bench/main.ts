@@ -52,7 +52,7 @@ const measurements: Record<string, () => Promise<void>> = {
           warmUp: 2,
           works: works.filter(({ name }) => /one|POST/.test(name)),
         }
-        : { pools: [2, 10, 32], rounds: 3, seconds: 1, warmUp: 2, works },
+        : { pools: [2, 10, 32], rounds: 3, seconds: 2, warmUp: 2, works },
     ),
   "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
   batch: () => measureBatch(bench, smoke ? 1 : 15),

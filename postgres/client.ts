@@ -23,10 +23,10 @@ export interface Owner {
   /** Whether statements are prepared: not behind a pooler that forgets them. */
   readonly prepares: boolean;
   /**
-   * An answer came on an open connection, so many milliseconds after its statement was sent; the
-   * server was at it for `workMs`, where it had been waiting for its turn there.
+   * An answer came on an open connection, so many milliseconds after its statement was sent, and
+   * after the answer before it.
    */
-  heard(afterMs: number, workMs: number | undefined): void;
+  heard(afterMs: number, sinceMs: number): void;
   /** The unit's answer is there. */
   succeeded(unit: Unit, raw: unknown): void;
   /** The server refused the unit, which did nothing; `unclear`, if the driver does not say why. */
@@ -161,9 +161,8 @@ export class Client {
 
   #answered(unit: Unit, query: Query) {
     const now = performance.now();
-    const waited = unit.sentAt < this.heardAt;
     if (this.phase === "dialling") this.phase = "open";
-    else this.#owner.heard(now - unit.sentAt, waited ? now - this.heardAt : undefined);
+    else this.#owner.heard(now - unit.sentAt, now - this.heardAt);
     this.heardAt = now;
     this.#remove(unit);
     if (unit.text !== undefined) this.#texts.set(unit.text, true);

@@ -8,8 +8,11 @@ import type { Connection, Unit } from "./unit.ts";
 /** Units under way on one connection at most. */
 const mostUnderWay = 16;
 
-/** Milliseconds of the server's work ahead of a unit, before another connection is used. */
-const aheadMs = 1;
+/**
+ * Milliseconds of the server's work ahead of a unit, before another connection is used; half a round
+ * trip where that is more, so that it is done after one and a half at the latest.
+ */
+const leastAheadMs = 1;
 
 /** Nothing is put behind a statement that has run for so many milliseconds beside the round trip. */
 const slowMs = 25;
@@ -40,8 +43,9 @@ export class Pool implements Owner {
   readonly #leaving = new Set<Promise<void>>();
   readonly #deadlines: Deadlines<Unit>;
   readonly #drained = Promise.withResolvers<void>();
-  /** The shortest time in which an answer came, which is forgotten by and by. */
+  /** The shortest time in which an answer came, which is forgotten by and by; a guess before the first. */
   #roundTripMs = 100;
+  #heard = false;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
   #stoppedAt = -Infinity;
@@ -129,6 +133,7 @@ export class Pool implements Owner {
    * unit is not alone on, `kept` become free for those that want to be.
    */
   #choose(unit: Unit, now: number, kept = 0): Client | undefined {
+    const aheadMs = Math.max(leastAheadMs, this.#roundTripMs / 2);
     const soon = Math.min(mostUnderWay, aheadMs / this.#workMs);
     let best: Client | undefined;
     for (const client of this.#clients) {
@@ -157,9 +162,11 @@ export class Pool implements Owner {
     unit.resolve(raw);
   }
 
-  heard(afterMs: number, workMs: number | undefined) {
-    this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
-    if (workMs !== undefined) this.#workMs += (workMs - this.#workMs) / 32;
+  heard(afterMs: number, sinceMs: number) {
+    this.#roundTripMs = this.#heard ? Math.min(afterMs, this.#roundTripMs * 1.001) : afterMs;
+    this.#heard = true;
+    // It was there when the one before it was done, so that all the time since went into its own work.
+    if (afterMs - sinceMs >= this.#roundTripMs) this.#workMs += (sinceMs - this.#workMs) / 32;
   }
 
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {

@@ -1,6 +1,7 @@
 /** Several statements under way on one connection: each is done or not, and answered, on its own. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
+import { createProxy } from "../../bench/proxy.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { holdLock, untilLocked } from "../support/locks.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
@@ -33,6 +34,23 @@ Deno.test("what is asked in one turn leaves in one write and waits for one round
   proxy.pieces = 0;
   assertEquals(await Promise.all(range(16).map((n) => echo(db, n))), range(16));
   assertEquals(proxy.pieces, 1);
+});
+
+Deno.test("far away, statements that come one after the other share few connections", async () => {
+  await using way = createProxy(testServer(), 200);
+  await using db = pool({ ...testServer(), host: "127.0.0.1", port: way.port }, { size: 16 });
+  await echo(db, 0);
+  // The time between them is no work of the server.
+  for (let wave = 0; wave < 3; wave++) {
+    const asked = [];
+    for (const n of range(12)) {
+      asked.push(echo(db, n));
+      await pause(10);
+    }
+    assertEquals(await Promise.all(asked), range(12));
+  }
+  const { open } = db.stats();
+  assert(open <= 3, `${open} connections for 12 short statements at a time`);
 });
 
 Deno.test("a statement that fails among others undoes none of them", async () => {
