@@ -79,15 +79,20 @@ async function runAs(account: Account | undefined, path: string, script: string,
     stderr: "piped",
     ...account,
   }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input)).catch(() => {});
-  await writer.close().catch(() => {});
+  await feed(child, input);
   const { success, stderr } = await child.output();
   if (success) return;
   const by = account ? ` (as the account ${account.uid}, because its folders are not root's)` : "";
   throw new EmbeddedError(
     `${dirname(path)}${by}: ${new TextDecoder().decode(stderr).trim()}`,
   );
+}
+
+/** Writes the whole input of a process, which may end without having read it. */
+async function feed({ stdin }: Deno.ChildProcess, input: string) {
+  const writer = stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input)).catch(() => {});
+  await writer.close().catch(() => {});
 }
 
 /**
@@ -169,17 +174,18 @@ export function give(path: string, account: Account | undefined) {
 }
 
 /** Whether the command exits 0, run by the account, who needs to be let into every folder above. */
-export async function succeeds(command: string, args: string[], account?: Account) {
-  const child = new Deno.Command(command, {
-    args,
-    cwd: "/",
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    ...account,
-  });
+export async function succeeds(command: string, args: string[], account?: Account, input = "") {
   try {
-    return (await child.output()).success;
+    const child = new Deno.Command(command, {
+      args,
+      cwd: "/",
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+      ...account,
+    }).spawn();
+    await feed(child, input);
+    return (await child.status).success;
   } catch {
     return false;
   }

@@ -14,14 +14,13 @@ import { EmbeddedError } from "./error.ts";
 import { removeInTheEnd } from "./watchdog.ts";
 import {
   freePort,
-  initialise,
   PortTaken,
   preferredPort,
   type Server,
   stopLeftover,
   supervise,
 } from "./server.ts";
-import { keepTemplate, restoreTemplate } from "./template.ts";
+import { begin, restoreTemplate } from "./template.ts";
 import { connect, sql, Unreachable } from "../postgres/mod.ts";
 import type { DatabaseSettings } from "../postgres/settings.ts";
 
@@ -124,10 +123,7 @@ async function startServer(server: Server, dataDir: string): Promise<EmbeddedSer
   const { ephemeral } = server;
   if (ephemeral) await restoreTemplate(server, dataDir);
   const password = await passwordOf(dataDir);
-  if (!await exists(join(server.data, "PG_VERSION"))) {
-    await initialise(server, password);
-    if (ephemeral) await keepTemplate(server, dataDir);
-  }
+  if (!await exists(join(server.data, "PG_VERSION"))) await begin(server, dataDir, password);
   if (await runningEmbedded(dataDir)) await stopLeftover(server);
   const { port, stop } = await superviseOnFreePort(server, dataDir);
   const settings = serverSettings(port, password);

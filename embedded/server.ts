@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Account, give, runBeside, writeBeside } from "./account.ts";
+import { type Account, give, runBeside, succeeds, writeBeside } from "./account.ts";
 import { EmbeddedError } from "./error.ts";
 
 /** A database of its own port: away from 5432, where another PostgreSQL may be. */
@@ -59,6 +59,16 @@ export async function initialise(server: Server, password: string) {
     );
   }
   await runBeside(unfinished, 'mv "$1" "${1%.unfinished}"');
+}
+
+/** Gives the role another password, in data that no server runs on; nothing of it is synced. */
+export function setPassword(server: Server, data: string, password: string): Promise<boolean> {
+  return succeeds(
+    join(server.bin, "postgres"),
+    ["--single", "-F", "-c", "exit_on_error=on", "-D", data, "postgres"],
+    server.account,
+    `alter role slate password '${password}'\n`,
+  );
 }
 
 /**

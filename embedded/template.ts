@@ -1,15 +1,18 @@
 import { dirname, join } from "node:path";
 import { createHash } from "node:crypto";
-import { succeeds } from "./account.ts";
-import { initdbOptions, type Server } from "./server.ts";
+import { foreignOwner, succeeds } from "./account.ts";
+import { initdbOptions, initialise, type Server, setPassword } from "./server.ts";
 
 /**
  * initdb takes ten times as long as a copy of what it made. So the first ephemeral server leaves a
  * copy beside the programs, with its password, and later ones start from it. They share the
- * password; only the user who runs them can read it.
+ * password; only the user who runs them can read it. Data that last get a password of their own.
  */
 export function templateFolder({ bin, account }: Server): string {
-  const kind = createHash("sha256").update(initdbOptions.join()).digest("hex").slice(0, 8);
+  // initdb writes the time zone of the machine, or of TZ, into the configuration.
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const text = [...initdbOptions, timeZone].join();
+  const kind = createHash("sha256").update(text).digest("hex").slice(0, 8);
   return `${dirname(bin)}.template-${account?.uid ?? Deno.uid()}-${kind}`;
 }
 
@@ -27,8 +30,32 @@ export async function restoreTemplate(server: Server, dataDir: string) {
   }
 }
 
+/** Makes the data of a server that has none. */
+export async function begin(server: Server, dataDir: string, password: string) {
+  if (!server.ephemeral && await beginFromTemplate(server, password)) return;
+  await initialise(server, password);
+  if (server.ephemeral) await keepTemplate(server, dataDir);
+}
+
+/**
+ * Begins data that last: complete and on the disk before they have their name. False where initdb has
+ * to make them: without a template, or where root would copy into a folder of somebody else.
+ */
+async function beginFromTemplate(server: Server, password: string): Promise<boolean> {
+  const { bin, home, data, account } = server;
+  const template = join(templateFolder(server), "postgres");
+  if (foreignOwner(home) || !await Deno.stat(template).catch(() => undefined)) return false;
+  const unfinished = join(home, "postgres.unfinished");
+  await Deno.remove(unfinished, { recursive: true }).catch(() => {});
+  const isComplete = await copy(template, unfinished) &&
+    await setPassword(server, unfinished, password) &&
+    await succeeds(join(bin, "initdb"), ["--sync-only", "-D", unfinished], account);
+  if (isComplete) await Deno.rename(unfinished, data);
+  return isComplete;
+}
+
 /** Keeps what initdb has made, before a server uses it. Where that fails there is no template. */
-export async function keepTemplate(server: Server, dataDir: string) {
+async function keepTemplate(server: Server, dataDir: string) {
   const template = templateFolder(server);
   const unfinished = `${template}.unfinished`;
   try {

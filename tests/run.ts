@@ -6,6 +6,7 @@
  * there, unless they are named. Further arguments go to `deno test`.
  * Types are not checked here: that takes longer than most of the tests, and `deno task check` does.
  */
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { migrate } from "../migrate/apply/dbmate.ts";
 import { dbFlag } from "./support/command.ts";
@@ -161,17 +162,27 @@ function modulesIn(folder: string): string[] {
   }).sort();
 }
 
+/** Takes `--junit-path=F`, or `--junit-path F`, out of the arguments: the sum is told from the report. */
+function takeReport(args: string[]): string | undefined {
+  const at = args.findIndex((arg) => /^--junit-path(=|$)/.test(arg));
+  if (at < 0) return undefined;
+  const [, path] = args.splice(at, 1)[0]!.split(/=(.*)/s);
+  return path ?? args.splice(at, 1)[0];
+}
+
 async function run(server: DatabaseSettings): Promise<number> {
   const report = `${folder}/report.xml`;
-  const named = Deno.args.filter((arg) => arg.endsWith("_test.ts"));
-  const rest = Deno.args.filter((arg) => !named.includes(arg));
+  const args = [...Deno.args];
+  const wanted = takeReport(args);
+  const named = args.filter((arg) => arg.endsWith("_test.ts"));
+  const rest = args.filter((arg) => !named.includes(arg));
   const isChoice = named.length > 0 || rest.some((arg) => !arg.startsWith("-"));
   const chosen = isChoice ? named : modules();
   // Of a few, what is told begins with the name of the module.
   const which = chosen.length > 4 ? await isolates(chosen) : chosen;
   const options = [dbFlag, "--allow-all", "--no-check", "--parallel", `--junit-path=${report}`];
   // deno.jsr.json is to be resolved anew.
-  if (!Deno.args.includes("--config")) options.push(testLock);
+  if (!args.includes("--config")) options.push(testLock);
   const child = spawnWatched(Deno.execPath(), ["test", ...options, ...rest, ...which], {
     cwd: root,
     clearEnv: true,
@@ -190,7 +201,9 @@ async function run(server: DatabaseSettings): Promise<number> {
   whenTaskIsGone(() => child.kill("SIGKILL"));
   const { code } = await child.status;
   // A module that does not even load leaves no report.
-  const cases = (await Deno.readTextFile(report).catch(() => "")).split("<testcase").slice(1);
+  const text = await Deno.readTextFile(report).catch(() => "");
+  if (wanted) await Deno.writeTextFile(resolve(root, wanted), text);
+  const cases = text.split("<testcase").slice(1);
   const skipped = cases.filter((text) => text.includes("<skipped")).length;
   const failed = cases.filter((text) => /<(failure|error)\b/.test(text)).length;
   const bad = Math.max(failed, code === 0 ? 0 : 1);

@@ -1,7 +1,6 @@
 /** Types docs/operations.md: a dump, its restore on a fresh server, a release that is turned back. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { succeeds } from "../../embedded/account.ts";
 import { startEmbedded } from "../../embedded/mod.ts";
 import { sql, Unreachable } from "../../postgres/mod.ts";
 import { databaseUrl } from "../../postgres/settings.ts";
@@ -18,8 +17,7 @@ import { createWriters } from "../support/writers.ts";
 
 /** The major of the machine's pg_dump, which dumps no newer server; 0 where there is none. */
 async function dumps(): Promise<number> {
-  if (!await succeeds("pg_dump", ["--version"])) return 0;
-  const { stdout } = await new Deno.Command("pg_dump", { args: ["--version"] }).output();
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", "pg_dump --version"] }).output();
   return Number(/ (\d+)/.exec(new TextDecoder().decode(stdout))?.[1] ?? 0);
 }
 

@@ -1,10 +1,8 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { networkInterfaces } from "node:os";
 import { dirname, isAbsolute } from "node:path";
-import { homeOf, serverAccount, succeeds } from "../../embedded/account.ts";
-import { binaries, copyPrograms, packageFolder } from "../../embedded/binaries.ts";
-import { freePort, initialise, supervise } from "../../embedded/server.ts";
-import { keepTemplate, restoreTemplate, templateFolder } from "../../embedded/template.ts";
+import { succeeds } from "../../embedded/account.ts";
+import { copyPrograms, packageFolder } from "../../embedded/binaries.ts";
 import { EmbeddedError, runningEmbedded, startEmbedded } from "../../embedded/mod.ts";
 import { sql, Unreachable } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
@@ -199,61 +197,16 @@ Deno.test("embedded: an owner who is killed while the server starts leaves nothi
   await using folder = await temporaryFolder("slate-embedded-");
   const { owner, parent } = await startOnce(folder.path);
   const once = () => Array.from(Deno.readDirSync(parent), ({ name }) => `${parent}/${name}`);
-  let pid: number | undefined;
-  await until(() => (pid = once().map(startedIn).find((found) => found)) !== undefined);
+  let pid = 0;
+  await until(async () => {
+    [pid = 0] = await Promise.all(once().map((dataDir) => postmaster(dataDir).catch(() => 0)));
+    return pid > 0;
+  });
   owner.kill("SIGKILL");
   await owner.output();
   await until(() => Promise.resolve(once().length === 0));
-  await until(async () => !await runs(pid!));
+  await until(async () => !await runs(pid));
 });
-
-/** The server's process, as soon as it says so itself. */
-function startedIn(dataDir: string): number | undefined {
-  try {
-    return Number(Deno.readTextFileSync(`${dataDir}/postgres/postmaster.pid`).split("\n")[0]) ||
-      undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-Deno.test("embedded: the first ephemeral server leaves a template, private and complete, and the next starts from it", async () => {
-  await using folder = await temporaryFolder("slate-embedded-");
-  await Deno.chmod(folder.path, 0o711);
-  // The same programs by a path of the test's own, beside which there is no template.
-  const first = await prepare(folder.path, "first");
-  const bin = await binaries(first.dataDir, first.server.account);
-  await Deno.symlink(dirname(bin), `${folder.path}/programs`);
-  const template = templateFolder(first.server);
-  await Deno.mkdir(`${template}.unfinished/of somebody who was killed`, { recursive: true });
-  await Deno.writeTextFile(`${first.dataDir}/pgpass`, "127.0.0.1:*:*:slate:secret\n");
-  await initialise(first.server, "secret");
-  await keepTemplate(first.server, first.dataDir);
-  assertEquals((await Deno.stat(template)).mode! & 0o777, 0o700);
-  assertEquals(Array.from(Deno.readDirSync(template), ({ name }) => name).sort(), [
-    "pgpass",
-    "postgres",
-  ]);
-
-  const second = await prepare(folder.path, "second");
-  await restoreTemplate(second.server, second.dataDir);
-  const stop = await supervise(second.server, freePort());
-  const settings = (await runningEmbedded(second.dataDir))!;
-  assertEquals(settings.password, "secret");
-  const db = connectPatiently({ ...settings, database: "postgres" }, { size: 1 });
-  assertEquals(await db.query(sql`select current_user::text as name`), [{ name: "slate" }]);
-  await db.close();
-  await stop();
-});
-
-async function prepare(folder: string, name: string) {
-  const dataDir = `${folder}/${name}`;
-  await Deno.mkdir(dataDir, { mode: 0o700 });
-  const account = await serverAccount(dataDir);
-  const home = await homeOf(dataDir, account);
-  const bin = `${folder}/programs/bin`;
-  return { dataDir, server: { bin, home, data: `${home}/postgres`, account, ephemeral: true } };
-}
 
 Deno.test("embedded: the data of another major is refused, and nothing is changed", async () => {
   await using folder = await temporaryFolder("slate-embedded-");

@@ -8,6 +8,7 @@ export const withOwnServer = [
   "tests/deploy/dev_test.ts",
   "tests/deploy/kill_test.ts",
   "tests/embedded",
+  "tests/run_test.ts",
 ];
 
 /** They use none. */

@@ -138,8 +138,9 @@ export class Walkthrough implements AsyncDisposable {
     const here = line.replace(/^curl /, "curl --silent --show-error ")
       .replaceAll(":8000", `:${this.#port}`);
     const { code, stdout } = await new Deno.Command("sh", {
-      // Both streams in one, in the order in which a terminal shows them.
-      args: ["-c", `exec 2>&1\n${here}`],
+      // Both streams in one, in the order in which a terminal shows them; and without the folder of
+      // the tests, so that small servers are in memory.
+      args: ["-c", `exec 2>&1\nunset TMPDIR\n${here}`],
       cwd: this.folder,
       env: this.#env(),
       stdin: "null",
