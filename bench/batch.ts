@@ -1,6 +1,6 @@
 import { slate, start } from "./peers.ts";
 import { type Bench, fill } from "./data.ts";
-import { createProxy, oneWayMs } from "./proxy.ts";
+import { createProxy, oneWayMs } from "../tests/support/distance.ts";
 import { machine, median, record, table } from "./report.ts";
 import { databaseUrl } from "../postgres/settings.ts";
 

@@ -1,7 +1,7 @@
 import { install, type Peer, peers, start } from "./peers.ts";
 import { type Bench, fill } from "./data.ts";
 import { connections, generator, load } from "./load.ts";
-import { createProxy, oneWayMs } from "./proxy.ts";
+import { createProxy, oneWayMs } from "../tests/support/distance.ts";
 import { machine, median, record, table } from "./report.ts";
 import type { Work } from "./works.ts";
 import { databaseUrl } from "../postgres/settings.ts";

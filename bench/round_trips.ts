@@ -1,6 +1,6 @@
 import { install, peers, start } from "./peers.ts";
 import { type Bench, type Data, fill } from "./data.ts";
-import { createProxy, oneWayMs } from "./proxy.ts";
+import { createProxy, oneWayMs } from "../tests/support/distance.ts";
 import { machine, median, record, table } from "./report.ts";
 import { type Work, works } from "./works.ts";
 import { connect, sql } from "../postgres/mod.ts";

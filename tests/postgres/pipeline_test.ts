@@ -1,7 +1,7 @@
 /** Several statements under way on one connection: each is done or not, and answered, on its own. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
-import { createProxy } from "../../bench/proxy.ts";
+import { createProxy } from "../support/distance.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { holdLock, untilLocked } from "../support/locks.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
