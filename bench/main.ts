@@ -55,7 +55,7 @@ const measurements: Record<string, () => Promise<void>> = {
         : { pools: [2, 10, 32], rounds: 3, seconds: 2, warmUp: 2, works },
     ),
   "round-trips": () => measureRoundTrips(bench, smoke ? 3 : 40),
-  batch: () => measureBatch(bench, smoke ? 1 : 15),
+  batch: () => measureBatch(bench, smoke ? 1 : 41),
   start: () => measureStart(bench, smoke ? 1 : 5),
   growth: () =>
     measureGrowth(bench, smoke ? [1000, 20_000] : [10_000, 10_000_000], smoke ? 5 : 200),
