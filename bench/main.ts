@@ -48,7 +48,8 @@ const measurements: Record<string, () => Promise<void>> = {
         ? {
           pools: [2],
           rounds: 1,
-          seconds: 1,
+          // On a machine that does much else, a peer may answer nothing for a second.
+          seconds: 3,
           warmUp: 2,
           works: works.filter(({ name }) => /one|POST/.test(name)),
         }
