@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
+import { temporaryFolder } from "../embedded/watchdog.ts";
 import { sql } from "../postgres/mod.ts";
 import { createFolder, migration, runDb } from "./support/command.ts";
 import { askForCommand, serveCommands } from "./support/command_hosts.ts";
 import { createDatabase } from "./support/database.ts";
-import { removeFolder } from "./support/folder.ts";
 import { until } from "./support/pool.ts";
 
 const hasSockets = Deno.build.os !== "windows";
@@ -13,20 +13,16 @@ Deno.test({
   name: "warm commands: one whose process ends says why, and the next one has another process",
   ignore: !hasSockets,
   async fn() {
-    const folder = await Deno.makeTempDir();
-    try {
-      const path = join(folder, "commands");
-      await using _ = serveCommands(path);
-      const env = Deno.env.toObject();
-      const ask = (args: string[], environment: object | null = env) =>
-        askForCommand(path, { args, env: environment as Record<string, string> });
-      assertEquals((await ask(["--help"])).code, 0);
-      await assertRejects(() => ask(["status"], null), Error, "TypeError");
-      const { code, stderr } = await ask(["statsu"]);
-      assertEquals(code, 2, stderr);
-    } finally {
-      await removeFolder(folder);
-    }
+    await using folder = await temporaryFolder("slate-commands-");
+    const path = join(folder.path, "commands");
+    await using _ = serveCommands(path);
+    const env = Deno.env.toObject();
+    const ask = (args: string[], environment: object | null = env) =>
+      askForCommand(path, { args, env: environment as Record<string, string> });
+    assertEquals((await ask(["--help"])).code, 0);
+    await assertRejects(() => ask(["status"], null), Error, "TypeError");
+    const { code, stderr } = await ask(["statsu"]);
+    assertEquals(code, 2, stderr);
   },
 });
 
@@ -50,7 +46,7 @@ Deno.test("warm commands: none leaves a connection, nor what it knew to the next
   }
   await until(async () => {
     const left = await database.db.query(sql`
-      select application_name as name from pg_stat_activity
+      select from pg_stat_activity
       where datname = current_database() and application_name = 'migrate'`);
     return left.length === 0;
   });
