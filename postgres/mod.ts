@@ -19,7 +19,7 @@ export interface Database {
   /**
    * Runs one statement, which is one unit of work and, on a warm connection, one round trip.
    * A serialization failure or a deadlock (40001, 40P01) is tried again after a random pause, a few
-   * times, since nothing was done.
+   * times, since nothing was done; those that met come one after the other then.
    * Throws DatabaseError, Unreachable or DeadlinePassed.
    */
   query<Row>(statement: Statement, hold?: Hold): Promise<Row[]>;

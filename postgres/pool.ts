@@ -3,6 +3,7 @@ import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
 import type { PoolOptions, PoolStats } from "./pool_options.ts";
 import type { DatabaseSettings } from "./settings.ts";
+import { Turns } from "./turns.ts";
 import type { Connection, Unit } from "./unit.ts";
 
 /** Units under way on one connection at most. */
@@ -42,6 +43,7 @@ export class Pool implements Owner {
   readonly #waiting = new Set<Unit>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #deadlines: Deadlines<Unit>;
+  readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
   /** The shortest time in which an answer came, which is forgotten by and by; a guess before the first. */
   #roundTripMs = 100;
@@ -102,6 +104,7 @@ export class Pool implements Owner {
   }
 
   #submit(unit: Unit, now: number) {
+    if (this.#turns.waits(unit)) return;
     const client = this.#waiting.size === 0 ? this.#choose(unit, now) : undefined;
     if (client) return this.#send(client, unit, now);
     this.#waiting.add(unit);
@@ -178,12 +181,15 @@ export class Pool implements Owner {
       return this.#reject(unit, error);
     }
     unit.repeats++;
-    if (!conflict.test(code)) return this.#submit(unit, now);
-    // Whoever met there would meet again.
-    unit.timer = setTimeout(
-      () => this.#submit(unit, performance.now()),
-      Math.random() * 20 * 2 ** unit.repeats,
-    );
+    if (!conflict.test(code) && !this.#turns.concern(unit)) return this.#submit(unit, now);
+    const sent = this.#clients.flatMap(({ underWay }) => [...underWay]);
+    this.#turns.undone(unit, sent, this.#waiting);
+  }
+
+  /** Its turn has come. Whoever met it may be of another process, and would meet it again. */
+  #start(unit: Unit) {
+    const pauseMs = unit.repeats && Math.random() * 20 * 2 ** unit.repeats;
+    unit.timer = setTimeout(() => this.#submit(unit, performance.now()), pauseMs);
   }
 
   lost(unit: Unit, error: Error, sent: boolean) {
@@ -215,6 +221,7 @@ export class Pool implements Owner {
 
   #end(unit: Unit) {
     this.#deadlines.end(unit);
+    this.#turns.ended(unit);
     if (this.#closing && this.#deadlines.size === 0) this.#drained.resolve();
   }
 

@@ -65,6 +65,32 @@ Deno.test("two statements that block each other both succeed", async () => {
   assertEquals(await db.query<unknown>(sql`select n from rows`), [{ n: 2 }, { n: 2 }]);
 });
 
+Deno.test("many statements that each wait for all others are all done", async () => {
+  await using database = await createDatabase({ empty: true });
+  // As rows that exclude each other: each is written first, and waits for whoever is there then.
+  await database.db.script(`
+    create function alone(me int) returns int language plpgsql as $$
+    declare
+      other bigint;
+    begin
+      perform pg_advisory_xact_lock(me), pg_sleep(0.1);
+      loop
+        select objid into other from pg_locks join pg_database d on d.oid = database
+        where locktype = 'advisory' and mode = 'ExclusiveLock' and granted and objid <> me
+          and datname = current_database()
+        limit 1;
+        if not found then
+          return me;
+        end if;
+        perform pg_advisory_lock_shared(other), pg_advisory_unlock_shared(other);
+      end loop;
+    end $$`);
+  await using db = pool(database.settings, { size: 3 });
+  const all = Array.from({ length: 6 }, (_, n) => n);
+  const done = await Promise.all(all.map((n) => db.query<unknown>(sql`select alone(${n}) as n`)));
+  assertEquals(done, all.map((n) => [{ n }]));
+});
+
 Deno.test("a statement whose table changed is prepared anew", async () => {
   await using database = await createDatabase({ empty: true });
   await using db = pool(database.settings, { size: 1 });
