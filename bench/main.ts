@@ -50,7 +50,7 @@ const measurements: Record<string, () => Promise<void>> = {
           rounds: 1,
           // On a machine that does much else, a peer may answer nothing for a second.
           seconds: 3,
-          warmUp: 0,
+          warmUp: 2,
           works: works.filter(({ name }) => /one|POST/.test(name)),
         }
         : { pools: [2, 10, 32], rounds: 3, seconds: 2, warmUp: 2, works },
