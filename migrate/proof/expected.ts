@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { foreignOwner } from "../../embedded/account.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
-import { type Catalog, compareCatalogs, type Difference, readCatalog } from "../catalog/catalog.ts";
+import { type Catalog, type Difference, readCatalog } from "../catalog/catalog.ts";
+import { compareRows, describeRows } from "../catalog/compare.ts";
+import { readDefinitions } from "../catalog/definitions.ts";
 import { compareNormalized, needsNormalizing } from "../catalog/normalize.ts";
+import { readRows } from "../catalog/rows.ts";
 import { environment, project } from "../project.ts";
 import { partAtBaseline } from "../files/baseline.ts";
 import type { Migration } from "../files/migrations.ts";
@@ -42,18 +45,19 @@ async function expectedCatalog(
 }
 
 /**
- * What a live database, which is only read, has otherwise than migrations build. Where only the text
- * of an expression differs, a scratch server prints both. Throws a ReplayFailure.
+ * What a live database, which is only read, has otherwise than migrations build. Its definitions cost
+ * more than its rows, so they are only read to tell a difference; where that may be one of an
+ * expression's text alone, a scratch server prints both. Throws a ReplayFailure.
  */
 export async function compareWithMigrations(
   migrations: Migration[],
   live: Database,
 ): Promise<Difference[]> {
-  const [expected, found] = await Promise.all([
-    expectedCatalog(migrations, live),
-    readCatalog(live),
-  ]);
-  const differences = compareCatalogs(expected, found);
+  const [expected, rows] = await Promise.all([expectedCatalog(migrations, live), readRows(live)]);
+  const different = compareRows(expected.rows, rows);
+  if (different.length === 0) return [];
+  const found = { definitions: await readDefinitions(live), rows };
+  const differences = describeRows(different, expected, found);
   if (!differences.some(needsNormalizing)) return differences;
   await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
   const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });

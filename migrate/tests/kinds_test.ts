@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { compareCatalogs, describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareNormalized } from "../catalog/normalize.ts";
+import { compareDatabases, compareNormalized } from "../catalog/normalize.ts";
 import { isLeftOut, leftOutTables } from "../catalog/left_out.ts";
 import { readme } from "../catalog/readme.ts";
 import { readColumns } from "../catalog/used.ts";
@@ -123,7 +123,7 @@ Deno.test("each kind of thing that PostgreSQL keeps", async (t) => {
     const text = await withSession(settings, (db) => schemaText(db));
     const left = await withSession(await scratch.create(), async (db) => {
       await db.script(text);
-      return describeDifferences(await compareNormalized(db, catalog, await readCatalog(db)));
+      return describeDifferences(await compareDatabases(db, catalog, db));
     });
     const form = await checkForm(asBaseline([first, first], text, ""));
     const squashed = refused.has("schema") ? "" : form.map(formatFinding).join("\n");

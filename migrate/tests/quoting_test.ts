@@ -1,7 +1,7 @@
 /** Names that have to be quoted, or that read as something else than they are. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { describeDifferences, readCatalog } from "../catalog/catalog.ts";
-import { compareNormalized } from "../catalog/normalize.ts";
+import { describeDifferences } from "../catalog/catalog.ts";
+import { compareDatabases } from "../catalog/normalize.ts";
 import { asBaseline } from "../commands/squash.ts";
 import { quoteName } from "../databases.ts";
 import { draft, type State, withSession } from "../draft/draft.ts";
@@ -175,7 +175,7 @@ async function faultsOf(scratch: Scratch, { settings, catalog }: State): Promise
   const loaded = await scratch.create();
   const left = await withSession(loaded, async (db) => {
     await db.script(text);
-    return describeDifferences(await compareNormalized(db, catalog, await readCatalog(db)));
+    return describeDifferences(await compareDatabases(db, catalog, db));
   });
   if (await dumps()) assertEquals(await dump(loaded), await dump(settings));
   const form = await checkForm(asBaseline([first, first], text, ""));
