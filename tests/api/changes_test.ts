@@ -238,6 +238,7 @@ Deno.test("changes: a cursor older than 30 days is 410, another's, a made-up or 
       cursor(context, history, "-1", kind, id, days(1)),
       cursor(context, history, transaction, "user", id, days(1)),
       cursor(context, history, transaction, kind, id, "infinity"),
+      cursor(context, history, transaction, kind, id, "0000-01-01T00:00:00.000000Z"),
       cursor(context, history, transaction, kind, id, null),
       cursor("0", history, transaction, kind, id, days(1)),
       cursor(...parts, 1),
