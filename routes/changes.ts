@@ -49,7 +49,8 @@ function positionOf(cursor: string): Position & { of: unknown } {
   const good = parts.length === 6 &&
     [transaction, id].every((part) => typeof part === "string" && number.test(part)) &&
     (kind === "" || kinds.some((one) => one === kind)) && typeof history === "string" &&
-    z.iso.datetime({ precision: 6 }).safeParse(since).success;
+    // PostgreSQL has no year 0.
+    z.iso.datetime({ precision: 6 }).safeParse(since).success && !`${since}`.startsWith("0000");
   if (!good) throw invalidCursor(foreign);
   return { of, history, place: { transaction, kind, id } as Place, since: since as string };
 }

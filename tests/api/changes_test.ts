@@ -1,9 +1,12 @@
+import { join } from "node:path";
 import { assert, assertEquals } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
+import { Statement } from "../../postgres/sql.ts";
 import { createApi, type Json, type TestApi } from "../support/api.ts";
 import { holdLock } from "../support/locks.ts";
 import { until } from "../support/pool.ts";
 import { connectPatiently } from "../support/database.ts";
+import { root } from "../support/root.ts";
 
 /** A page after this cursor. */
 async function page(api: TestApi, cursor?: string, limit = 100): Promise<Json> {
@@ -235,11 +238,35 @@ Deno.test("changes: a cursor older than 30 days is 410, another's, a made-up or 
       cursor(context, history, "-1", kind, id, days(1)),
       cursor(context, history, transaction, "user", id, days(1)),
       cursor(context, history, transaction, kind, id, "infinity"),
+      cursor(context, history, transaction, kind, id, "0000-01-01T00:00:00.000000Z"),
       cursor(context, history, transaction, kind, id, null),
       cursor("0", history, transaction, kind, id, days(1)),
       cursor(...parts, 1),
     ]
   ) assertEquals(await ask(bad), [400, "invalid_cursor"], bad);
+});
+
+Deno.test("changes: a row that is put back from a dump is shown once it has a number as docs/operations.md says [51]", async () => {
+  await using api = await createApi();
+  const { db } = api.database;
+  const { json: row } = await todo(api, { description: "a" });
+  const follower = reader(api);
+  await settled(api, follower);
+  const [{ lost }] = await db.query(
+    sql`select to_jsonb(t)::text as lost from todos t where id = ${row.id}`,
+  ) as [{ lost: string }];
+  await api.call(`DELETE /api/todos/${row.id}`);
+  await settled(api, follower);
+  await db.query(sql`
+    insert into todos overriding system value
+    select * from jsonb_populate_record(null::todos, ${lost}::text::jsonb)`);
+  const manual = await Deno.readTextFile(join(root, "docs/operations.md"));
+  const [renumbering] = manual.match(/update todos set changed_in = [^`]+ where id in \(/) ??
+    [];
+  assert(renumbering, "docs/operations.md does not say how");
+  await db.query(new Statement([renumbering, ")"], [row.id]));
+  await settled(api, follower);
+  assertEquals(follower.copy.get(`todo ${row.id}`), row);
 });
 
 Deno.test("deletions are kept for 31 days, two older ones go with each, and all of them with the user [51]", async () => {
