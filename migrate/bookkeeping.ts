@@ -1,5 +1,5 @@
 import { Statement } from "../postgres/mod.ts";
-import { environment } from "./project.ts";
+import { environment, searchPathOfUrl } from "./project.ts";
 
 /** Where dbmate records versions: DBMATE_MIGRATIONS_TABLE, which may name a schema. */
 export function versionsTable(): { schema?: string; name: string } {
@@ -8,14 +8,38 @@ export function versionsTable(): { schema?: string; name: string } {
   return { schema, name: last! };
 }
 
-/** The same as SQL has to have it. */
+/**
+ * The schema that dbmate makes for its table: the first of the URL's search_path, whatever stands in
+ * those behind it. Undefined where the table's own name or the server says which.
+ */
+export function madeSchema(): string | undefined {
+  if (versionsTable().schema !== undefined) return undefined;
+  const [first = ""] = searchPathOfUrl()?.split(",") ?? [];
+  return /^ *([a-z_][a-z_0-9]*) *$/.exec(first)?.[1];
+}
+
+/** The versions' table as SQL has to have it. */
 export function versionsTableName(): string {
-  const { schema, name } = versionsTable();
+  const { schema = madeSchema(), name } = versionsTable();
+  return nameOf(schema, name);
+}
+
+/** The ledger's as well: it stands where dbmate's table does, unless that has a schema to itself. */
+export function ledgerName(): string {
+  return nameOf(madeSchema(), "migration_ledger");
+}
+
+function nameOf(schema: string | undefined, name: string): string {
   const quote = (part: string) => /^[a-z_]+$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
   return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
 }
 
-/** The same as a piece of a statement. */
+/** The versions' table as a piece of a statement. */
 export function versionsTableSql(): Statement {
   return new Statement([versionsTableName()], []);
+}
+
+/** The ledger as a piece of a statement. */
+export function ledgerSql(): Statement {
+  return new Statement([ledgerName()], []);
 }

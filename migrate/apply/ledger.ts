@@ -1,5 +1,11 @@
 import { type Database, sql } from "../../postgres/mod.ts";
-import { versionsTableName, versionsTableSql } from "../bookkeeping.ts";
+import {
+  ledgerName,
+  ledgerSql,
+  madeSchema,
+  versionsTableName,
+  versionsTableSql,
+} from "../bookkeeping.ts";
 import { environment } from "../project.ts";
 import type { Migration } from "../files/migrations.ts";
 
@@ -27,11 +33,14 @@ export interface Entry {
 /**
  * Makes the ledger: one row for each time that a migration was applied, reverted or recorded.
  * dbmate knows nothing of it, so that dbmate by hand goes on working; what it did shows as a row of
- * schema_migrations that the ledger lacks.
+ * schema_migrations that the ledger lacks. The schema is made as dbmate would make it a moment later:
+ * a ledger in the schema behind it would be out of sight from then on.
  */
 export async function createLedger(db: Database) {
+  const schema = madeSchema();
+  if (schema) await db.script(`create schema if not exists ${schema}`);
   await db.script(`
-    create table if not exists migration_ledger (
+    create table if not exists ${ledgerName()} (
       id bigint generated always as identity,
       version text not null,
       file text not null,
@@ -61,19 +70,23 @@ export async function readApplied(db: Database): Promise<string[]> {
 
 /** Every entry, the oldest first; none where there is no ledger. */
 export async function readLedger(db: Database): Promise<Entry[]> {
-  if (!await exists(db, "migration_ledger")) return [];
+  if (!await exists(db, ledgerName())) return [];
   return await db.query<Entry>(sql`
     select id::text, version, file, action, checksum, content, author, role, outcome,
       to_char(started_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as started_at,
       to_char(finished_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as finished_at
-    from migration_ledger order by migration_ledger.id
+    from ${ledgerSql()} as ledger order by ledger.id
   `);
 }
 
+/** Whether it is there; without a schema, where dbmate looks: in the first, not behind it. */
 async function exists(db: Database, table: string): Promise<boolean> {
-  const [row] = await db.query<{ found: boolean }>(
-    sql`select to_regclass(${table}) is not null as found`,
-  );
+  const [row] = await db.query<{ found: boolean }>(sql`
+    select to_regclass(case
+      when strpos(${table}, '.') > 0 then ${table}
+      else quote_ident(current_schema()) || '.' || ${table}
+    end) is not null as found
+  `);
   return row!.found;
 }
 
@@ -81,7 +94,7 @@ async function exists(db: Database, table: string): Promise<boolean> {
 export async function begin(db: Database, migration: Migration, action: Action): Promise<string> {
   const { version, file, checksum, text } = migration;
   const [row] = await db.query<{ id: string }>(sql`
-    insert into migration_ledger (version, file, action, checksum, content, author)
+    insert into ${ledgerSql()} (version, file, action, checksum, content, author)
     values (${version}, ${file}, ${action}, ${checksum}, ${text}, coalesce(${author()}, session_user))
     returning id::text
   `);
@@ -90,7 +103,7 @@ export async function begin(db: Database, migration: Migration, action: Action):
 
 export async function finish(db: Database, id: string, outcome: "done" | "failed") {
   await db.query(sql`
-    update migration_ledger set outcome = ${outcome}, finished_at = clock_timestamp()
+    update ${ledgerSql()} set outcome = ${outcome}, finished_at = clock_timestamp()
     where id = ${id}::bigint
   `);
 }

@@ -1,7 +1,7 @@
 import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, describeDatabase } from "../../postgres/settings.ts";
 import { exit, Failure, nearest } from "../command.ts";
-import { versionsTableName } from "../bookkeeping.ts";
+import { ledgerName, madeSchema, versionsTableName } from "../bookkeeping.ts";
 import { pause } from "./interrupt.ts";
 
 export interface WaitOptions {
@@ -101,11 +101,13 @@ async function databases(settings: DatabaseSettings): Promise<string[]> {
  * reads, a role that may not create. Throws a Failure with exit code 3.
  */
 export async function requireWritable(db: Database, settings: DatabaseSettings) {
+  const own = madeSchema() ?? null;
   const [facts] = await db.query<{
     version: number;
     replica: boolean;
     read_only: boolean;
     schema: string | null;
+    made: boolean;
     may_create: boolean;
     unwritable: string | null;
     role: string;
@@ -114,11 +116,15 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
       current_setting('server_version_num')::int as version,
       pg_is_in_recovery() as replica,
       current_setting('transaction_read_only') = 'on' as read_only,
-      current_schema() as schema,
-      coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create,
+      home.name as schema,
+      made.oid is not null as made,
+      coalesce(
+        has_schema_privilege(made.oid, 'create'),
+        has_database_privilege(current_database(), 'create')
+      ) as may_create,
       (
         select c.oid::regclass::text from pg_class c
-        where c.oid in (to_regclass(${versionsTableName()}), to_regclass('migration_ledger'))
+        where c.oid in (to_regclass(${versionsTableName()}), to_regclass(${ledgerName()}))
           and not (
             has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
             and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete')
@@ -126,8 +132,10 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
         limit 1
       ) as unwritable,
       current_user as role
+    from (select coalesce(${own}, current_schema()) as name) home
+    left join pg_namespace made on made.nspname = home.name
   `);
-  const { version, replica, read_only, schema, may_create, unwritable, role } = facts!;
+  const { version, replica, read_only, schema, may_create, unwritable, made, role } = facts!;
   const where = describeDatabase(settings);
   const refuse = (text: string) => new Failure(`${where} ${text}`, exit.unreachable);
   if (version < 150000) {
@@ -143,6 +151,11 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
   }
   if (schema === null) {
     throw refuse("has no schema on the search_path: create it, or set search_path for the role");
+  }
+  if (!may_create && !made) {
+    throw refuse(
+      `does not let ${role} make the schema ${schema}, the first of the search_path: make it by the database's owner, or use that role; nothing was changed`,
+    );
   }
   if (!may_create) {
     throw refuse(

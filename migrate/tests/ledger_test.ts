@@ -244,3 +244,26 @@ Deno.test("another table for dbmate's records is the one that is read and writte
   assertEquals(await project.db.query(sql`select version from other`), [{ version: "001" }]);
   assertEquals((await runDb(["up"], place)).stderr, "nothing is pending\n");
 });
+
+Deno.test("the first schema of the URL's search_path has both tables from the first run on, as for dbmate", async () => {
+  await using project = await createProject({ "001_a.sql": a });
+  // Another project of the same database, whose records are not ours.
+  await project.db.script("create table schema_migrations (version varchar primary key)");
+  await project.db.script("insert into schema_migrations values ('001'), ('007')");
+  const settings = { ...project.settings, searchPath: "tenant, public" };
+  const place = { settings, folder: join(project.dir, "..") };
+  assertEquals((await runDb(["status"], place)).stdout, "pending  001_a\n");
+  const first = await runDb(["up"], place);
+  assertEquals([first.code, first.stdout.split(" in ")[0]], [0, "applied 001_a.sql"], first.stderr);
+  await project.write("001_a.sql", migration("create table a (edited int);", "drop table a;"));
+  await project.write("002_b.sql", b);
+  const second = await runDb(["up"], place);
+  assertStringIncludes(second.stderr, "001_a.sql:2: was edited after it was applied");
+  assertEquals(
+    await project.db.query(sql`
+      select schemaname || '.' || tablename as name from pg_tables
+      where schemaname in ('public', 'tenant') order by 1`),
+    ["public.schema_migrations", "tenant.a", "tenant.migration_ledger", "tenant.schema_migrations"]
+      .map((name) => ({ name })),
+  );
+});
