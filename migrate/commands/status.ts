@@ -4,7 +4,7 @@ import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
 import { dropRemedy, invalidIndexes } from "../apply/indexes.ts";
 import { isLocked } from "../apply/lock.ts";
-import type { Finding } from "../finding.ts";
+import { type Finding, formatFinding } from "../finding.ts";
 import { readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import { findingsOf, readState, type Row, type State } from "../apply/state.ts";
@@ -54,21 +54,27 @@ export const command: Command = {
       if (state === "pending") findings.push(...await checkForm(file!));
     }
     const { errors, warnings } = judge(findings, folder.migrations);
-    const all = [...warnings, ...errors];
     const { print, say } = context;
     if (context.options.json) {
-      print(JSON.stringify({ migrations: rows.map(toJson), findings: all }, null, 2));
+      print(
+        JSON.stringify(
+          { migrations: rows.map(toJson), findings: [...warnings, ...errors] },
+          null,
+          2,
+        ),
+      );
     } else {
       const cells = rows.map((row) => [
         paint(colors[row.state] ?? "red", row.state),
-        `${row.version}_${row.name}`,
+        (row.file ?? row.entry)?.file.replace(/\.sql$/, "") ?? `${row.version}_${row.name}`,
         row.state === "pending" ? "" : when(row),
       ]);
       for (const line of table(cells)) print(line);
       if (rows.length === 0) say("no migrations");
     }
     if (running) say("another run holds the migration lock: what is unfinished may be under way");
-    report(context, all);
+    for (const finding of warnings) say(`warning: ${formatFinding(finding)}`);
+    report(context, errors);
     if (errors.length > 0) return exit.found;
     const pending = rows.some(({ state }) => state === "pending");
     return context.options.pending && pending ? exit.usage : exit.done;

@@ -1,6 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { migration, runDb } from "../../tests/support/command.ts";
+import { createDatabase } from "../../tests/support/database.ts";
 import { createProject } from "../../tests/support/project.ts";
+import { createForeign, named } from "./support.ts";
 
 Deno.test("deno task db alone prints the overview, and every command in it explains itself with an example", async () => {
   const overview = await runDb([]);
@@ -80,4 +82,12 @@ Deno.test("status --pending exits 2 while something is pending, and 0 when nothi
   const { migrations: [row] } = JSON.parse((await project.run("status", "--json")).stdout);
   assertEquals([row.version, row.name, row.state, row.by_hand], ["001", "a", "applied", false]);
   assertMatch(row.applied_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+});
+
+Deno.test("status: a migration has its file's name, and a warning is called one", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using project = await createForeign({ "001-a.sql": migration("create table a ();", "") });
+  const { code, stdout, stderr } = await project.run(["status"], named(database.settings));
+  assertEquals([code, stdout], [0, "pending  001-a\n"], stderr);
+  assertMatch(stderr, /^warning: .*001-a\.sql:\d+: .* \[empty-down\]/);
 });
