@@ -68,6 +68,7 @@ async function readRows(context: Context, folder: Folder): Promise<Row[]> {
     name: file.name,
     file,
     byHand: false,
+    renamed: false,
     state: "pending",
   }));
   const last = from === "base" ? "" : find(from, rows).version;

@@ -32,6 +32,8 @@ export interface Row {
   open?: Entry;
   /** Applied by dbmate itself, or as part of a baseline: the ledger has no entry that says so. */
   byHand: boolean;
+  /** A baseline that was recorded as the migration whose number it has. */
+  renamed: boolean;
   /** The baseline that stands in its place. */
   baseline?: Migration;
 }
@@ -56,12 +58,13 @@ export async function readState(db: Database, folder: Folder): Promise<Row[]> {
     const entry = standing(entries.get(version) ?? [], applied);
     const open = last.get(version)?.outcome === null ? last.get(version) : undefined;
     // A baseline has the number of a migration that was applied under another name.
-    const renamed = file?.replaces && entry?.file !== file.file;
-    const byHand = applied.has(version) && (!entry || renamed === true ||
+    const renamed = file?.replaces !== undefined && entry !== undefined &&
+      entry.file !== file.file;
+    const byHand = applied.has(version) && (!entry || renamed ||
       entry.action === "down" || entry.outcome === "failed");
     const baseline = folder.migrations.find(({ replaces }) => replaces?.includes(version));
     const name = file?.name ?? (entry ? splitName(entry.file).name : "");
-    return { version, name, file, entry, open, byHand, state: state(), baseline };
+    return { version, name, file, entry, open, byHand, renamed, state: state(), baseline };
 
     function state(): State {
       if (entry && isCutOff(entry, applied)) return "unfinished";

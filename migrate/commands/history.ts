@@ -20,7 +20,9 @@ export const command: Command = {
     await using target = await openTarget();
     const db = await openSession(target.settings);
     try {
-      const unknown = (await readState(db, folder)).filter(({ byHand }) => byHand).reverse();
+      const unknown = (await readState(db, folder)).filter(({ byHand, renamed }) =>
+        byHand && !renamed
+      ).reverse();
       const entries = (await readLedger(db)).reverse();
       if (options.json) {
         print(JSON.stringify(

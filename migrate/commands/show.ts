@@ -55,7 +55,7 @@ export const command: Command = {
   },
 };
 
-function header({ version, name, state, entry, byHand }: Row, shown?: Migration): string {
+function header({ version, name, state, entry, byHand, renamed }: Row, shown?: Migration): string {
   const done: Partial<Record<Action, string>> = {
     adopt: "by dbmate itself, recorded",
     stamp: "elsewhere, recorded by stamp",
@@ -67,6 +67,8 @@ function header({ version, name, state, entry, byHand }: Row, shown?: Migration)
     }`
     : state === "pending"
     ? ""
+    : renamed
+    ? " as what it replaces"
     : " by dbmate itself";
   return `${shown?.path ?? `${version}_${name}`}: ${state}${application}`;
 }

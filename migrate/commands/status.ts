@@ -81,7 +81,8 @@ export const command: Command = {
   },
 };
 
-function when({ byHand, entry }: Row): string {
+function when({ byHand, renamed, entry }: Row): string {
+  if (renamed) return "as what it replaces";
   if (byHand || !entry) return "by dbmate itself";
   const known = `${entry.started_at} ${entry.author}`;
   return entry.action === "adopt" ? `by dbmate itself, before ${known}` : known;

@@ -102,9 +102,11 @@ function withoutDowns(verdict: Verdict, files: Migration[]): Verdict {
 
 /** Takes into the ledger what dbmate was used for by hand. */
 async function takeOver({ db, rows, context }: Change) {
-  for (const { byHand, file, entry } of rows) {
+  for (const { byHand, renamed, file, entry } of rows) {
     if (!byHand || !file) continue;
-    await record(db, file, "adopt");
-    if (entry) context.say(`${file.path} was applied by dbmate itself; the ledger has it now`);
+    await record(db, file, renamed ? "stamp" : "adopt");
+    if (entry && !renamed) {
+      context.say(`${file.path} was applied by dbmate itself; the ledger has it now`);
+    }
   }
 }

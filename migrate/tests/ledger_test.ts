@@ -218,7 +218,10 @@ Deno.test("after a squash, a database that has all that the baseline replaces go
     assertEquals(squash.code, 0, squash.stderr);
     await project.write("003_c.sql", c);
   }
-  assertStringIncludes((await full.run("status")).stdout, "applied  002_baseline");
+  assertStringIncludes(
+    (await full.run("status")).stdout,
+    "applied  002_baseline  as what it replaces\n",
+  );
   const up = await full.run("up");
   assertEquals(up.code, 0, up.stderr);
   assertEquals((await full.run("status")).code, 0);
