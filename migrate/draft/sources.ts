@@ -190,7 +190,7 @@ async function copySchema({ name, live, text }: Live, copy: Database, ignored: s
 async function loadKnown(live: Database, schema: string, copy: Database, ignored: string[]) {
   for (let text = schema;; text = await schemaText(live, ignored)) {
     try {
-      return await copy.script(text);
+      return await loadSchema(copy, text);
     } catch (error) {
       const option = error instanceof DatabaseError ? unknownOption(error.message) : undefined;
       if (!option || ignored.includes(option)) throw error;

@@ -250,14 +250,18 @@ Deno.test("another table for dbmate's records is the one that is read and writte
 
 Deno.test("the first schema of the URL's search_path has both tables from the first run on, as for dbmate", async () => {
   await using project = await createProject({ "001_a.sql": a });
+  await project.db.script("create schema other");
   // Another project of the same database, whose records are not ours.
   await project.db.script("create table schema_migrations (version varchar primary key)");
   await project.db.script("insert into schema_migrations values ('001'), ('007')");
-  const settings = { ...project.settings, searchPath: "tenant, public" };
+  const settings = { ...project.settings, searchPath: "tenant, other, public" };
   const place = { settings, folder: join(project.dir, "..") };
   assertEquals((await runDb(["status"], place)).stdout, "pending  001_a\n");
   const first = await runDb(["up"], place);
   assertEquals([first.code, first.stdout.split(" in ")[0]], [0, "applied 001_a.sql"], first.stderr);
+  const live = ["diff", "live", "--from", "migrations", "--to", "database"];
+  const equal = await runDb(live, place);
+  assertEquals(equal.code, 0, equal.stderr);
   await project.write("001_a.sql", migration("create table a (edited int);", "drop table a;"));
   await project.write("002_b.sql", b);
   const second = await runDb(["up"], place);
