@@ -50,7 +50,10 @@ export async function openScratch(options: ScratchOptions = {}): Promise<Scratch
     return {
       create: (template = base) => copy(template.database),
       async renew({ database }) {
-        await drop(server.db, server.settings, [database], server.roles.made);
+        // A role can go when no other copy grants it anything either.
+        const copies = server.created.filter((name) => name !== base.database);
+        const { made } = server.roles;
+        await drop(server.db, server.settings, made.length > 0 ? copies : [database], made);
         return await copy(base.database);
       },
       [Symbol.asyncDispose]: () => clear(server),
