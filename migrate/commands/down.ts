@@ -1,5 +1,6 @@
 import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
+import { configFiles } from "../config_file.ts";
 import { accept } from "../files/accept.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
@@ -99,9 +100,13 @@ async function obstacles(migration: Migration): Promise<Finding[]> {
   }
   const found = (await checkForm(migration)).filter(({ line }) => line >= down.line);
   // That nothing would be undone is an error here, also where it only warns, unless it is accepted.
+  // It was applied, so that to write it now would be an edit.
+  const remedy =
+    "undo it by a new migration; or, where nothing is to be undone, turn the rule off " +
+    `in ${configFiles.plain}: \`{"rules": {"empty-down": "off"}}\``;
   const empty = found.filter(({ rule }) =>
     rule === "empty-down" && levelOf(rule, project.config) !== "off"
-  );
+  ).map((finding) => ({ ...finding, remedy }));
   const { findings } = accept([migration], empty);
   return findings.length > 0 ? findings : judge(found, [migration]).errors;
 }

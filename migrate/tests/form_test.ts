@@ -167,6 +167,9 @@ Deno.test("H15: dbmate calls an empty down rolled back; up and down refuse it", 
   const { code, stderr } = await project.run("down");
   assertEquals(code, 1);
   assertStringIncludes(stderr, "001_a.sql:4: the down block has no statement");
+  // The file was applied: it is not to be written now.
+  const [, advised] = /turn the rule off in (migrate\.config\.json: `.*`)$/m.exec(stderr) ?? [];
+  assertEquals(advised, 'migrate.config.json: `{"rules": {"empty-down": "off"}}`');
   assertEquals(await readApplied(project.db), ["001"]);
 
   const meant = text.replace("-- nothing yet", "-- safety: allow empty-down: a comment stays");
