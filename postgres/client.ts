@@ -175,8 +175,9 @@ export class Client {
   #failed(unit: Unit, query: Query, error: Error & { code?: string }) {
     if (error instanceof postgres.PostgresError && error.severity === "ERROR") {
       this.#answered(unit, query);
-      // The primary that it was has become a replica: the next connection may find the new one.
-      if (error.code === readOnly) this.leave();
+      // The primary that it was has become a replica: the next connection may find the new one. A
+      // session stays, for it has more than its connection to lose.
+      if (error.code === readOnly && !this.#owner.session) this.leave();
       if (unprepared.has(error.code)) this.#owner.forgot();
       const refusal = refusalOf(error);
       if (!unit.done) this.#owner.refused(unit, refusal, query.retried !== undefined);

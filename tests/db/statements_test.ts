@@ -166,7 +166,7 @@ Deno.test("each query: PostgreSQL takes its statements and returns the columns t
 async function proveReads(database: TestDatabase, sent: Sent<unknown>[]) {
   const { database: name } = database.settings;
   await database.db.script(`alter database ${name} set default_transaction_read_only = on`);
-  const readOnly = connectPatiently(database.settings, { size: 1 });
+  const readOnly = connectPatiently(database.settings, { session: true });
   for (const { file, name, statement, isRead } of sent) {
     const { code } = await readOnly.query(statement).then(() => ({ code: "00000" }), (e) => e);
     if (isRead && code === "25006") throw fault({ file, name }, "changes something: use db.query");

@@ -62,6 +62,20 @@ Deno.test("a connection whose server only reads is not used again: the next may 
   await db.query(sql`insert into t default values`);
 });
 
+Deno.test("a session that only reads keeps its connection, and what it has there", async () => {
+  await using database = await createDatabase({ empty: true });
+  const session = connectPatiently(database.settings, { session: true });
+  await session.script("create table t (); create temporary table held as select 1 as n");
+  await session.script("set default_transaction_read_only = on");
+  const error = await assertRejects(
+    () => session.query(sql`insert into t default values`),
+    DatabaseError,
+  );
+  assertEquals(error.code, "25006");
+  assertEquals(await session.query(sql`select n from held`), [{ n: 1 }]);
+  await session.close();
+});
+
 Deno.test("a connection that nobody uses is closed, and a session's stays with what it holds", async () => {
   await using database = await createDatabase();
   const name = "idles";
