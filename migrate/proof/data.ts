@@ -27,84 +27,68 @@ const few = 100;
  * same is not lost. `db` must be a session.
  */
 export async function readData(db: Database, held: ColumnData[] = []): Promise<ColumnData[]> {
-  const internal = bookkeeping.map((name) => `'${name}'`).join(", ");
+  const internal = JSON.stringify(bookkeeping);
   const types = JSON.stringify(Object.fromEntries(held.map(({ id, type }) => [id, type])));
-  await db.query(sql`select set_config('migrate.types', ${types}, false)`);
-  await db.script(`
-    do $held$
-    declare
-      types constant jsonb = current_setting('migrate.types');
-      scan text;
-      uncast text;
-      prepared text;
-      part json;
-      parts json[] = '{}';
-    begin
-      for scan, uncast in
-        select format(frame, hashes), format(frame, "uncast hashes")
-        from (
-          select format('select json_agg(json_build_object(''table'', %L, ''column'', "column", ''id'', id, '
-              '''type'', type, ''values'', "values", ''digest'', digest, ''each'', "each", ''root'', %L::text)) '
-              'from (select %s from (select %%s from %s t) h) s '
-              'cross join lateral (values %s) v ("column", id, type, "values", digest, "each")',
-              c.oid::regclass::text,
-              case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
-              -- A sum does not know an order, and is cheaper than to sort.
-              string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
-                'case when count(*) <= ${few} then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
-                'as e%1$s', attnum), ', '),
-              case c.relkind when 'r' then 'only ' || c.oid::regclass else coalesce(own.parts, c.oid::regclass::text) end,
-              string_agg(format('(%L, %L, %L, n%4$s, d%4$s, e%4$s)', attname, a.id, type, attnum), ', ')) as frame,
-            string_agg(format('hashtextextended(t.%I%s::text collate "C", 0) as h%s', attname,
-              '::' || nullif(types ->> a.id, type), attnum), ', ') as hashes,
-            string_agg(format('hashtextextended(t.%I::text collate "C", 0) as h%s', attname, attnum), ', ')
-              as "uncast hashes"
-          from pg_class c
-          join (
-            select attrelid, attname, attnum, format_type(atttypid, atttypmod) as type, concat_ws('.',
-              (select oid from pg_database where datname = current_database()), attrelid, attnum) as id
-            from pg_attribute
-            where attnum > 0 and not attisdropped and attgenerated = ''
-          ) a on a.attrelid = c.oid
-          -- Of a table with foreign partitions what is here: another server may not even be there.
-          left join lateral (
-            select '(' || string_agg(format('select %s from only %s', names, p.relid::regclass), ' union all ')
-              filter (where f.relkind <> 'f') || ')' as parts
-            from pg_partition_tree(c.oid) p join pg_class f on f.oid = p.relid
-            cross join lateral (
-              select string_agg(quote_ident(n.attname), ', ') as names from pg_attribute n
-              where n.attrelid = c.oid and n.attnum > 0 and not n.attisdropped) n
-            having bool_or(f.relkind = 'f')
-          ) own on c.relkind = 'p'
-          where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
-            and c.oid >= 16384 and c.relname not in (${internal})
-            and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
-          -- A select has at most 1,664 columns, and a column of the table takes three.
-          group by c.oid, own.parts, attnum / 500
-        ) scans
-      loop
-        loop
-          prepared = 'held_' || md5(scan);
-          begin
-            if not exists (select from pg_prepared_statements where name = prepared) then
-              execute format('prepare %I as %s', prepared, scan);
-            end if;
-            execute format('execute %I', prepared) into part;
-            exit;
-          exception when others then
-            -- What cannot be of the old type is not what it was.
-            if scan = uncast then raise; end if;
-            scan = uncast;
-          end;
-        end loop;
-        parts = parts || part;
-      end loop;
-      perform set_config('migrate.held', array_to_json(parts)::text, false);
-    end $held$`);
-  const [row] = await db.query<{ held: string }>(
-    sql`select current_setting('migrate.held') as held`,
-  );
-  return (JSON.parse(row!.held) as ColumnData[][]).flat().sort(byName);
+  const scans = await db.query<{ scan: string; uncast: string }>(sql`
+    with held as materialized (
+      select key as id, value as type from json_each_text(${types}::text::json)
+    )
+    select format(frame, hashes) as scan, format(frame, "uncast hashes") as uncast
+    from (
+      select format('select json_agg(json_build_object(''table'', %L, ''column'', "column", ''id'', id, '
+          '''type'', type, ''values'', "values", ''digest'', digest, ''each'', "each", ''root'', %L::text)) as data '
+          'from (select %s from (select %%s from %s t) h) s '
+          'cross join lateral (values %s) v ("column", id, type, "values", digest, "each")',
+          c.oid::regclass::text,
+          case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
+          -- A sum does not know an order, and is cheaper than to sort.
+          string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
+            'case when count(*) <= %2$s then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
+            'as e%1$s', attnum, ${few}::int), ', ' order by attnum),
+          case c.relkind when 'r' then 'only ' || c.oid::regclass else coalesce(own.parts, c.oid::regclass::text) end,
+          string_agg(format('(%L, %L, %L, n%4$s, d%4$s, e%4$s)', attname, a.id, a.type, attnum), ', ' order by attnum)) as frame,
+        string_agg(format('hashtextextended(t.%I%s::text collate "C", 0) as h%s', attname,
+          '::' || nullif(held.type, a.type), attnum), ', ' order by attnum) as hashes,
+        string_agg(format('hashtextextended(t.%I::text collate "C", 0) as h%s', attname, attnum), ', ' order by attnum)
+          as "uncast hashes"
+      from pg_class c
+      join (
+        select attrelid, attname, attnum, format_type(atttypid, atttypmod) as type, concat_ws('.',
+          (select oid from pg_database where datname = current_database()), attrelid, attnum) as id
+        from pg_attribute
+        where attnum > 0 and not attisdropped and attgenerated = ''
+      ) a on a.attrelid = c.oid
+      left join held on held.id = a.id
+      -- Of a table with foreign partitions what is here: another server may not even be there.
+      left join lateral (
+        select '(' || string_agg(format('select %s from only %s', names, p.relid::regclass), ' union all ')
+          filter (where f.relkind <> 'f') || ')' as parts
+        from pg_partition_tree(c.oid) p join pg_class f on f.oid = p.relid
+        cross join lateral (
+          select string_agg(quote_ident(n.attname), ', ') as names from pg_attribute n
+          where n.attrelid = c.oid and n.attnum > 0 and not n.attisdropped) n
+        having bool_or(f.relkind = 'f')
+      ) own on c.relkind = 'p'
+      where (c.relkind = 'r' or c.relkind = 'p' and not c.relispartition)
+        and c.oid >= 16384 and c.relname not in (select json_array_elements_text(${internal}::text::json))
+        and c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+      -- A select has at most 1,664 columns, and a column of the table takes three.
+      group by c.oid, own.parts, attnum / 500
+    ) scans`);
+  const columns: ColumnData[] = [];
+  for (const { scan, uncast } of scans) {
+    const read = async (text: string) => {
+      const [row] = await db.query<{ data: ColumnData[] }>(verbatim(text));
+      return row!.data;
+    };
+    const data = await read(scan).catch((error) => {
+      // What cannot be of the old type is not what it was.
+      if (!(error instanceof DatabaseError) || scan === uncast) throw error;
+      return read(uncast);
+    });
+    columns.push(...data);
+  }
+  return columns.sort(byName);
 }
 
 function byName(a: ColumnData, b: ColumnData): number {
