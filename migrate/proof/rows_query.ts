@@ -75,7 +75,10 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
         and not exists (
           select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype = 'e')
     ),
-    columns as (
+    attributes as materialized (
+      select a.* from tables join pg_attribute a on attrelid = oid where attnum > 0 and not attisdropped
+    ),
+    columns as materialized (
       select attrelid, attnum, json_build_object('name', quote_ident(attname),
         'type', format_type(atttypid, atttypmod),
         'base', format_type(b.oid, case when t.typtype = 'd' then t.typtypmod end),
@@ -87,11 +90,10 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
         'drawn', atthasdef and exists (select from pg_attrdef f join pg_depend d on d.classid = 'pg_attrdef'::regclass
           and d.objid = f.oid and d.refclassid = 'pg_class'::regclass join pg_class s on s.oid = d.refobjid
           where f.adrelid = attrelid and f.adnum = attnum and s.relkind = 'S')) as column
-      from pg_attribute
-      join tables on tables.oid = attrelid
+      from attributes
       join pg_type t on t.oid = atttypid
       join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
-      where attnum > 0 and not attisdropped and attidentity = '' and attgenerated = ''
+      where attidentity = '' and attgenerated = ''
     ),
     names as not materialized (
       select attrelid, attnum, quote_ident(attname) as name from pg_attribute
@@ -99,12 +101,12 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
     checks as (
       select conrelid as relation, pg_get_expr(conbin, conrelid) as expression,
         (select json_agg(name) from names where attrelid = conrelid and attnum = any(conkey)) as columns
-      from pg_constraint where contype::text = 'c' and conrelid <> 0 and conkey is not null
+      from pg_constraint where contype::text = 'c' and conrelid >= 16384 and conkey is not null
       union all
       select a.attrelid, regexp_replace(pg_get_expr(conbin, 0), '\\mVALUE\\M', quote_ident(a.attname), 'g'),
         json_build_array(quote_ident(a.attname))
-      from pg_attribute a join pg_constraint k on k.contypid = a.atttypid and k.contype::text = 'c'
-      where k.conbin is not null and a.attnum > 0 and not a.attisdropped
+      from attributes a join pg_constraint k on k.contypid = a.atttypid and k.contype::text = 'c'
+      where k.conbin is not null
       union all
       select i.inhrelid, pg_get_partition_constraintdef(i.inhrelid),
         -- A partition of a partition has to be one of all above it.
@@ -117,8 +119,8 @@ export async function readShapes(db: Database): Promise<TableShape[]> {
       'name', name,
       'stored', pg_relation_size(oid) > 0,
       'columns', coalesce((select json_agg("column" order by attnum) from columns where attrelid = oid), '[]'),
-      'checks', coalesce((select json_agg(json_build_object('expression', expression, 'columns', columns))
-        from checks where relation = oid and columns is not null and expression is not null), '[]'),
+      'checks', coalesce((select json_agg(json_build_object('expression', expression, 'columns', columns)
+        order by expression collate "C") from checks where relation = oid and columns is not null and expression is not null), '[]'),
       'references', coalesce((select json_agg(json_build_object(
           'columns', (select json_agg(n.name order by o) from unnest(conkey) with ordinality u(num, o)
             join names n on n.attrelid = conrelid and n.attnum = num),
