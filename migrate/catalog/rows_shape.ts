@@ -149,7 +149,7 @@ export const identities: Record<string, string> = {
   pg_attribute: within("x.attrelid", "x.attname"),
   pg_constraint: constraint("x"),
   pg_description:
-    `replace((pg_identify_object(x.classoid, x.objoid, x.objsubid)).type, 'table column', 'column') || ' ' || (pg_identify_object(x.classoid, x.objoid, x.objsubid)).identity`,
+    `(select replace(type, 'table column', 'column') || ' ' || identity from pg_identify_object(x.classoid, x.objoid, x.objsubid))`,
   pg_enum: `format_type(x.enumtypid, null) || '.' || quote_literal(x.enumlabel)`,
   pg_inherits: "x.inhrelid::regclass::text",
   pg_policy: within("x.polrelid", "x.polname"),
