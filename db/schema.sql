@@ -141,10 +141,11 @@ begin
     plain := lower(said collate "C");
   else
     -- In NFKD accents, points and vowel signs are characters of their own, at most three to a letter.
-    -- The signs of Indic scripts stay: they are a part of the word.
+    -- The signs of Indic scripts stay: they are a part of the word. Soft hyphens, joiners, marks of
+    -- direction and variation selectors are no part of it; a zero width space parts words.
     plain := lower(regexp_replace(
       left(normalize(said, nfkd), 40000),
-      U&'[\0300-\036F\0483-\0489\0591-\05BD\05BF\05C1\05C2\05C4\05C5\05C7\0610-\061A\0640\064B-\065F\0670\06D6-\06DC\06DF-\06E4\06E7\06E8\06EA-\06ED\08CA-\08E1\08E3-\08FF\1AB0-\1AFF\1DC0-\1DFF\20D0-\20FF\FE00-\FE0F\FE20-\FE2F]',
+      U&'[\00AD\0300-\036F\0483-\0489\0591-\05BD\05BF\05C1\05C2\05C4\05C5\05C7\0610-\061A\061C\0640\064B-\065F\0670\06D6-\06DC\06DF-\06E4\06E7\06E8\06EA-\06ED\08CA-\08E1\08E3-\08FF\180B-\180F\1AB0-\1AFF\1DC0-\1DFF\200C-\200F\202A-\202E\2060-\206F\20D0-\20FF\FE00-\FE0F\FE20-\FE2F\FEFF\+0E0100-\+0E01EF]',
       '', 'g'
     ));
     -- Letters that do not decompose. Also in upper case, which lower() leaves where the locale is C.

@@ -149,6 +149,40 @@ Deno.test("search folds words: each spelling of a word finds every other one [52
   assertEquals((await api.call(`GET /api/todos?q=${q}`)).json.data, []);
 });
 
+Deno.test("search leaves out characters that nobody sees, in what is stored and in what is asked [52]", async () => {
+  await using api = await createApi();
+  const invisible = [
+    "\u00ad", // a soft hyphen
+    ..."\u200c\u200d", // joiners, without which no Persian text is written
+    ..."\u2060\u2061\u2062\u2063\u2064\ufeff", // word joiners and what a formula does not show
+    ..."\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", // directions
+    ..."\u180b\u180c\u180d\u180e\u180f", // Mongolian variants
+    "\u{e0100}", // a variant of a Chinese or Japanese character
+  ];
+  const words = ["zerowidth", ...invisible.map((character) => `zero${character}width`)];
+  // A zero width space is there to part words.
+  const stored = [...words, "zero\u200bwidth"];
+  const kinds = [
+    { path: "/api/todos", items: stored.map((word) => ({ description: `${word} x` })) },
+    {
+      path: "/api/students",
+      items: stored.map((first_name) => ({ first_name, last_name: "x" })),
+    },
+  ];
+  for (const { path, items } of kinds) {
+    await api.call(`POST ${path}/batch`, { body: { items } });
+    const found = async (q: string) =>
+      (await api.call(`GET ${path}?limit=100&q=${encodeURIComponent(q)}`)).json.data
+        .map(({ id }: { id: number }) => id);
+    const ids = words.map((_, n) => n + 1);
+    for (const word of words) {
+      // With another word after it, so that it is not taken by its beginning.
+      assertEquals(await found(`${word} x`), ids, `${path} ${encodeURIComponent(word)}`);
+    }
+    assertEquals(await found("zero\u200bwidth x"), [stored.length]);
+  }
+});
+
 Deno.test("search in students finds names by their beginning, in any order [52]", async () => {
   await using api = await createApi();
   for (const [first_name, last_name] of [["Zoë", "Ångström"], ["Ada", "Lovelace"]]) {
