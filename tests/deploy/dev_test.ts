@@ -7,7 +7,7 @@ import { sql } from "../../postgres/mod.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
-import { childrenOf, keepPort, runs } from "../support/owner.ts";
+import { keepPort, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { freePort, patience, startProcess } from "../support/process.ts";
 import { connectPatiently } from "../support/database.ts";
@@ -191,21 +191,25 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     await using place = await surroundings();
+    const children = async (of: number) => {
+      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(of)] }).output();
+      return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
+    };
     // Of the server's own shell, which is among them, the server is told by Linux alone.
     const all = Deno.build.os === "linux" ? ["all"] : [];
     for (const level of ["the task", "the program", ...all]) {
       await using task = place.start();
       await task.says(/Slate runs/);
       // Beside the program the test's own watchdog.
-      const programs = await Promise.all((await childrenOf(task.pid)).map(async (pid) => ({
+      const programs = await Promise.all((await children(task.pid)).map(async (pid) => ({
         pid,
-        below: await childrenOf(pid),
+        below: await children(pid),
       })));
       const { pid: dev, below } = programs.toSorted((a, b) => b.below.length - a.below.length)[0]!;
       assertEquals(below.length >= 2, true, `${below}`);
       const killed = level === "all" ? [dev, ...below] : [level === "the task" ? task.pid : dev];
       for (const pid of killed) Deno.kill(pid, "SIGKILL");
-      for (const pid of [dev, ...below]) await until(() => !runs(pid));
+      for (const pid of [dev, ...below]) await until(async () => !await runs(pid));
       await until(async () => await runningEmbedded(place.dataDir) === undefined);
       await place.stopped();
     }

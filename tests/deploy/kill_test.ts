@@ -2,13 +2,23 @@
 import { assert } from "@std/assert";
 import { removeData } from "../../embedded/account.ts";
 import { createFolder, migration } from "../support/command.ts";
-import { families, postmaster, runs } from "../support/owner.ts";
+import { postmaster, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { startProcess } from "../support/process.ts";
 
+/** A process and all that it has started, and that they have started. */
+async function family(pid: number): Promise<number[]> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
+  const children = new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
+  return [pid, ...(await Promise.all(children.map(family))).flat()];
+}
+
 /** The one that has started others and they others, or 0: beside it runs the test's own watchdog. */
 async function programIn(pids: number[]): Promise<number> {
-  return (await families(...pids)).find((family) => family.length >= 3)?.[0] ?? 0;
+  for (const pid of pids) {
+    if ((await family(pid)).length >= 3) return pid;
+  }
+  return 0;
 }
 
 function namesIn(folder: string, depth = 2): string[] {
@@ -23,9 +33,11 @@ function namesIn(folder: string, depth = 2): string[] {
   }
 }
 
-/** The servers whose data lie there: nobody's children. */
+/** The servers whose data lie there, and their backends: nobody's children. */
 async function serversIn(folder: string): Promise<number[]> {
-  const pids = namesIn(folder, 1).map((name) => postmaster(`${folder}/${name}`).catch(() => []));
+  const pids = namesIn(folder, 1).map((name) =>
+    postmaster(`${folder}/${name}`).then(family, () => [])
+  );
   return (await Promise.all(pids)).flat();
 }
 
@@ -86,14 +98,14 @@ for (const { args, isAtWork } of commands) {
           // It is between two of its processes now and then, and so it is looked at until it is not.
           await until(async () => {
             assert(!over, `it ended before it was killed:\n${task.output()}`);
-            const [own, ...servers] = await families(task.pid, ...await serversIn(folder));
-            all = [...own!, ...servers.flat()];
-            program = await programIn(own!.slice(1));
+            const own = await family(task.pid);
+            all = [...own, ...await serversIn(folder)];
+            program = await programIn(own.slice(1));
             return program > 0 && await isAtWork(folder, all);
           });
           if (level === "the group") task.interrupt("SIGKILL");
           else Deno.kill(level === "the task" ? task.pid : program, "SIGKILL");
-          for (const pid of all) await until(() => !runs(pid));
+          for (const pid of all) await until(async () => !await runs(pid));
           await until(() => Promise.resolve(namesIn(folder, 1).length === 0));
         } finally {
           await removeData(folder);

@@ -94,7 +94,7 @@ Deno.test("embedded: a server whose owner is killed stops by itself and keeps th
   await note(owner.settings, "kept");
   const pid = await postmaster(dataDir);
   await owner.kill();
-  await until(() => !runs(pid));
+  await until(async () => !await runs(pid));
   const server = await startEmbedded({ dataDir });
   assertEquals(await notes(server.settings), ["kept"]);
   await server.stop();
@@ -108,7 +108,7 @@ Deno.test("embedded: a start right after a kill gets a server that keeps running
     await note(owner.settings, `${round}`);
     await owner.kill();
     const server = await startEmbedded({ dataDir });
-    for (const pid of owner.pids) await until(() => !runs(pid));
+    for (const pid of owner.pids) await until(async () => !await runs(pid));
     assertEquals((await notes(server.settings)).length, round + 1);
     assertEquals(server.settings, owner.settings);
     await server.stop();
@@ -140,7 +140,7 @@ Deno.test("embedded: a stop ends the server also where its shell was killed", as
   const pid = await postmaster(dataDir);
   for (const shell of owner.pids.slice(1)) Deno.kill(shell, "SIGKILL");
   await owner.stop();
-  await until(() => !runs(pid));
+  await until(async () => !await runs(pid));
 });
 
 /** The folder of a server that was given none. */
@@ -205,7 +205,7 @@ Deno.test("embedded: an owner who is killed while the server starts leaves nothi
   owner.kill("SIGKILL");
   await owner.output();
   await until(() => Promise.resolve(once().length === 0));
-  await until(() => !runs(pid));
+  await until(async () => !await runs(pid));
 });
 
 Deno.test("embedded: the data of another major is refused, and nothing is changed", async () => {

@@ -1,4 +1,3 @@
-import process from "node:process";
 import { assert } from "@std/assert";
 import { removeFolder } from "./folder.ts";
 import { sql } from "../../postgres/mod.ts";
@@ -75,35 +74,20 @@ export async function startOwner(dataDir?: string, options: OwnerOptions = {}): 
   };
 }
 
-/** The children of every process that has some, as `ps` sees them now. */
-async function tree(): Promise<Map<number, number[]>> {
+async function childrenOf(pid: number): Promise<number[]> {
   const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=", "-o", "ppid="] })
     .output();
   const rows = new TextDecoder().decode(stdout).trim().split("\n").map((row) =>
     row.trim().split(/\s+/).map(Number)
   );
-  const byParent = Map.groupBy(rows, ([, parent]) => parent!);
-  return new Map(byParent.entries().map(([parent, all]) => [parent, all.map(([pid]) => pid!)]));
-}
-
-export async function childrenOf(pid: number): Promise<number[]> {
-  return (await tree()).get(pid) ?? [];
-}
-
-/** What each process has started, and they in turn, the process itself first: all of one moment. */
-export async function families(...pids: number[]): Promise<number[][]> {
-  const children = await tree();
-  const family = (pid: number): number[] => [pid, ...(children.get(pid) ?? []).flatMap(family)];
-  return pids.map(family);
+  return rows.filter(([, parent]) => parent === pid).map(([child]) => child!);
 }
 
 /** Whether the process is still there. */
-export function runs(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+export async function runs(pid: number): Promise<boolean> {
+  const { success } = await new Deno.Command("ps", { args: ["-p", String(pid)], stdout: "null" })
+    .output();
+  return success;
 }
 
 /** The server's process. */

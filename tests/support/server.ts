@@ -4,7 +4,7 @@ import { removeInTheEnd } from "../../embedded/watchdog.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
-import { childrenOf, keepPort, postmaster } from "./owner.ts";
+import { keepPort, postmaster } from "./owner.ts";
 import { root } from "./root.ts";
 
 /** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */
@@ -53,7 +53,9 @@ export async function openServer(): Promise<Server> {
     },
     async signal(signal) {
       const parent = await postmaster(dataDir);
-      for (const pid of [parent, ...await childrenOf(parent)]) {
+      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(parent)] }).output();
+      const children = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
+      for (const pid of [parent, ...children]) {
         try {
           Deno.kill(pid, signal);
         } catch (error) {
