@@ -1,4 +1,4 @@
-import { sql, type Statement } from "../../postgres/mod.ts";
+import { sql, Statement } from "../../postgres/mod.ts";
 import { ifUsed, type Part } from "./used.ts";
 
 /**
@@ -159,5 +159,5 @@ function members(catalog: string, oid: string): Statement {
 
 /** SQL that is put together from names of the catalog. */
 function text(of: string): Statement {
-  return sql(Object.assign([of], { raw: [of] }));
+  return new Statement([of], []);
 }

@@ -1,4 +1,4 @@
-import { sql, type Statement } from "../../postgres/mod.ts";
+import { sql, Statement } from "../../postgres/mod.ts";
 import { statedOptions } from "./options.ts";
 import { home } from "./home.ts";
 import { programObjects } from "./programs.ts";
@@ -45,7 +45,7 @@ with settings as materialized (
     set_config('quote_all_identifiers', 'off', true)
 )
 select (
-with ${sql(Object.assign([home], { raw: [home] }))},
+with ${new Statement([home], [])},
 internal as (select json_array_elements_text(${left}::text::json) as name),
 ignored as (select json_array_elements_text(${options}::text::json) as name),
 -- What came with an extension, or by itself with another object, such as a range's constructors.

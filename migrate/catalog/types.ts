@@ -1,4 +1,4 @@
-import { sql, type Statement } from "../../postgres/mod.ts";
+import { sql, Statement } from "../../postgres/mod.ts";
 import { ifUsed, type Part } from "./used.ts";
 
 /** What catalogQuery tells of schemas, extensions, types, functions, sequences and views. */
@@ -166,6 +166,6 @@ const aggregateName =
   from pg_namespace where pg_namespace.oid = pronamespace)`;
 
 function modify(column: string): Statement {
-  return sql`case ${sql(Object.assign([column], { raw: [column] }))} when 'r' then 'read_only'
+  return sql`case ${new Statement([column], [])} when 'r' then 'read_only'
     when 's' then 'shareable' else 'read_write' end`;
 }

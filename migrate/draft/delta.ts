@@ -1,6 +1,6 @@
 import { extract } from "@supabase/pg-delta/extract";
 import { plan } from "@supabase/pg-delta/plan";
-import { type Database, sql, type Statement } from "../../postgres/mod.ts";
+import { type Database, sql, Statement } from "../../postgres/mod.ts";
 import { Failure } from "../command.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
 import { asWeWrite, namesOf, sqlPattern, withoutPublic } from "../files/sql_text.ts";
@@ -180,5 +180,5 @@ function asItReads(row: Row): Row {
 
 /** A text without parameters as a statement. */
 function verbatim(text: string): Statement {
-  return sql(Object.assign([text], { raw: [text] }));
+  return new Statement([text], []);
 }

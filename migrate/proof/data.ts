@@ -1,4 +1,4 @@
-import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
 import { quoteName } from "../databases.ts";
 
@@ -234,5 +234,5 @@ export async function alteredValues(
 
 /** A text of catalog names as a statement. */
 function verbatim(text: string) {
-  return sql(Object.assign([text], { raw: [text] }));
+  return new Statement([text], []);
 }

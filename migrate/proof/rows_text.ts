@@ -1,4 +1,4 @@
-import { type Database, sql } from "../../postgres/mod.ts";
+import { type Database, sql, Statement } from "../../postgres/mod.ts";
 import { readShapes } from "./rows_query.ts";
 import { readDrawings } from "./sequences.ts";
 
@@ -59,5 +59,5 @@ async function triggersOf(
 
 /** A text of catalog names as a statement. */
 function verbatim(text: string) {
-  return sql(Object.assign([text], { raw: [text] }));
+  return new Statement([text], []);
 }

@@ -1,4 +1,4 @@
-import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { type Database, DatabaseError, sql, Statement } from "../../postgres/mod.ts";
 import { bookkeeping } from "../catalog/bookkeeping.ts";
 
 /** A sequence that a column draws from. */
@@ -93,5 +93,5 @@ const exhausted = "2200H";
 
 async function holds(db: Database, table: string, condition: string): Promise<boolean> {
   const text = `select from ${table} where ${condition} limit 1`;
-  return (await db.query(sql(Object.assign([text], { raw: [text] })))).length > 0;
+  return (await db.query(new Statement([text], []))).length > 0;
 }

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
-import { sql } from "../../postgres/mod.ts";
+import { Statement } from "../../postgres/mod.ts";
 import { createDatabase } from "../../tests/support/database.ts";
 import { difference } from "./support.ts";
 
@@ -78,7 +78,7 @@ Deno.test("diff: each rule that rows may break is written with a query for them 
   await using database = await createDatabase({ empty: true });
   await database.db.script(schema);
   for (const query of queries) {
-    await database.db.query(sql(Object.assign([query], { raw: [query] })));
+    await database.db.query(new Statement([query], []));
   }
 });
 
