@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import postgres from "postgres";
 import { type DatabaseError, refusalOf, Unreachable } from "./errors.ts";
+import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
@@ -20,8 +21,7 @@ export interface Owner {
   readonly settings: DatabaseSettings;
   readonly applicationName: string;
   readonly session: boolean;
-  /** Whether statements are prepared: not behind a pooler that forgets them. */
-  readonly prepares: boolean;
+  readonly prepared: Prepared;
   /**
    * An answer came on an open connection, so many milliseconds after its statement was sent, and
    * after the answer before it.
@@ -33,8 +33,6 @@ export interface Owner {
   refused(unit: Unit, error: DatabaseError, unclear: boolean): void;
   /** The unit's connection broke, or never was: `sent` says that it may have been done. */
   lost(unit: Unit, error: Error, sent: boolean): void;
-  /** A statement that was prepared is not there any more. */
-  forgot(): void;
   /** There is room for another unit. */
   free(): void;
   /** The client takes nothing more. */
@@ -65,7 +63,7 @@ export class Client {
   readonly #owner: Owner;
   readonly #sockets = new Set<Socket>();
   /** Texts that are being prepared (false) or are prepared (true). */
-  readonly #texts = new Map<string, boolean>();
+  readonly #texts = new Map<string | undefined, boolean>();
   /** Resolved when nothing is under way, or no answer is to be waited for any longer. */
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -153,7 +151,7 @@ export class Client {
    * driver would prepare the others once more under another name: they are sent without one.
    */
   #prepares({ text }: Unit): boolean {
-    if (text === undefined || !this.#owner.prepares) return false;
+    if (text === undefined || !this.#owner.prepared.inUse) return false;
     const prepared = this.#texts.get(text);
     if (prepared === undefined) this.#texts.set(text, false);
     return prepared !== false;
@@ -161,13 +159,15 @@ export class Client {
 
   #answered(unit: Unit, query: Query) {
     const now = performance.now();
-    if (this.phase === "dialling") this.phase = "open";
-    else this.#owner.heard(now - unit.sentAt, now - this.heardAt);
+    if (this.phase === "dialling") {
+      this.phase = "open";
+      this.#owner.prepared.opened(query.state as Backend);
+    } else this.#owner.heard(now - unit.sentAt, now - this.heardAt);
     this.heardAt = now;
     this.#remove(unit);
-    if (unit.text !== undefined) this.#texts.set(unit.text, true);
+    if (this.#texts.has(unit.text)) this.#texts.set(unit.text, true);
     // The driver has prepared it again and sent it again by itself.
-    if (query.retried && unprepared.has(query.retried.code)) this.#owner.forgot();
+    if (query.retried && unprepared.has(query.retried.code)) this.#owner.prepared.forgot();
     if (unit.leavesTraces) this.leave();
   }
 
@@ -178,7 +178,7 @@ export class Client {
       // The primary that it was has become a replica: the next connection may find the new one. A
       // session stays, for it has more than its connection to lose.
       if (error.code === readOnly && !this.#owner.session) this.leave();
-      if (unprepared.has(error.code)) this.#owner.forgot();
+      if (unprepared.has(error.code)) this.#owner.prepared.forgot();
       const refusal = refusalOf(error);
       if (!unit.done) this.#owner.refused(unit, refusal, query.retried !== undefined);
       this.#owner.free();

@@ -2,6 +2,7 @@ import { DatabaseError, DeadlinePassed, retriedOn, Unreachable } from "./errors.
 import { Pool } from "./pool.ts";
 import type { PoolStats } from "./pool_options.ts";
 import type { DatabaseSettings } from "./settings.ts";
+import { keepsStatements } from "./pooler.ts";
 import { sql, Statement } from "./sql.ts";
 import { driven, parametersOf, Unit } from "./unit.ts";
 
@@ -76,13 +77,18 @@ export interface ConnectOptions {
  */
 export function connect(settings: DatabaseSettings, options: ConnectOptions = {}): Database {
   const { session = false } = options;
-  const pool = new Pool(settings, {
+  const poolOptions = {
     size: session ? 1 : options.size ?? 10,
     deadlineMs: options.deadlineMs ?? 10_000,
     idleMs: options.idleMs ?? 60_000,
     applicationName: options.applicationName ?? "slate",
     session,
     warn: options.warn ?? (() => {}),
+  };
+  const pool = new Pool(settings, {
+    ...poolOptions,
+    // A session has one statement under way anyway.
+    ...!session && { keepsStatements: () => keepsStatements(settings, poolOptions) },
   });
   // deno-lint-ignore require-await -- a parameter that is nonsense rejects as everything else does
   async function run<Row>(statement: Statement, isRead: boolean, hold?: Hold): Promise<Row[]> {

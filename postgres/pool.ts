@@ -2,6 +2,7 @@ import { Client, type Owner, unprepared } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
 import type { PoolOptions, PoolStats } from "./pool_options.ts";
+import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import type { Connection, Unit } from "./unit.ts";
@@ -35,7 +36,7 @@ const interrupted = "57014";
 
 /** The connections, and which unit of work goes to which of them. */
 export class Pool implements Owner {
-  prepares: boolean;
+  readonly prepared: Prepared;
   readonly applicationName: string;
   readonly session: boolean;
   readonly #clients: Client[] = [];
@@ -56,7 +57,8 @@ export class Pool implements Owner {
   #watcher: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly settings: DatabaseSettings, readonly options: PoolOptions) {
-    this.prepares = settings.preparedStatements !== false;
+    const { keepsStatements, warn } = options;
+    this.prepared = new Prepared(settings.preparedStatements, keepsStatements, warn);
     this.applicationName = options.applicationName;
     this.session = options.session;
     this.#deadlines = new Deadlines(options.deadlineMs, (unit) => this.#late(unit));
@@ -100,7 +102,7 @@ export class Pool implements Owner {
     clearTimeout(this.#sweeper);
     clearTimeout(this.#watcher);
     for (const client of [...this.#clients]) client.leave();
-    await Promise.all(this.#leaving);
+    await Promise.all([...this.#leaving, this.prepared.asking]);
   }
 
   #submit(unit: Unit, now: number) {
@@ -157,7 +159,8 @@ export class Pool implements Owner {
   /** Whether something may be put behind what is under way there. */
   #takesMore(client: Client, now: number): boolean {
     const [first] = client.underWay;
-    return client.phase === "open" && !first!.alone && !this.#isSilent(client, now, slowMs);
+    return this.prepared.inUse && client.phase === "open" && !first!.alone &&
+      !this.#isSilent(client, now, slowMs);
   }
 
   succeeded(unit: Unit, raw: unknown) {
@@ -196,14 +199,6 @@ export class Pool implements Owner {
     if (!unit.isRead || !sent || unit.lost || this.session) return this.#reject(unit, error);
     unit.lost = true;
     this.#submit(unit, performance.now());
-  }
-
-  forgot() {
-    if (!this.prepares) return;
-    this.prepares = false;
-    this.options.warn(
-      "the database forgets prepared statements, as a pooler does that does not know them: none are used from now on; prepared_statements=false in DATABASE_URL says so from the start",
-    );
   }
 
   left(client: Client, end: Promise<void>) {

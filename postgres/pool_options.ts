@@ -18,4 +18,6 @@ export interface PoolOptions {
   applicationName: string;
   session: boolean;
   warn: (text: string) => void;
+  /** Finds out whether the pooler in between keeps what is prepared through it. */
+  keepsStatements?: () => Promise<boolean>;
 }

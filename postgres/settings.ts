@@ -13,7 +13,7 @@ export interface DatabaseSettings {
   tls: "off" | "verified" | "unverified";
   /** The PEM file of certificates to trust instead of the system's. */
   rootCertificate?: string;
-  /** False where a pooler stands in between that forgets prepared statements. */
+  /** False where a pooler stands in between that forgets prepared statements; it is found out if undefined. */
   preparedStatements?: boolean;
   /** Of each session, instead of the server's: schemas parted by commas. */
   searchPath?: string;
@@ -106,8 +106,8 @@ export function readDatabaseSettings(
       `sslmode is "${mode}": use verify-full, or disable where nobody can listen (prefer and allow can fall back to plain text unnoticed)`,
     );
   }
-  const prepared = given("prepared_statements") ?? "true";
-  if (prepared !== "true" && prepared !== "false") {
+  const prepared = given("prepared_statements");
+  if (prepared && prepared !== "true" && prepared !== "false") {
     faults.push(
       `prepared_statements is "${prepared}": use false behind a pooler that does not know them, or true`,
     );
@@ -123,7 +123,7 @@ export function readDatabaseSettings(
     settings: {
       ...settings,
       ...searchPath && { searchPath },
-      ...prepared === "false" && { preparedStatements: false },
+      ...prepared && { preparedStatements: prepared === "true" },
     },
     faults,
   };

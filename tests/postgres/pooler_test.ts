@@ -9,13 +9,15 @@ const ignore = !pgbouncer;
 const range = (n: number) => [...Array(n).keys()];
 
 /** A pool of ten through a PgBouncer with three connections to the server, and what it warns of. */
-async function open(options: { preparedStatements?: boolean } = {}) {
+async function open(
+  options: { preparedStatements?: boolean; mode?: "session" } = {},
+) {
+  const { mode, ...settings } = options;
   const database = await createDatabase({ empty: true });
   await database.db.script("create table writes (n int primary key)");
-  const pooler = await startPgbouncer();
+  const pooler = await startPgbouncer(undefined, mode);
   const warnings: string[] = [];
-  const settings = { ...database.settings, ...options, port: pooler.port };
-  const db = connect(settings, {
+  const db = connect({ ...database.settings, ...settings, port: pooler.port }, {
     size: 10,
     deadlineMs: 60_000,
     warn: (text) => warnings.push(text),
@@ -56,6 +58,14 @@ async function work(db: Database, from: number) {
   );
 }
 
+/** Whether a connection has more than one statement, when there is more to do than connections. */
+async function severalUnderWay(db: Database): Promise<boolean> {
+  const answers = Promise.all(range(100).map((n) => echo(db, n)));
+  const { open, underWay } = db.stats();
+  assertEquals(await answers, range(100));
+  return underWay > open;
+}
+
 async function count({ db }: TestDatabase): Promise<number> {
   return (await db.query<{ n: number }>(sql`select count(*)::int as n from writes`))[0]!.n;
 }
@@ -72,6 +82,37 @@ Deno.test({
   },
 });
 
+/** A statement whose messages fill more than a buffer of PgBouncer's, 4 kB. */
+const long = (n: number) => sql`select ${n}::int as n, length(${"long".repeat(2000)})`;
+
+Deno.test({
+  name: "a pooler that forgets prepared statements: the very first burst breaks no connection",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    const { db, warnings, pooler } = scene;
+    for (const burst of range(20)) {
+      const answers = range(100).map((n) => db.query<{ n: number }>(long(burst * 100 + n)));
+      const rows = (await Promise.all(answers)).flat();
+      assertEquals(rows.map(({ n }) => n), range(100).map((n) => burst * 100 + n));
+    }
+    assertEquals(warnings.length, pooler.forgets ? 1 : 0);
+    if (pooler.forgets) assert(!await severalUnderWay(db));
+    else await until(() => severalUnderWay(db));
+  },
+});
+
+Deno.test({
+  name: "a pooler that leaves each connection its server: several statements are under way on it",
+  ignore,
+  async fn() {
+    await using scene = await open({ mode: "session" });
+    const { db, warnings } = scene;
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings, []);
+  },
+});
+
 Deno.test({
   name: "a pooler behind prepared_statements=false: nothing fails, and nothing needs to be said",
   ignore,
@@ -81,6 +122,7 @@ Deno.test({
     for (const round of range(2)) await work(db, round * 10_000);
     assertEquals(await count(database), 640);
     assertEquals(warnings, []);
+    assert(!await severalUnderWay(db));
     const [row] = await database.db.query<{ n: number }>(sql`
       select count(*)::int as n from pg_stat_activity
       where datname = current_database() and application_name = 'slate'`);

@@ -238,10 +238,11 @@ Deno.test("settings: the URL for another program means the same, in libpq's word
   assertEquals(settings.user, "a@da");
 });
 
-Deno.test("prepared_statements=false is known, says nothing to other programs, and takes no third value", () => {
+Deno.test("prepared_statements is true, false or unknown, says nothing to other programs, and takes no third value", () => {
   const url = "postgres://ada@localhost/slate?prepared_statements=";
   assertEquals(readUrl(`${url}false`).preparedStatements, false);
-  assertEquals(readUrl(`${url}true`), readUrl(url));
+  assertEquals(readUrl(`${url}true`).preparedStatements, true);
+  assertEquals(readUrl(url).preparedStatements, undefined);
   assertEquals(new URL(databaseUrl(readUrl(`${url}false`))).search, "?sslmode=disable");
   const { faults } = readDatabaseSettings({ DATABASE_URL: `${url}no` });
   assertEquals(faults.length, 1);

@@ -19,10 +19,13 @@ export const pgbouncer = [
   });
 
 /**
- * A PgBouncer in transaction mode in front of every database of the tests' server, with three
+ * A PgBouncer in front of every database of the tests' server. In transaction mode it has three
  * server connections for each: fewer than the app's pool has.
  */
-export async function startPgbouncer(port = freePort()) {
+export async function startPgbouncer(
+  port = freePort(),
+  mode: "transaction" | "session" = "transaction",
+) {
   const server = testServer();
   const folder = await Deno.makeTempDir({ prefix: "slate-pgbouncer-" });
   const quoted = (text = "") => `"${text.replaceAll('"', '""')}"`;
@@ -41,8 +44,8 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${folder}/users
-pool_mode = transaction
-default_pool_size = 3
+pool_mode = ${mode}
+default_pool_size = ${mode === "session" ? 20 : 3}
 max_client_conn = 500
 `,
   );
