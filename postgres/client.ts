@@ -1,6 +1,6 @@
-import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import postgres from "postgres";
+import { openDriver } from "./driver.ts";
 import { type DatabaseError, refusalOf, Unreachable } from "./errors.ts";
 import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
@@ -39,9 +39,6 @@ export interface Owner {
   left(client: Client, end: Promise<void>): void;
 }
 
-/** What our parameters are: text as PostgreSQL reads it. */
-const asIs = (text: unknown) => text;
-
 /**
  * One connection, opened when it is first used, on which several units of work may be under way.
  * Each ends with a Sync of its own, so that it is a transaction of its own, done or not, whatever
@@ -71,51 +68,7 @@ export class Client {
 
   constructor(owner: Owner) {
     this.#owner = owner;
-    const { settings, applicationName, session } = owner;
-    const { host, port, database, user, password } = settings;
-    // Everything that postgres.js would otherwise take from the environment is spelled out.
-    this.#sql = postgres({
-      host,
-      port,
-      database,
-      username: user,
-      pass: () => password ?? "",
-      max: 1,
-      // The pool bounds it: the driver would wait until all are answered before it sends more.
-      max_pipeline: 1_000_000,
-      // Saves a round trip at connect; arrays are passed as text and cast in SQL. A tool's session
-      // has the time, and reads arrays.
-      fetch_types: session,
-      prepare: true,
-      // A timer of its own for each statement; the pool closes what idles.
-      idle_timeout: null,
-      connect_timeout: 0,
-      max_lifetime: null,
-      keep_alive: 60,
-      backoff: 0,
-      debug: false,
-      onnotice: () => {},
-      types: {
-        // As PostgreSQL writes them: a JavaScript Date has no microseconds and no infinity.
-        date: { to: 1184, from: [1082, 1114, 1184], serialize: asIs, parse: asIs },
-        json: { to: 114, from: [114, 3802], serialize: asIs, parse: JSON.parse },
-        boolean: { to: 16, from: [16], serialize: asIs, parse: (text: string) => text === "t" },
-        bytea: {
-          to: 17,
-          from: [17],
-          serialize: asIs,
-          parse: (text: string) => Buffer.from(text.slice(2), "hex"),
-        },
-      },
-      connection: {
-        application_name: applicationName,
-        ...settings.searchPath && { search_path: settings.searchPath },
-      },
-      // TLS is ours as well: postgres.js speaks it to a server that has just declined.
-      ssl: false,
-      sslnegotiation: null,
-      socket: () => this.#connect(),
-    } as unknown as postgres.Options<Record<never, never>>);
+    this.#sql = openDriver(owner.settings, owner.applicationName, () => this.#connect());
   }
 
   /** postgres.js dials again and again while a server hangs up at once: one dial a client. */

@@ -93,6 +93,20 @@ Deno.test("a connection that nobody uses is closed, and a session's stays with w
   await session.close();
 });
 
+Deno.test("a session whose connection breaks while it opens is Unreachable, at whichever byte", async () => {
+  await using proxy = openProxy(testServer());
+  for (let bytes = 16; bytes < 8192; bytes = Math.ceil(bytes * 1.5)) {
+    const session = connectPatiently(proxy.settings, { session: true });
+    proxy.limit(bytes, "cut");
+    // An answer longer than any: its end does not come.
+    const text = "long".repeat(4096);
+    await assertRejects(() => session.query(sql`select ${text} as text`), Unreachable);
+    await session.close();
+  }
+  // The driver's own timer, which is due at once.
+  await pause(50);
+});
+
 Deno.test("a backend that is terminated while idle is replaced", async () => {
   await using database = await createDatabase({ empty: true });
   await using db = pool(database.settings, { size: 1 });

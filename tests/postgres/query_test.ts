@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, DatabaseError, sql, Unreachable } from "../../postgres/mod.ts";
-import { createDatabase, testServer } from "../support/database.ts";
+import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
 import { echo, pidOf, pool } from "../support/pool.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
@@ -99,6 +99,23 @@ Deno.test("a statement whose table changed is prepared anew", async () => {
   assertEquals(await all(), [{ a: 1 }]);
   await db.script("alter table t add column b text default 'new'");
   assertEquals(await all(), [{ a: 1, b: "new" }]);
+});
+
+Deno.test("an array is read as one, on whichever connection", async () => {
+  const row = sql`
+    select array['a,b', null, '"c"'] as texts, '{{1,2},{3,4}}'::int[] as numbers,
+      array[true, false] as booleans, '{9007199254740993}'::bigint[] as long, '{}'::name[] as none`;
+  for (const session of [true, false]) {
+    const db = connectPatiently(testServer(), { session, size: 1 });
+    assertEquals(await db.query<unknown>(row), [{
+      texts: ["a,b", null, '"c"'],
+      numbers: [[1, 2], [3, 4]],
+      booleans: [true, false],
+      long: ["9007199254740993"],
+      none: [],
+    }]);
+    await db.close();
+  }
 });
 
 Deno.test("a parameter that is undefined is the program's mistake, not the network's", async () => {
