@@ -1,5 +1,4 @@
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { temporaryFolder } from "../../embedded/watchdog.ts";
 import { exit, Failure } from "../command.ts";
 import type { Finding } from "../finding.ts";
@@ -7,8 +6,7 @@ import type { Migration } from "../files/migrations.ts";
 import { onOwnTables } from "./own_tables.ts";
 import { notAsked } from "../rules.ts";
 import { homeSchema } from "../project.ts";
-
-const version = "2.61.0";
+import { squawkBinary } from "./squawk_binary.ts";
 
 /**
  * What squawk, a linter of migrations, says of the up parts. The down part is blanked, not cut:
@@ -52,7 +50,7 @@ async function run(
 ): Promise<Finding[]> {
   const args = ["--reporter", "json", ...notAsked.flatMap((rule) => ["--exclude", rule])];
   if (transaction) args.push("--assume-in-transaction");
-  const command = new Deno.Command(await binary(), {
+  const command = new Deno.Command(await squawkBinary(), {
     args: [...args, ...migrations.map(({ file }) => file)],
     cwd: folder,
     stdin: "null",
@@ -83,13 +81,4 @@ interface Report {
   message: string;
   help: string | null;
   rule_name: string;
-}
-
-/** The executable of the platform's package: the wrapper's own packages include all platforms. */
-async function binary(): Promise<string> {
-  const { os, arch } = Deno.build;
-  const platform = `${os === "windows" ? "win32" : os}-${arch === "aarch64" ? "arm64" : "x64"}`;
-  const manifest = `npm:@squawk-cli/${platform}@${version}/package.json`;
-  await import(manifest, { with: { type: "json" } });
-  return join(dirname(fileURLToPath(import.meta.resolve(manifest))), "bin", "squawk");
 }
