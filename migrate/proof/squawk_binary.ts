@@ -6,8 +6,8 @@ import { Failure } from "../command.ts";
 const version = "2.61.0";
 
 /**
- * `npm view @squawk-cli/<platform>@<version> dist.integrity`. Not in deno.lock: the first `deno task` of a checkout
- * fetches all that stands there, which was 22 MB more for everybody who never checks a migration.
+ * By platform: `npm view @squawk-cli/<platform>@<version> dist.integrity`. Not in deno.lock: the
+ * first `deno task` of a checkout fetches all that stands there, 22 MB more for who checks nothing.
  */
 const integrity: Record<string, string> = {
   "darwin-arm64":
