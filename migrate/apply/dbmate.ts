@@ -1,6 +1,7 @@
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DatabaseSettings, databaseUrl } from "../../postgres/settings.ts";
+import { npmPlatform } from "../platform.ts";
 import { environment, project } from "../project.ts";
 
 const version = "2.36.0";
@@ -13,13 +14,11 @@ const version = "2.36.0";
 export async function dbmateBinary(): Promise<string> {
   const named = Deno.env.get("DBMATE_BIN");
   if (named) return named;
-  const { os, arch } = Deno.build;
-  const platform = `${os === "windows" ? "win32" : os}-${arch === "aarch64" ? "arm64" : "x64"}`;
-  const manifest = `npm:@dbmate/${platform}@${version}/package.json`;
+  const manifest = `npm:@dbmate/${npmPlatform()}@${version}/package.json`;
   try {
     await import(manifest, { with: { type: "json" } });
     const folder = dirname(fileURLToPath(import.meta.resolve(manifest)));
-    return join(folder, "bin", os === "windows" ? "dbmate.exe" : "dbmate");
+    return join(folder, "bin", Deno.build.os === "windows" ? "dbmate.exe" : "dbmate");
   } catch {
     return "dbmate";
   }

@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { temporaryFolder } from "../../embedded/watchdog.ts";
 import { Failure } from "../command.ts";
+import { npmPlatform } from "../platform.ts";
 
 const version = "2.61.0";
 
@@ -34,8 +35,7 @@ export function squawkBinary(): Promise<string> {
 
 /** By a process of its own, since a process has one lock. */
 async function fetched(): Promise<string> {
-  const { os, arch } = Deno.build;
-  const platform = `${os === "windows" ? "win32" : os}-${arch === "aarch64" ? "arm64" : "x64"}`;
+  const platform = npmPlatform();
   const id = `@squawk-cli/${platform}@${version}`;
   const manifest = `npm:${id}/package.json`;
   await using folder = await temporaryFolder("migrate-squawk-");
