@@ -15,7 +15,7 @@ RUN deno remove openapi-fetch \
   && deno cache --frozen main.ts permissions.ts migrate/main.ts migrate/commands/*.ts \
     migrate.config.ts tasks/key.ts \
   && cd $DENO_DIR/npm/* \
-  && find @embedded-postgres @dbmate @squawk-cli -type f ! -name package.json -delete \
+  && find @embedded-postgres @dbmate -type f ! -name package.json -delete \
   && find . -type f -regex '.*\.\([cm]?ts\|map\|md\)' -delete \
   && chmod -R go-w . \
   && cd /app \
