@@ -45,23 +45,38 @@ Deno.test({
 
     const fresh = await startEmbedded({ small: true });
     const home = { ...fresh.settings, database: "restored" };
-    await administer(fresh.settings, "create database restored");
-    const url = databaseUrl(home);
+    // As providers have it: an administrator who is no superuser.
+    await administer(
+      fresh.settings,
+      "create role provided login createrole createdb password 'provided'",
+    );
+    await administer(fresh.settings, "create database restored owner provided");
+    const as = (user: string) => databaseUrl({ ...home, user, password: user });
+    const url = databaseUrl(database.settings);
     await using walk = await Walkthrough.open({
-      ADMIN_URL: databaseUrl(database.settings),
-      NEW_ADMIN_URL: url,
-      NEW_URL: url,
+      ADMIN_URL: url,
+      MIGRATOR_URL: url,
+      NEW_ADMIN_URL: as("provided"),
+      NEW_MIGRATOR_URL: as("slate_migrator"),
       SCRATCH_DATABASE_URL: databaseUrl(fresh.settings),
     });
+    const bounds = (role: string) =>
+      database.db.query(sql`
+        select unnest(setconfig) as bound from pg_db_role_setting
+        where setrole = to_regrole(${role}) and setdatabase = 0 order by bound`);
     const old = asApplication(database);
     const renewed = { ...old, user: "slate_app_2", password: "another" };
     try {
       await walk.run("docs/operations.md", async (line) => {
         if (line.startsWith("pg_restore ")) await insert("after");
         // It asks, and shows nothing.
-        if (line.includes("\\password slate_migrator")) return true;
+        if (line.includes("\\password slate_migrator")) {
+          await administer(home, "alter role slate_migrator password 'slate_migrator'");
+          return true;
+        }
         if (line.includes("\\password")) {
           await database.db.script(`alter role slate_app_2 password 'another'`);
+          assertEquals(await bounds("slate_app_2"), await bounds("slate_app"));
           assertEquals(await todos(renewed, writer!.token), ["before", "after"]);
           return true;
         }
