@@ -13,8 +13,19 @@ const most = 100;
 let slate: SlateClient;
 const students = new Map<number, Schemas["Student"]>();
 
-/** Does the work and announces the result, on the page and to screen readers. */
-async function attempt(work: () => Promise<string>) {
+/** The end of what is being done. */
+let last = Promise.resolve();
+
+/**
+ * Does the work after what was asked for before, so that nobody meets a change of their own as if it
+ * were another's.
+ */
+function attempt(work: () => Promise<string>): Promise<void> {
+  return last = last.then(() => announce(work));
+}
+
+/** Announces the result, on the page and to screen readers. */
+async function announce(work: () => Promise<string>) {
   const status = find("status");
   // What was said before is not the result of this; and the same words again are news.
   status.textContent = "";
@@ -48,36 +59,59 @@ const only = ({ id, version }: Schemas["Todo"]) => ({
   params: { path: { id }, header: { "if-match": `"${version}"` } },
 });
 
+/** The todo's words, or its number where they are words that nobody sees. */
+const titleOf = ({ id, description }: Schemas["Todo"]) =>
+  /[^\s\p{Cf}]/u.test(description) ? description : `Todo ${id}`;
+
 function todoItem(todo: Schemas["Todo"]): HTMLLIElement {
   const item = document.createElement("li");
   const box = document.createElement("input");
   const label = document.createElement("label");
   const remove = document.createElement("button");
-  const student = students.get(todo.student_id ?? 0);
   box.type = "checkbox";
-  box.id = `todo-${todo.id}`;
-  box.checked = todo.completed;
-  label.htmlFor = box.id;
-  label.textContent = todo.description + (student ? ` (${nameOf(student)})` : "");
-  box.addEventListener("change", () =>
-    attempt(async () => {
-      const body = { completed: box.checked };
-      try {
-        todo = await dataOf(slate.PATCH("/api/todos/{id}", { ...only(todo), body }));
-      } finally {
-        box.checked = todo.completed;
-      }
-      return todo.completed ? "Done." : "Open again.";
-    }));
+  box.id = label.htmlFor = `todo-${todo.id}`;
   remove.textContent = "Delete";
-  remove.setAttribute("aria-label", `Delete ${todo.description}`);
-  remove.addEventListener("click", () =>
+  function paint() {
+    const student = students.get(todo.student_id ?? 0);
+    box.checked = todo.completed;
+    label.textContent = titleOf(todo) + (student ? ` (${nameOf(student)})` : "");
+    remove.setAttribute("aria-label", `Delete ${titleOf(todo)}`);
+  }
+  function leave() {
+    item.remove();
+    find("todos-heading").focus();
+  }
+  /** Where it fails, another may have changed the todo: then that is shown. */
+  const change = (work: () => Promise<string>) =>
     attempt(async () => {
-      await dataOf(slate.DELETE("/api/todos/{id}", only(todo)));
-      item.remove();
-      find("todos-heading").focus();
+      try {
+        return await work();
+      } catch (error) {
+        const params = { path: { id: todo.id } };
+        const { data, response } = await slate.GET("/api/todos/{id}", { params });
+        if (data) todo = data;
+        else if (response.status === 404) leave();
+        throw error;
+      } finally {
+        paint();
+      }
+    });
+  box.addEventListener("change", () => {
+    const body = { completed: box.checked };
+    change(async () => {
+      todo = await dataOf(slate.PATCH("/api/todos/{id}", { ...only(todo), body }));
+      return todo.completed ? "Done." : "Open again.";
+    });
+  });
+  remove.addEventListener("click", () =>
+    change(async () => {
+      if (item.isConnected) {
+        await dataOf(slate.DELETE("/api/todos/{id}", only(todo)));
+        leave();
+      }
       return "Deleted.";
     }));
+  paint();
   item.append(box, label, remove);
   return item;
 }
@@ -113,13 +147,18 @@ async function show(key?: string) {
 /** What a form does, without leaving the page. */
 function submitting(id: string, work: () => Promise<string>) {
   const form = find<HTMLFormElement>(id);
-  form.addEventListener("submit", (event) => {
+  let busy = false;
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    attempt(async () => {
+    // Who presses Enter twice means it once.
+    if (busy) return;
+    busy = true;
+    await attempt(async () => {
       const said = await work();
       form.reset();
       return said;
     });
+    busy = false;
   });
 }
 

@@ -48,25 +48,40 @@ Deno.test({
     await page.keyboard.press("Tab");
     await page.keyboard.type("Pat");
     await page.keyboard.press("Tab");
-    await page.keyboard.press("Enter");
+    // In the same breath: it is meant once.
+    await page.locator("#new-todo button:focus").evaluate(twice);
     await page.getByRole("checkbox", { name: "Water the plants (Pat Marsh)" }).waitFor();
     assertEquals(await said(page), "Added.");
 
+    // One's own haste is nobody else's change.
+    await essays.evaluate(twice);
+    await page.getByText("Open again.").waitFor();
+    assertEquals(await essays.isChecked(), false);
     await essays.focus();
     await page.keyboard.press("Space");
     await page.getByText("Done.").waitFor();
-    // Somebody else changes it meanwhile: what he wrote is not overwritten.
+    // Somebody else changes it meanwhile: what they wrote is not overwritten, and shown.
     const { json } = await api.call("GET /api/todos?completed=true", { key });
     await api.call(`PATCH /api/todos/${json.data[0].id}`, { key, body: { completed: true } });
     await api.call(`PATCH /api/todos/${json.data[0].id}`, { key, body: { description: "Marked" } });
     await essays.press("Space");
     await page.getByText(/The row has changed/).waitFor();
-    assertEquals(await essays.isChecked(), true);
-    // It is the browser that reports a 412 there.
+    const marked = page.getByRole("checkbox", { name: "Marked" });
+    assertEquals(await marked.isChecked(), true);
+    await marked.press("Space");
+    await page.getByText("Open again.").waitFor();
+    await api.call(`DELETE /api/todos/${json.data[0].id}`, { key });
+    await marked.press("Space");
+    await page.getByText(/There is no such row/).waitFor();
+    assertEquals(await marked.count(), 0);
+    await page.locator("#todos-heading:focus").waitFor();
+    // It is the browser that reports a 412 and a 404 there.
     errors.length = 0;
 
-    await page.getByRole("button", { name: "Delete Water the plants" }).press("Enter");
+    await page.getByRole("button", { name: "Delete Water the plants" }).evaluate(twice);
     await page.getByText("Deleted.").waitFor();
+    const { json: left } = await api.call("GET /api/todos", { key });
+    assertEquals(left.data, []);
     await page.getByLabel("First name").fill("Kim");
     await page.getByLabel("Last name").fill("Reed");
     await page.keyboard.press("Enter");
@@ -88,6 +103,7 @@ Deno.test({
     assertEquals(errors, []);
 
     const many = Array.from({ length: 100 }, () => ({ description: "long".repeat(50) }));
+    await api.call("POST /api/todos", { key, body: many[0] });
     await api.call("POST /api/todos/batch", { key, body: { items: many } });
     await page.reload();
     await field.fill(key);
@@ -95,9 +111,34 @@ Deno.test({
     await page.getByText("The newest 100 todos are here; there are more.").waitFor();
     assertEquals(await page.locator("#todos li").count(), 100);
     assert(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "too wide");
+
+    // Below them all it is seen what the form says.
+    await page.getByLabel("New todo").fill("<b>\u202Eturned around</b>");
+    await page.keyboard.press("Enter");
+    await page.getByText("Added.").waitFor();
+    assert(await page.evaluate("scrollY > 0"));
+    assert((await page.getByRole("status").boundingBox())!.y >= 0, "the status is out of sight");
+    const [first] = await page.locator("#todos li").all();
+    const [box, label, remove] = await first!.locator("> *").all();
+    const lefts = await Promise.all(
+      [box!, label!, remove!].map(async (part) => (await part.boundingBox())!.x),
+    );
+    assertEquals(lefts, lefts.toSorted((a, b) => a - b), "a description turns its row around");
+    assertEquals(await page.locator("#todos b").count(), 0);
+    // A name of what nobody sees would be none.
+    await api.call("POST /api/todos", { key, body: { description: "\u200b" } });
+    await page.reload();
+    await field.fill(key);
+    await page.keyboard.press("Enter");
+    await page.getByRole("checkbox", { name: /^Todo \d+$/ }).waitFor();
     assertEquals(strangers, []);
   },
 });
+
+const twice = (node: { click?(): void }) => {
+  node.click!();
+  node.click!();
+};
 
 const said = (page: Page) => page.getByRole("status").innerText();
 
