@@ -56,3 +56,24 @@ Deno.test({
     assertEquals(errors, []);
   },
 });
+
+Deno.test({
+  name: "the docs page needs no key in dev [38]",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  async fn() {
+    await using api = await createApi();
+    const devKey = await api.key("dev@example.com", "admin");
+    await using open = await createApi({ devKey, db: api.database.db });
+    await using server = listen(open.app);
+    await using browser = await visit(server.origin);
+    const { page, errors } = browser;
+    await page.goto(`${server.origin}/api/docs`);
+    await page.getByRole("link", { name: /^Create a todo/ }).click();
+    await page.getByRole("button", { name: /^Test Request.*post \/api\/todos\)$/ }).first().click();
+    const dialog = page.getByRole("dialog").first();
+    await dialog.getByRole("button", { name: /^Send post request/ }).click();
+    await dialog.getByText("201 Created").first().waitFor();
+    assertEquals(errors, []);
+  },
+});
