@@ -19,6 +19,7 @@ import { demoEmail, seed } from "./seed.ts";
 const env = environment();
 const host = env.HOST || "127.0.0.1";
 const port = env.PORT || "8000";
+const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 const progress = startProgress(["PostgreSQL", "migrations", "demo data"]);
 
 /** The key of requests without one: of the demo user, made anew at every start, so none lies about. */
@@ -37,7 +38,7 @@ async function prepare(settings: DatabaseSettings, slateEnv: string): Promise<st
 }
 
 /** Runs the app until it ends or a signal stops us. Returns its exit code. */
-async function serve(settings: Record<string, string>, where?: string): Promise<number> {
+async function serve(settings: Record<string, string>, greeting: string): Promise<number> {
   const permissions = ["--allow-net", "--allow-env", "--allow-read"];
   const args = ["run", ...permissions, "--watch", "--no-clear-screen", "main.ts"];
   const options = { cwd: root, env: settings, stdout: "piped" as const, graceMs: 5000 };
@@ -54,32 +55,30 @@ async function serve(settings: Record<string, string>, where?: string): Promise<
   Deno.addSignalListener("SIGINT", stop);
   Deno.addSignalListener("SIGTERM", stop);
   whenTaskIsGone(stop);
-  const [{ code }] = await Promise.all([child.status, passOn(child.stdout, where)]);
+  const [{ code }] = await Promise.all([child.status, passOn(child.stdout, greeting)]);
   return stopping ? 0 : code;
 }
 
 /**
- * Shows the app's log, and says where Slate is once the app says that it listens: somebody else may
- * answer on its port.
+ * Shows the app's log, and the greeting once the app says that it listens: somebody else may answer
+ * on its port.
  */
-async function passOn(log: ReadableStream<Uint8Array>, where?: string) {
+async function passOn(log: ReadableStream<Uint8Array>, greeting: string) {
   const out = Deno.stdout.writable.getWriter();
   const decoder = new TextDecoder();
   let said = "";
-  let announced = where === undefined;
+  let greeted = false;
   for await (const chunk of log) {
     await out.write(chunk);
-    if (announced) continue;
+    if (greeted) continue;
     said += decoder.decode(chunk, { stream: true });
-    announced = said.includes('"msg":"listening"');
-    if (announced) announce(where!);
+    greeted = said.includes('"msg":"listening"');
+    if (greeted) console.log(`\n${greeting}\n`);
   }
 }
 
-function announce(where: string) {
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-  console.log(`
-Slate runs on ${where}.
+const ofEmbedded = (dataDir: string) =>
+  `Slate runs on its own PostgreSQL, whose data is in ${dataDir}.
 
   ${url}           its todos and students
   ${url}/api/docs  the API, to read and to try
@@ -88,9 +87,18 @@ No key is needed on this machine: you are ${demoEmail}. Or try:
 
   curl ${url}/api/todos
 
-Ctrl-C stops all of it; the data stays.
-`);
-}
+Ctrl-C stops all of it; the data stays.`;
+
+const ofAnother = `Slate runs on the database that the environment names.
+
+  ${url}/api/docs          the API, to read and to try
+  ${url}/api/health/ready  whether the database has what it needs
+
+A key is needed, as in production. This makes one:
+
+  deno task key create --email you@example.com --scope admin
+
+Ctrl-C stops it.`;
 
 /** Applies what is pending. Returns the exit code. */
 async function migrate(settings: DatabaseSettings): Promise<number> {
@@ -126,7 +134,7 @@ async function migrate(settings: DatabaseSettings): Promise<number> {
 async function serveEmbedded(database: string): Promise<number> {
   const { dataDir } = development(env);
   progress.at("PostgreSQL");
-  const server = await startEmbedded({ dataDir, owner: `deno task dev, http://${host}:${port}` });
+  const server = await startEmbedded({ dataDir, owner: `deno task dev, ${url}` });
   try {
     const settings = { ...server.settings, database };
     // It says what is wrong where it refuses.
@@ -140,7 +148,7 @@ async function serveEmbedded(database: string): Promise<number> {
       DATABASE_URL: databaseUrl(settings),
       SLATE_DEV_KEY: key,
       SLATE_ENV: slateEnv,
-    }, `its own PostgreSQL, whose data is in ${dataDir}`);
+    }, ofEmbedded(dataDir));
   } finally {
     await server.stop();
   }
@@ -148,7 +156,7 @@ async function serveEmbedded(database: string): Promise<number> {
 
 try {
   const database = meantEmbedded(env);
-  Deno.exit(database === undefined ? await serve({}) : await serveEmbedded(database));
+  Deno.exit(database === undefined ? await serve({}, ofAnother) : await serveEmbedded(database));
 } catch (error) {
   if (!(error instanceof EmbeddedError)) throw error;
   progress.end();

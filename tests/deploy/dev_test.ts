@@ -4,13 +4,14 @@ import { parseEnv } from "node:util";
 import { removeData } from "../../embedded/account.ts";
 import { runningEmbedded } from "../../embedded/mod.ts";
 import { sql } from "../../postgres/mod.ts";
+import { databaseUrl } from "../../postgres/settings.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
 import { keepPort, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { freePort, patience, startProcess } from "../support/process.ts";
-import { connectPatiently } from "../support/database.ts";
+import { connectPatiently, createDatabase } from "../support/database.ts";
 
 /** `deno task dev` on a data folder and a port of the test's own. */
 async function surroundings() {
@@ -34,8 +35,8 @@ async function surroundings() {
   };
 }
 
-async function statusOf(url: string): Promise<number> {
-  const response = await fetch(url);
+async function statusOf(url: string, headers = {}): Promise<number> {
+  const response = await fetch(url, { headers });
   await response.body?.cancel();
   return response.status;
 }
@@ -64,6 +65,25 @@ Deno.test("deno task dev: one command gives a database, demo data and a curl lin
   dev.interrupt();
   await dev.ended;
   await place.stopped();
+});
+
+Deno.test("deno task dev: on a database of one's own it says where it serves, and how to get a key", async () => {
+  await using place = await surroundings();
+  await using database = await createDatabase();
+  await using dev = place.start({ DATABASE_URL: databaseUrl(database.settings) });
+  const [, line] = await dev.says(/A key is needed[^]*\n {2}(deno task key .*)\n/);
+  assertStringIncludes(dev.output(), `${place.url}/api/docs`);
+  const [, ...args] = line!.split(" ");
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: root,
+    env: { DATABASE_URL: databaseUrl(database.settings) },
+  }).output();
+  const authorization = `Bearer ${new TextDecoder().decode(stdout).trim()}`;
+  assertEquals(await statusOf(`${place.url}/api/todos`), 401);
+  assertEquals(await statusOf(`${place.url}/api/todos`, { authorization }), 200);
+  dev.interrupt();
+  await dev.ended;
 });
 
 Deno.test("deno task dev: a row is still there after Ctrl-C, after kill, and after kill -9 of everything", async () => {
