@@ -8,7 +8,7 @@ import { spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { EmbeddedError, startEmbedded } from "../embedded/mod.ts";
 import { installKey } from "../db/keys.ts";
 import { connect, sql } from "../postgres/mod.ts";
-import { type DatabaseSettings, databaseUrl } from "../postgres/settings.ts";
+import { type DatabaseSettings, databaseUrl, isLocal } from "../postgres/settings.ts";
 import { formatKey, newSecret } from "../db/_secret.ts";
 import { root } from "./root.ts";
 import { devKeyName } from "./dev_key.ts";
@@ -132,6 +132,12 @@ async function migrate(settings: DatabaseSettings): Promise<number> {
 
 /** The embedded server around it all. Returns the exit code. */
 async function serveEmbedded(database: string): Promise<number> {
+  if (!isLocal(host)) {
+    console.error(
+      `HOST is "${host}", where others could call without a key: unset it, or name a database of your own by DATABASE_URL, and a key is needed`,
+    );
+    return 1;
+  }
   const { dataDir } = development(env);
   progress.at("PostgreSQL");
   const server = await startEmbedded({ dataDir, owner: `deno task dev, ${url}` });

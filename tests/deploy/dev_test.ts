@@ -86,6 +86,14 @@ Deno.test("deno task dev: on a database of one's own it says where it serves, an
   await dev.ended;
 });
 
+Deno.test("deno task dev: where others could call without a key it says so, in words of what was set", async () => {
+  await using place = await surroundings();
+  await using dev = place.start({ HOST: "0.0.0.0" });
+  assertEquals(await dev.ended, 1);
+  assertMatch(dev.output(), /HOST is "0\.0\.0\.0", where others could call without a key/);
+  await place.stopped();
+});
+
 Deno.test("deno task dev: a row is still there after Ctrl-C, after kill, and after kill -9 of everything", async () => {
   await using place = await surroundings();
   let user;
