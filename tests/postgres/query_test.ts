@@ -11,6 +11,22 @@ Deno.test("a refused statement leaves its connection in use", async () => {
   assertEquals(await pidOf(db), pid);
 });
 
+Deno.test("a statement that fails after its first rows leaves nothing in the next one's answer", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  await echo(db, 0);
+  const rows = sql`select 10 / (5 - n) as n from generate_series(1, 10) n`;
+  const [failed, ...answers] = await Promise.allSettled([
+    db.query(rows),
+    db.query(sql`select 7 as n union all select 8`),
+    db.query(sql`select 9 as n`),
+  ]);
+  assert(failed.status === "rejected" && failed.reason.code === "22012");
+  assertEquals(answers.map((answer) => answer.status === "fulfilled" && answer.value), [
+    [{ n: 7 }, { n: 8 }],
+    [{ n: 9 }],
+  ]);
+});
+
 /** A function that fails with `code` at its first calls and says which call succeeded. */
 async function flaky(db: Database, code: string, failures: number) {
   await db.script(`
