@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Database, DatabaseError, sql, Unreachable } from "../../postgres/mod.ts";
+import {
+  type Database,
+  DatabaseError,
+  DeadlinePassed,
+  sql,
+  Unreachable,
+} from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
-import { echo, pidOf, pool } from "../support/pool.ts";
+import { echo, pidOf, pool, soon } from "../support/pool.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
   await using db = pool(testServer(), { size: 1 });
@@ -79,6 +85,21 @@ Deno.test("two statements that block each other both succeed", async () => {
     db.query(sql`select count_both(2, 1)`),
   ]);
   assertEquals(await db.query<unknown>(sql`select n from rows`), [{ n: 2 }, { n: 2 }]);
+});
+
+Deno.test("what is undone does not wait for one whose caller has left, nor does what comes later", async () => {
+  await using database = await createDatabase({ empty: true });
+  await flaky(database.db, "40001", 1);
+  await using db = pool(database.settings, { size: 1 });
+  await echo(db, 0);
+  const call = sql`select flaky()::int as n, pg_sleep(0.1)::text`;
+  let leave = () => {};
+  const undone = db.query<{ n: number }>(call);
+  const left = assertRejects(() => db.query(call, (stop) => leave = stop), DeadlinePassed);
+  leave();
+  await left;
+  assert((await soon(undone))[0]!.n >= 2);
+  assert((await soon(db.query<{ n: number }>(call)))[0]!.n >= 3);
 });
 
 Deno.test("many statements that each wait for all others are all done", async () => {
