@@ -196,6 +196,7 @@ export class Client {
     this.underWay.delete(unit);
     unit.client = undefined;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#goOnLeaving();
   }
 
@@ -215,8 +216,7 @@ export class Client {
 
   /** The next answer comes soon, or is not waited for. */
   #hurry() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#over.resolve, stopMs);
+    this.#timer ??= setTimeout(this.#over.resolve, stopMs);
   }
 
   /**

@@ -41,7 +41,7 @@ export class Pool implements Owner {
   readonly #clients: Client[] = [];
   /** In their order: who wants a connection alone keeps one free from those behind. */
   readonly #waiting = new Set<Unit>();
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #leaving = new Map<Client, Promise<void>>();
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
@@ -100,7 +100,7 @@ export class Pool implements Owner {
     clearTimeout(this.#sweeper);
     clearTimeout(this.#watcher);
     for (const client of [...this.#clients]) client.leave();
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#leaving.values());
   }
 
   #submit(unit: Unit, now: number) {
@@ -209,8 +209,7 @@ export class Pool implements Owner {
   left(client: Client, end: Promise<void>) {
     const index = this.#clients.indexOf(client);
     if (index >= 0) this.#clients.splice(index, 1);
-    const leaving: Promise<void> = end.finally(() => this.#leaving.delete(leaving));
-    this.#leaving.add(leaving);
+    this.#leaving.set(client, end.finally(() => this.#leaving.delete(client)));
     this.free();
   }
 
@@ -263,7 +262,7 @@ export class Pool implements Owner {
     this.#watcher = undefined;
     const now = performance.now();
     let watching = false;
-    for (const client of [...this.#clients]) {
+    for (const client of [...this.#clients, ...this.#leaving.keys()]) {
       const [first] = client.underWay;
       if (!first || client.underWay.size === 1 && !first.done) continue;
       watching = true;

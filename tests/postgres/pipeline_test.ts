@@ -4,7 +4,7 @@ import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgre
 import { createProxy } from "../support/distance.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { holdLock, untilLocked } from "../support/locks.ts";
-import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
+import { echo, never, pause, pidOf, pool, soon, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
 
 const range = (n: number) => [...Array(n).keys()];
@@ -115,6 +115,27 @@ Deno.test("what was sent behind a write that waits for a lock is answered; the w
   await waits;
   assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
   const once = [0, ...range(30).filter((n) => n % 2)].map((n) => ({ n, times: 1 }));
+  assertEquals(await written(database), once);
+});
+
+Deno.test("what was sent behind a statement whose caller has left, and one that waits for a lock, is answered", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 1 });
+  await write(db, 0);
+  let waits: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    let leave = () => {};
+    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+    waits = db.query(sql`update locked set n = n + 10`);
+    const behind = range(10).map((n) => n % 2 ? write(db, n) : readBack(db, n));
+    leave();
+    await left;
+    await soon(Promise.all(behind));
+  }
+  await waits;
+  assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
+  const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
   assertEquals(await written(database), once);
 });
 
