@@ -45,9 +45,11 @@ export class Pool implements Owner {
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  /** The shortest time in which an answer came, which is forgotten by and by; a guess before the first. */
-  #roundTripMs = 100;
-  #heard = false;
+  /**
+   * The shortest time in which an answer came, which is forgotten by and by. Nor does the first answer
+   * raise the guess by more: where the first statements are slow, it would be their time.
+   */
+  #roundTripMs = 150;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
   #stoppedAt = -Infinity;
@@ -166,8 +168,7 @@ export class Pool implements Owner {
   }
 
   heard(afterMs: number, sinceMs: number) {
-    this.#roundTripMs = this.#heard ? Math.min(afterMs, this.#roundTripMs * 1.001) : afterMs;
-    this.#heard = true;
+    this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
     // It was there when the one before it was done, so that all the time since went into its own work.
     if (afterMs - sinceMs >= this.#roundTripMs) this.#workMs += (sinceMs - this.#workMs) / 32;
   }

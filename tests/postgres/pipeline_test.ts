@@ -100,6 +100,23 @@ Deno.test("nothing is put behind a statement that takes its time", async () => {
   await waits;
 });
 
+Deno.test("nor where all that was answered before took its time as well", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 2 });
+  await Promise.all([echo(db, 1), echo(db, 2)]);
+  await db.query(sql`select pg_sleep(0.5)`);
+  let waits: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    waits = db.query(sql`select n from locked for update`);
+    await pause(400);
+    const answer = echo(db, 3);
+    assertEquals(db.stats().busy, 2);
+    assertEquals(await answer, 3);
+  }
+  await waits;
+});
+
 Deno.test("what was sent behind a write that waits for a lock is answered; the write is done once", async () => {
   await using database = await withWrites();
   await using db = pool(database.settings, { size: 2 });
