@@ -3,29 +3,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
 import { createProxy } from "../support/distance.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
-import { holdLock, untilLocked } from "../support/locks.ts";
-import { echo, never, pause, pidOf, pool, soon, until } from "../support/pool.ts";
+import { untilLocked } from "../support/locks.ts";
+import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
-
-const range = (n: number) => [...Array(n).keys()];
-const readBack = (db: Database, n: number) =>
-  db.read<{ n: number }>(sql`select ${n}::int as n`).then(([row]) => row!.n);
-
-/** A table that counts how often each write was done. */
-async function withWrites() {
-  const database = await createDatabase({ empty: true });
-  await database.db.script("create table writes (n int); create table locked (id int, n int)");
-  await database.db.script("insert into locked values (1, 0)");
-  return database;
-}
-
-const write = (db: Database, n: number) => db.query(sql`insert into writes values (${n}::int)`);
-const written = ({ db }: TestDatabase) =>
-  db.query<{ n: number; times: number }>(sql`
-    select n, count(*)::int as times from writes group by n order by n`);
-
-/** Holds the lock of the only row of `locked` until the end of its scope. */
-const hold = ({ settings }: TestDatabase) => holdLock(settings, "update locked set n = n + 1");
+import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
 
 Deno.test("what is asked in one turn leaves in one write and waits for one round trip", async () => {
   await using proxy = openProxy(testServer());
@@ -100,23 +81,6 @@ Deno.test("nothing is put behind a statement that takes its time", async () => {
   await waits;
 });
 
-Deno.test("nor where all that was answered before took its time as well", async () => {
-  await using database = await withWrites();
-  await using db = pool(database.settings, { size: 2 });
-  await Promise.all([echo(db, 1), echo(db, 2)]);
-  await db.query(sql`select pg_sleep(0.5)`);
-  let waits: Promise<unknown>;
-  {
-    await using _ = await hold(database);
-    waits = db.query(sql`select n from locked for update`);
-    await pause(400);
-    const answer = echo(db, 3);
-    assertEquals(db.stats().busy, 2);
-    assertEquals(await answer, 3);
-  }
-  await waits;
-});
-
 Deno.test("what was sent behind a write that waits for a lock is answered; the write is done once", async () => {
   await using database = await withWrites();
   await using db = pool(database.settings, { size: 2 });
@@ -132,27 +96,6 @@ Deno.test("what was sent behind a write that waits for a lock is answered; the w
   await waits;
   assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
   const once = [0, ...range(30).filter((n) => n % 2)].map((n) => ({ n, times: 1 }));
-  assertEquals(await written(database), once);
-});
-
-Deno.test("what was sent behind a statement whose caller has left, and one that waits for a lock, is answered", async () => {
-  await using database = await withWrites();
-  await using db = pool(database.settings, { size: 1 });
-  await write(db, 0);
-  let waits: Promise<unknown>;
-  {
-    await using _ = await hold(database);
-    let leave = () => {};
-    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
-    waits = db.query(sql`update locked set n = n + 10`);
-    const behind = range(10).map((n) => n % 2 ? write(db, n) : readBack(db, n));
-    leave();
-    await left;
-    await soon(Promise.all(behind));
-  }
-  await waits;
-  assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
-  const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
   assertEquals(await written(database), once);
 });
 

@@ -1,0 +1,43 @@
+/** Statements that take their time beside others: nobody waits behind them for long. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { DeadlinePassed, sql } from "../../postgres/mod.ts";
+import { echo, never, pause, pool, soon } from "../support/pool.ts";
+import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
+
+Deno.test("nothing is put behind a slow statement, also where all before it were slow", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 2 });
+  await Promise.all([echo(db, 1), echo(db, 2)]);
+  await db.query(sql`select pg_sleep(0.5)`);
+  let waits: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    waits = db.query(sql`select n from locked for update`);
+    await pause(400);
+    const answer = echo(db, 3);
+    assertEquals(db.stats().busy, 2);
+    assertEquals(await answer, 3);
+  }
+  await waits;
+});
+
+Deno.test("what was sent behind a statement whose caller has left, and one that waits for a lock, is answered", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 1 });
+  await write(db, 0);
+  let waits: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    let leave = () => {};
+    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+    waits = db.query(sql`update locked set n = n + 10`);
+    const behind = range(10).map((n) => n % 2 ? write(db, n) : readBack(db, n));
+    leave();
+    await left;
+    await soon(Promise.all(behind));
+  }
+  await waits;
+  assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
+  const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
+  assertEquals(await written(database), once);
+});
