@@ -184,7 +184,8 @@ export class Client {
       this.#owner.free();
       return;
     }
-    const sent = this.phase !== "dialling";
+    // The first one is sent while the phase is still that of dialling.
+    const sent = this.phase !== "dialling" || Boolean(query.state);
     this.#remove(unit);
     this.#break();
     const where = describeDatabase(this.#owner.settings);
@@ -287,8 +288,7 @@ export class Client {
   }
 
   #own = (socket: Socket) => {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#sockets.add(socket.once("close", () => this.#sockets.delete(socket)));
   };
 }
 
