@@ -239,8 +239,9 @@ export class Pool implements Owner {
     this.#reject(unit, new DeadlinePassed(`${why} ${deadlineMs} ms`));
     if (!client) return;
     const now = performance.now();
-    // Where the server is at others still, it may not be this one that holds them up.
-    if (client.underWay.size === 1 || this.#isSilent(client, now, slowMs)) {
+    const [first] = client.underWay;
+    // Where the server is at others still, it is not this one that holds them up.
+    if (first === unit && (client.underWay.size === 1 || this.#isSilent(client, now, slowMs))) {
       this.#giveUp(client, now);
     } else this.#watch();
   }
