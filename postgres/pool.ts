@@ -45,10 +45,7 @@ export class Pool implements Owner {
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  /**
-   * The shortest time in which an answer came, which is forgotten by and by. Nor does the first answer
-   * raise the guess by more: where the first statements are slow, it would be their time.
-   */
+  /** The shortest time in which an answer came, which is forgotten by and by; at first a guess. */
   #roundTripMs = 150;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
@@ -156,10 +153,11 @@ export class Pool implements Owner {
     return best && best.underWay.size < mostUnderWay ? best : undefined;
   }
 
-  /** Whether something may be put behind what is under way there. */
+  /** Whether something may be put behind what is under way there, and need not be freed from there. */
   #takesMore(client: Client, now: number): boolean {
     const [first] = client.underWay;
-    return client.phase === "open" && !first!.alone && !this.#isSilent(client, now, slowMs);
+    return client.phase === "open" && !first!.alone && !this.#isSilent(client, now, slowMs) &&
+      this.#workMs < stuckMs / 2;
   }
 
   succeeded(unit: Unit, raw: unknown) {
@@ -169,8 +167,10 @@ export class Pool implements Owner {
 
   heard(afterMs: number, sinceMs: number) {
     this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
-    // It was there when the one before it was done, so that all the time since went into its own work.
-    if (afterMs - sinceMs >= this.#roundTripMs) this.#workMs += (sinceMs - this.#workMs) / 32;
+    const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
+    // The former where it was there when the one before it was done. The latter is less exact, and all
+    // that there is where nothing is put behind others.
+    if (workMs === sinceMs || this.#workMs > slowMs) this.#workMs += (workMs - this.#workMs) / 32;
   }
 
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {

@@ -1,8 +1,8 @@
 /** Statements that take their time beside others: nobody waits behind them for long. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { DeadlinePassed, sql } from "../../postgres/mod.ts";
-import { createDatabase } from "../support/database.ts";
-import { echo, never, pause, pool, soon } from "../support/pool.ts";
+import { DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
+import { createDatabase, testServer } from "../support/database.ts";
+import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
 
 Deno.test("nothing is put behind a slow statement, also where all before it were slow", async () => {
@@ -61,4 +61,19 @@ Deno.test("what was sent behind a statement whose caller has left, and one that 
   assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
   const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
   assertEquals(await written(database), once);
+});
+
+Deno.test("where statements are slow, each has its connection to itself, until they are fast again", async () => {
+  await using db = pool(testServer(), { size: 4 });
+  await Promise.all(range(4).map((n) => echo(db, n)));
+  /** How many of 16 are sent at once. */
+  const sent = async (statement: Statement) => {
+    const all = range(16).map(() => db.query(statement));
+    const { underWay } = db.stats();
+    await Promise.all(all);
+    return underWay;
+  };
+  assertEquals(await sent(sql`select 1`), 16);
+  await until(async () => await sent(sql`select pg_sleep(0.4)`) === 4);
+  await until(async () => await sent(sql`select 1`) === 16);
 });
