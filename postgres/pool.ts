@@ -182,6 +182,8 @@ export class Pool implements Owner {
       return this.#reject(unit, error);
     }
     unit.repeats++;
+    // Else it could be interrupted five times.
+    unit.alone ||= code === interrupted;
     if (!conflict.test(code) && !this.#turns.concern(unit)) return this.#submit(unit, now);
     const sent = this.#clients.flatMap(({ underWay }) => [...underWay]);
     this.#turns.undone(unit, sent, this.#waiting);

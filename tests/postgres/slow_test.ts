@@ -77,3 +77,40 @@ Deno.test("where statements are slow, each has its connection to itself, until t
   await until(async () => await sent(sql`select pg_sleep(0.4)`) === 4);
   await until(async () => await sent(sql`select 1`) === 16);
 });
+
+Deno.test("a statement that was interrupted for another one is done again alone", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  let asking = true;
+  const callers = range(4).map(async (n) => {
+    while (asking) await echo(db, n);
+  });
+  const found = sql`
+    from pg_stat_activity
+    where datname = current_database() and state = 'active' and query ~ 'pg_sl[e]ep'`;
+  const cancel = sql`select pg_cancel_backend(pid) ${found}`;
+  const atWork = sql`select ${found}`;
+  const at = async (statement: Statement) => (await database.db.query(statement)).length > 0;
+  // It may be over before it is found.
+  await until(async () => {
+    let leave = () => {};
+    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+    await until(() => at(atWork));
+    leave();
+    await left;
+    await until(async () => !await at(atWork));
+    let over = false;
+    const slow = db.query(sql`select pg_sleep(0.2)`).finally(() => over = true);
+    let alone = false;
+    while (!over && !await at(cancel));
+    while (!over) {
+      await pause(1);
+      const { underWay, waiting } = db.stats();
+      alone ||= underWay === 1 && waiting === 4;
+    }
+    await slow;
+    return alone;
+  });
+  asking = false;
+  await Promise.all(callers);
+});
