@@ -45,8 +45,8 @@ export class Pool implements Owner {
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  /** The shortest time in which an answer came, which is forgotten by and by; at first a guess. */
-  #roundTripMs = 150;
+  /** The shortest time in which an answer came, which is forgotten by and by; a long one at first. */
+  #roundTripMs = 250;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
   #stoppedAt = -Infinity;

@@ -14,7 +14,7 @@ Deno.test("nothing is put behind a slow statement, also where all before it were
   {
     await using _ = await hold(database);
     waits = db.query(sql`select n from locked for update`);
-    await pause(400);
+    await pause(700);
     const answer = echo(db, 3);
     assertEquals(db.stats().busy, 2);
     assertEquals(await answer, 3);
