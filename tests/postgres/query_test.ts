@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   type Database,
@@ -6,8 +8,10 @@ import {
   sql,
   Unreachable,
 } from "../../postgres/mod.ts";
+import { Pool } from "../../postgres/pool.ts";
+import { driven, type Query, Unit } from "../../postgres/unit.ts";
 import { createDatabase, testServer } from "../support/database.ts";
-import { echo, pidOf, pool, soon } from "../support/pool.ts";
+import { echo, pidOf, pool, soon, until } from "../support/pool.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
   await using db = pool(testServer(), { size: 1 });
@@ -31,6 +35,40 @@ Deno.test("a statement that fails after its first rows leaves nothing in the nex
     [{ n: 7 }, { n: 8 }],
     [{ n: 9 }],
   ]);
+});
+
+Deno.test("of statements that failed nothing stays in memory", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  const own = new Pool(testServer(), {
+    size: 1,
+    deadlineMs: 300_000,
+    idleMs: 60_000,
+    applicationName: "test",
+    session: false,
+    warn: () => {},
+  });
+  const text = "select 1 / $1::int";
+  const kept: WeakRef<object>[] = [];
+  for (let n = 0; n < 100; n++) {
+    const unit = new Unit(
+      text,
+      (sql, prepare) => {
+        const query = driven(sql, text, ["0"], prepare) as unknown as Query & { strings: object };
+        kept.push(new WeakRef(query.strings));
+        return query;
+      },
+      () => {},
+      false,
+    );
+    await assertRejects(() => own.run(unit), DatabaseError);
+  }
+  // Of the last ones the driver may still know.
+  await until(() => {
+    collectGarbage();
+    return kept.filter((query) => query.deref()).length < 10;
+  });
+  await own.close();
 });
 
 /** A function that fails with `code` at its first calls and says which call succeeded. */
