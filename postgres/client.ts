@@ -1,19 +1,16 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import postgres from "postgres";
-import { type DatabaseError, refusalOf, Unreachable } from "./errors.ts";
+import { type DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
 
-/** SQLSTATE of a write that a replica refuses. */
-const readOnly = "25006";
-
-/** SQLSTATEs of a prepared statement that the server does not have, or has already. */
-export const unprepared = new Set(["26000", "42P05"]);
-
 /** Milliseconds that a statement has to stop, and the request for it to arrive. */
 const stopMs = 1000;
+
+/** Milliseconds for which an interruption may be due to a request to stop another statement. */
+const echoMs = 5000;
 
 /** What a client tells the pool that it is of. */
 export interface Owner {
@@ -29,7 +26,7 @@ export interface Owner {
   heard(afterMs: number, sinceMs: number): void;
   /** The unit's answer is there. */
   succeeded(unit: Unit, raw: unknown): void;
-  /** The server refused the unit, which did nothing; `unclear`, if the driver does not say why. */
+  /** The server refused the unit, which did nothing; `unclear`, if it may not be its own fault. */
   refused(unit: Unit, error: DatabaseError, unclear: boolean): void;
   /** The unit's connection broke, or never was: `sent` says that it may have been done. */
   lost(unit: Unit, error: Error, sent: boolean): void;
@@ -70,6 +67,7 @@ export class Client {
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dialled = false;
+  #stoppedAt = -Infinity;
 
   constructor(owner: Owner) {
     this.#owner = owner;
@@ -177,10 +175,11 @@ export class Client {
       this.#answered(unit, query);
       // The primary that it was has become a replica: the next connection may find the new one. A
       // session stays, for it has more than its connection to lose.
-      if (error.code === readOnly && !this.#owner.session) this.leave();
+      if (error.code === sqlState.readOnly && !this.#owner.session) this.leave();
       if (unprepared.has(error.code)) this.#owner.forgot();
-      const refusal = refusalOf(error);
-      if (!unit.done) this.#owner.refused(unit, refusal, query.retried !== undefined);
+      const unclear = query.retried !== undefined ||
+        error.code === sqlState.interrupted && performance.now() - this.#stoppedAt < echoMs;
+      if (!unit.done) this.#owner.refused(unit, refusalOf(error), unclear);
       this.#owner.free();
       return;
     }
@@ -228,6 +227,7 @@ export class Client {
     const [first] = this.underWay;
     // There is nobody to ask before the server has said who it is.
     if (!first?.query?.state?.pid || this.stopping) return;
+    this.#stoppedAt = performance.now();
     this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
       // Answered meanwhile: the next one has its turn.

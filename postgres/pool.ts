@@ -1,6 +1,6 @@
-import { Client, type Owner, unprepared } from "./client.ts";
+import { Client, type Owner } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
-import { type DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import { type DatabaseError, DeadlinePassed, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { PoolOptions, PoolStats } from "./pool_options.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
@@ -27,11 +27,7 @@ const watchMs = 25;
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
 const mostRepeats = 4;
 
-/** Milliseconds for which an interruption may be due to a request to stop another statement. */
-const echoMs = 5000;
-
 const conflict = /^40(001|P01)$/;
-const interrupted = "57014";
 
 /** The connections, and which unit of work goes to which of them. */
 export class Pool implements Owner {
@@ -49,7 +45,6 @@ export class Pool implements Owner {
   #roundTripMs = 250;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
-  #stoppedAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #watcher: ReturnType<typeof setTimeout> | undefined;
@@ -176,14 +171,13 @@ export class Pool implements Owner {
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {
     const { code } = error;
     const now = performance.now();
-    const again = conflict.test(code) || unclear || unprepared.has(code) ||
-      code === interrupted && now - this.#stoppedAt < echoMs;
+    const again = conflict.test(code) || unclear || unprepared.has(code);
     if (!again || unit.leavesTraces || unit.repeats === mostRepeats) {
       return this.#reject(unit, error);
     }
     unit.repeats++;
     // Else it could be interrupted five times.
-    unit.alone ||= code === interrupted;
+    unit.alone ||= code === sqlState.interrupted;
     if (!conflict.test(code) && !this.#turns.concern(unit)) return this.#submit(unit, now);
     const sent = this.#clients.flatMap(({ underWay }) => [...underWay]);
     this.#turns.undone(unit, sent, this.#waiting);
@@ -244,17 +238,12 @@ export class Pool implements Owner {
     const [first] = client.underWay;
     // Where the server is at others still, it is not this one that holds them up.
     if (first === unit && (client.underWay.size === 1 || this.#isSilent(client, now, slowMs))) {
-      this.#giveUp(client, now);
+      client.giveUp();
     } else this.#watch();
   }
 
   #isSilent({ heardAt }: Connection, now: number, ms: number): boolean {
     return now - heardAt > ms + 2 * this.#roundTripMs;
-  }
-
-  #giveUp(client: Connection, now: number) {
-    this.#stoppedAt = now;
-    client.giveUp();
   }
 
   /** While statements are under way together, somebody must see to it that none holds up the others. */
@@ -274,10 +263,9 @@ export class Pool implements Owner {
       const silent = client.seenAt === client.heardAt;
       client.seenAt = client.heardAt;
       if (!silent) continue;
-      if (first.done && this.#isSilent(client, now, slowMs)) this.#giveUp(client, now);
+      if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
       else if (!first.alone && this.#isSilent(client, now, stuckMs)) {
         first.alone = true;
-        this.#stoppedAt = now;
         client.stop();
       }
     }

@@ -1,6 +1,6 @@
 /** Statements that take their time beside others: nobody waits behind them for long. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
+import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
 import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
@@ -89,16 +89,11 @@ Deno.test("a statement that was interrupted for another one is done again alone"
     from pg_stat_activity
     where datname = current_database() and state = 'active' and query ~ 'pg_sl[e]ep'`;
   const cancel = sql`select pg_cancel_backend(pid) ${found}`;
-  const atWork = sql`select ${found}`;
   const at = async (statement: Statement) => (await database.db.query(statement)).length > 0;
   // It may be over before it is found.
   await until(async () => {
-    let leave = () => {};
-    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
-    await until(() => at(atWork));
-    leave();
-    await left;
-    await until(async () => !await at(atWork));
+    // The callers wait behind it.
+    await db.query(sql`select pg_sleep(0.5)`);
     let over = false;
     const slow = db.query(sql`select pg_sleep(0.2)`).finally(() => over = true);
     let alone = false;
@@ -113,4 +108,22 @@ Deno.test("a statement that was interrupted for another one is done again alone"
   });
   asking = false;
   await Promise.all(callers);
+});
+
+Deno.test("what the server's own statement_timeout ends is not begun again", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { database: name } = database.settings;
+  await database.db.script(`
+    create sequence tries;
+    alter database ${name} set statement_timeout = '300ms'`);
+  await using db = pool(database.settings, { size: 2 });
+  await echo(db, 1);
+  let leave = () => {};
+  const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+  leave();
+  await left;
+  const slow = sql`select nextval('tries'), pg_sleep(600)`;
+  const error = await assertRejects(() => db.query(slow), DatabaseError);
+  assertEquals(error.code, "57014");
+  assertEquals(await db.query<unknown>(sql`select nextval('tries')::int as n`), [{ n: 2 }]);
 });
