@@ -24,6 +24,9 @@ const stuckMs = 250;
 /** How often it is looked whether anything is stuck. */
 const watchMs = 25;
 
+/** Milliseconds for which no more connections are opened after one was refused beside open ones. */
+const fullMs = 1000;
+
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
 const mostRepeats = 4;
 
@@ -45,6 +48,7 @@ export class Pool implements Owner {
   #roundTripMs = 250;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
+  #dialsAgainAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #watcher: ReturnType<typeof setTimeout> | undefined;
@@ -140,7 +144,7 @@ export class Pool implements Owner {
       if (size === 0 || size < soon) return client;
       if (!best || size < best.underWay.size) best = client;
     }
-    if (this.#clients.length < this.options.size) {
+    if (this.#clients.length < (now < this.#dialsAgainAt ? 1 : this.options.size)) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;
@@ -190,9 +194,16 @@ export class Pool implements Owner {
   }
 
   lost(unit: Unit, error: Error, sent: boolean) {
+    const now = performance.now();
+    // The server has no room for more, as it seems (53300): those that are open are enough for now.
+    if (!sent && this.#clients.some(({ phase }) => phase === "open")) {
+      this.#dialsAgainAt = now + fullMs;
+      this.#watch();
+      return this.#submit(unit, now);
+    }
     if (!unit.isRead || !sent || unit.lost || this.session) return this.#reject(unit, error);
     unit.lost = true;
-    this.#submit(unit, performance.now());
+    this.#submit(unit, now);
   }
 
   forgot() {
@@ -269,7 +280,8 @@ export class Pool implements Owner {
         client.stop();
       }
     }
-    if (watching) this.#watch();
+    if (watching || now < this.#dialsAgainAt) this.#watch();
+    else this.#serve(now);
   };
 
   /** Closes the connections that nobody has used for long enough. */

@@ -34,6 +34,29 @@ Deno.test("far away, statements that come one after the other share few connecti
   assert(open <= 3, `${open} connections for 12 short statements at a time`);
 });
 
+Deno.test("where the server takes no more connections, those that are open do the work", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { db: admin, settings } = database;
+  const [user, password] = [settings.database, crypto.randomUUID()];
+  await admin.script(`create role ${user} login connection limit 2 password '${password}'`);
+  {
+    await using db = pool({ ...settings, user, password }, { size: 6 });
+    await echo(db, 0);
+    await Promise.all([...Array(300).keys()].map((n) => echo(db, n)));
+    assertEquals(await db.backends(admin), 2);
+    // There is room again, while those that are open are at work.
+    const leave: (() => void)[] = [];
+    const hold = (stop: () => void) => leave.push(stop);
+    const slow = [1, 2].map(() => assertRejects(() => db.query(never, hold), DeadlinePassed));
+    const waits = echo(db, 7);
+    await admin.script(`alter role ${user} connection limit -1`);
+    assertEquals(await waits, 7);
+    for (const stop of leave) stop();
+    await Promise.all(slow);
+  }
+  await admin.script(`drop role ${user}`);
+});
+
 Deno.test("a statement that fails among others undoes none of them", async () => {
   await using database = await withWrites();
   await using db = pool(database.settings, { size: 1 });
