@@ -1,20 +1,17 @@
 import type { Socket } from "node:net";
 import postgres from "postgres";
 import { openDriver } from "./driver.ts";
-import { type DatabaseError, refusalOf, Unreachable } from "./errors.ts";
+import { type DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
 
-/** SQLSTATE of a write that a replica refuses. */
-const readOnly = "25006";
-
-/** SQLSTATEs of a prepared statement that the server does not have, or has already. */
-export const unprepared = new Set(["26000", "42P05"]);
-
 /** Milliseconds that a statement has to stop, and the request for it to arrive. */
 const stopMs = 1000;
+
+/** Milliseconds for which an interruption may be due to a request to stop another statement. */
+const echoMs = 5000;
 
 /** What a client tells the pool that it is of. */
 export interface Owner {
@@ -29,7 +26,7 @@ export interface Owner {
   heard(afterMs: number, sinceMs: number): void;
   /** The unit's answer is there. */
   succeeded(unit: Unit, raw: unknown): void;
-  /** The server refused the unit, which did nothing; `unclear`, if the driver does not say why. */
+  /** The server refused the unit, which did nothing; `unclear`, if it may not be its own fault. */
   refused(unit: Unit, error: DatabaseError, unclear: boolean): void;
   /** The unit's connection broke, or never was: `sent` says that it may have been done. */
   lost(unit: Unit, error: Error, sent: boolean): void;
@@ -65,6 +62,7 @@ export class Client {
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dialled = false;
+  #stoppedAt = -Infinity;
 
   constructor(owner: Owner) {
     this.#owner = owner;
@@ -130,14 +128,16 @@ export class Client {
       this.#answered(unit, query);
       // The primary that it was has become a replica: the next connection may find the new one. A
       // session stays, for it has more than its connection to lose.
-      if (error.code === readOnly && !this.#owner.session) this.leave();
+      if (error.code === sqlState.readOnly && !this.#owner.session) this.leave();
       if (unprepared.has(error.code)) this.#owner.prepared.forgot();
-      const refusal = refusalOf(error);
-      if (!unit.done) this.#owner.refused(unit, refusal, query.retried !== undefined);
+      const unclear = query.retried !== undefined ||
+        error.code === sqlState.interrupted && performance.now() - this.#stoppedAt < echoMs;
+      if (!unit.done) this.#owner.refused(unit, refusalOf(error), unclear);
       this.#owner.free();
       return;
     }
-    const sent = this.phase !== "dialling";
+    // The first one is sent while the phase is still that of dialling.
+    const sent = this.phase !== "dialling" || Boolean(query.state);
     this.#remove(unit);
     this.#break();
     const where = describeDatabase(this.#owner.settings);
@@ -149,6 +149,7 @@ export class Client {
     this.underWay.delete(unit);
     unit.client = undefined;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#goOnLeaving();
   }
 
@@ -168,8 +169,7 @@ export class Client {
 
   /** The next answer comes soon, or is not waited for. */
   #hurry() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#over.resolve, stopMs);
+    this.#timer ??= setTimeout(this.#over.resolve, stopMs);
   }
 
   /**
@@ -180,6 +180,7 @@ export class Client {
     const [first] = this.underWay;
     // There is nobody to ask before the server has said who it is.
     if (!first?.query?.state?.pid || this.stopping) return;
+    this.#stoppedAt = performance.now();
     this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
       // Answered meanwhile: the next one has its turn.
@@ -240,8 +241,7 @@ export class Client {
   }
 
   #own = (socket: Socket) => {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+    this.#sockets.add(socket.once("close", () => this.#sockets.delete(socket)));
   };
 }
 

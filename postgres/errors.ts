@@ -12,6 +12,12 @@ export class DatabaseError extends Error {
   }
 }
 
+/** SQLSTATEs of a prepared statement that the server does not have, or has already. */
+export const unprepared = new Set(["26000", "42P05"]);
+
+/** SQLSTATE of a write that a replica refuses, and of a statement that was stopped. */
+export const sqlState = { readOnly: "25006", interrupted: "57014" };
+
 /** SQLSTATE of a violated constraint. */
 const violation = /^23/;
 

@@ -98,8 +98,9 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
       new Unit(
         text,
         (sql, prepare) => driven(sql, text, parameters, prepare),
-        // A plain array: the driver's own drags the statement and its columns along.
-        (rows) => (rows as Row[]).slice(),
+        // A plain array: the driver's own drags the statement and its columns along. Where the statement
+        // before failed after its first rows, it begins with as many holes, which filter() leaves out.
+        (rows) => (rows as Row[]).filter(() => true),
         session,
         isRead,
       ),

@@ -1,6 +1,6 @@
-import { Client, type Owner, unprepared } from "./client.ts";
+import { Client, type Owner } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
-import { type DatabaseError, DeadlinePassed, Unreachable } from "./errors.ts";
+import { type DatabaseError, DeadlinePassed, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { PoolOptions, PoolStats } from "./pool_options.ts";
 import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
@@ -25,14 +25,13 @@ const stuckMs = 250;
 /** How often it is looked whether anything is stuck. */
 const watchMs = 25;
 
+/** Milliseconds for which no more connections are opened after one was refused beside open ones. */
+const fullMs = 1000;
+
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
 const mostRepeats = 4;
 
-/** Milliseconds for which an interruption may be due to a request to stop another statement. */
-const echoMs = 5000;
-
 const conflict = /^40(001|P01)$/;
-const interrupted = "57014";
 
 /** The connections, and which unit of work goes to which of them. */
 export class Pool implements Owner {
@@ -42,16 +41,15 @@ export class Pool implements Owner {
   readonly #clients: Client[] = [];
   /** In their order: who wants a connection alone keeps one free from those behind. */
   readonly #waiting = new Set<Unit>();
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #leaving = new Map<Client, Promise<void>>();
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  /** The shortest time in which an answer came, which is forgotten by and by; a guess before the first. */
-  #roundTripMs = 100;
-  #heard = false;
+  /** The shortest time in which an answer came, which is forgotten by and by; a long one at first. */
+  #roundTripMs = 250;
   /** How long the server was at one statement, lately. */
   #workMs = 0.1;
-  #stoppedAt = -Infinity;
+  #dialsAgainAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #watcher: ReturnType<typeof setTimeout> | undefined;
@@ -102,7 +100,7 @@ export class Pool implements Owner {
     clearTimeout(this.#sweeper);
     clearTimeout(this.#watcher);
     for (const client of [...this.#clients]) client.leave();
-    await Promise.all([...this.#leaving, this.prepared.asking]);
+    await Promise.all([...this.#leaving.values(), this.prepared.asking]);
   }
 
   #submit(unit: Unit, now: number) {
@@ -148,7 +146,7 @@ export class Pool implements Owner {
       if (size === 0 || size < soon) return client;
       if (!best || size < best.underWay.size) best = client;
     }
-    if (this.#clients.length < this.options.size) {
+    if (this.#clients.length < (now < this.#dialsAgainAt ? 1 : this.options.size)) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;
@@ -156,11 +154,14 @@ export class Pool implements Owner {
     return best && best.underWay.size < mostUnderWay ? best : undefined;
   }
 
-  /** Whether something may be put behind what is under way there. */
+  /**
+   * Whether something may be put behind what is under way there: not where statements take so long
+   * that what is behind the first one would have to be freed from it.
+   */
   #takesMore(client: Client, now: number): boolean {
     const [first] = client.underWay;
     return this.prepared.inUse && client.phase === "open" && !first!.alone &&
-      !this.#isSilent(client, now, slowMs);
+      !this.#isSilent(client, now, slowMs) && this.#workMs < stuckMs / 2;
   }
 
   succeeded(unit: Unit, raw: unknown) {
@@ -169,21 +170,23 @@ export class Pool implements Owner {
   }
 
   heard(afterMs: number, sinceMs: number) {
-    this.#roundTripMs = this.#heard ? Math.min(afterMs, this.#roundTripMs * 1.001) : afterMs;
-    this.#heard = true;
-    // It was there when the one before it was done, so that all the time since went into its own work.
-    if (afterMs - sinceMs >= this.#roundTripMs) this.#workMs += (sinceMs - this.#workMs) / 32;
+    this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
+    const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
+    // The former where it was there when the one before it was done. The latter is less exact, and all
+    // that there is where nothing is put behind others.
+    if (workMs === sinceMs || this.#workMs > slowMs) this.#workMs += (workMs - this.#workMs) / 32;
   }
 
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {
     const { code } = error;
     const now = performance.now();
-    const again = conflict.test(code) || unclear || unprepared.has(code) ||
-      code === interrupted && now - this.#stoppedAt < echoMs;
+    const again = conflict.test(code) || unclear || unprepared.has(code);
     if (!again || unit.leavesTraces || unit.repeats === mostRepeats) {
       return this.#reject(unit, error);
     }
     unit.repeats++;
+    // Else it could be interrupted five times.
+    unit.alone ||= code === sqlState.interrupted;
     if (!conflict.test(code) && !this.#turns.concern(unit)) return this.#submit(unit, now);
     const sent = this.#clients.flatMap(({ underWay }) => [...underWay]);
     this.#turns.undone(unit, sent, this.#waiting);
@@ -196,16 +199,22 @@ export class Pool implements Owner {
   }
 
   lost(unit: Unit, error: Error, sent: boolean) {
+    const now = performance.now();
+    // The server has no room for more, as it seems (53300): those that are open are enough for now.
+    if (!sent && this.#clients.some(({ phase }) => phase === "open")) {
+      this.#dialsAgainAt = now + fullMs;
+      this.#watch();
+      return this.#submit(unit, now);
+    }
     if (!unit.isRead || !sent || unit.lost || this.session) return this.#reject(unit, error);
     unit.lost = true;
-    this.#submit(unit, performance.now());
+    this.#submit(unit, now);
   }
 
   left(client: Client, end: Promise<void>) {
     const index = this.#clients.indexOf(client);
     if (index >= 0) this.#clients.splice(index, 1);
-    const leaving: Promise<void> = end.finally(() => this.#leaving.delete(leaving));
-    this.#leaving.add(leaving);
+    this.#leaving.set(client, end.finally(() => this.#leaving.delete(client)));
     this.free();
   }
 
@@ -234,19 +243,15 @@ export class Pool implements Owner {
     this.#reject(unit, new DeadlinePassed(`${why} ${deadlineMs} ms`));
     if (!client) return;
     const now = performance.now();
-    // Where the server is at others still, it may not be this one that holds them up.
-    if (client.underWay.size === 1 || this.#isSilent(client, now, slowMs)) {
-      this.#giveUp(client, now);
+    const [first] = client.underWay;
+    // Where the server is at others still, it is not this one that holds them up.
+    if (first === unit && (client.underWay.size === 1 || this.#isSilent(client, now, slowMs))) {
+      client.giveUp();
     } else this.#watch();
   }
 
   #isSilent({ heardAt }: Connection, now: number, ms: number): boolean {
     return now - heardAt > ms + 2 * this.#roundTripMs;
-  }
-
-  #giveUp(client: Connection, now: number) {
-    this.#stoppedAt = now;
-    client.giveUp();
   }
 
   /** While statements are under way together, somebody must see to it that none holds up the others. */
@@ -258,7 +263,7 @@ export class Pool implements Owner {
     this.#watcher = undefined;
     const now = performance.now();
     let watching = false;
-    for (const client of [...this.#clients]) {
+    for (const client of [...this.#clients, ...this.#leaving.keys()]) {
       const [first] = client.underWay;
       if (!first || client.underWay.size === 1 && !first.done) continue;
       watching = true;
@@ -266,14 +271,14 @@ export class Pool implements Owner {
       const silent = client.seenAt === client.heardAt;
       client.seenAt = client.heardAt;
       if (!silent) continue;
-      if (first.done && this.#isSilent(client, now, slowMs)) this.#giveUp(client, now);
+      if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
       else if (!first.alone && this.#isSilent(client, now, stuckMs)) {
         first.alone = true;
-        this.#stoppedAt = now;
         client.stop();
       }
     }
-    if (watching) this.#watch();
+    if (watching || now < this.#dialsAgainAt) this.#watch();
+    else this.#serve(now);
   };
 
   /** Closes the connections that nobody has used for long enough. */

@@ -1,4 +1,4 @@
-import { connect, type Database, type Hold, sql, type Statement } from "./mod.ts";
+import { connect, type Database, DeadlinePassed, type Hold, sql, type Statement } from "./mod.ts";
 import type { DatabaseSettings } from "./settings.ts";
 
 /** A streaming replica, for reads that may be a moment behind but never behind their caller. */
@@ -46,18 +46,22 @@ export function connectReplica(
   async function fromReplica<Row>(
     statement: Statement,
     written: string,
+    hold: Hold,
   ): Promise<Row[] | undefined> {
     // Not by LSN: in the statement that writes, that of its own commit is not known yet. All
     // transactions below a snapshot's xmin are over, and the replica has replayed their end. Where
     // one below is still open, that says less than it could, and the primary is asked.
-    const [row] = await db.read<Seen & Row>(sql`
+    const [row] = await db.read<Seen & Row>(
+      sql`
       select seen.*, answer.*
       from (
         select
           pg_is_in_recovery() as is_replica,
           ${written}::xid8 < pg_snapshot_xmin(pg_current_snapshot()) as caught_up
       ) seen
-      left join lateral (${statement}) answer on seen.is_replica and seen.caught_up`);
+      left join lateral (${statement}) answer on seen.is_replica and seen.caught_up`,
+      hold,
+    );
     const { is_replica, caught_up, ...answer } = row!;
     if (!is_replica && !warned) {
       warned = true;
@@ -74,10 +78,18 @@ export function connectReplica(
       ...primary,
       async read<Row>(statement: Statement, hold?: Hold) {
         if (performance.now() < askedAgainAt) return await primary.read<Row>(statement, hold);
-        const rows = await fromReplica<Row>(statement, written).catch(() => {
-          askedAgainAt = performance.now() + replicaPauseMs;
+        let left = false;
+        let stop = () => {};
+        hold?.(() => {
+          left = true;
+          stop();
+        });
+        const rows = await fromReplica<Row>(statement, written, (its) => stop = its).catch(() => {
+          // That the caller has left is no fault of the replica.
+          if (!left) askedAgainAt = performance.now() + replicaPauseMs;
           return undefined;
         });
+        if (left && !rows) throw new DeadlinePassed("its caller left");
         return rows ?? await primary.read<Row>(statement, hold);
       },
     }),

@@ -32,7 +32,8 @@ export class Turns {
     if (text === undefined) return this.#start(unit);
     if (!this.#texts.has(text)) {
       this.#texts.add(text);
-      for (const other of sent) if (other.text === text) this.#ahead.add(other);
+      // One whose caller has left is never said to have ended.
+      for (const other of sent) if (other.text === text && !other.done) this.#ahead.add(other);
       for (const other of waiting) if (this.waits(other)) waiting.delete(other);
     }
     this.#ahead.delete(unit);

@@ -1,6 +1,10 @@
-import type postgres from "postgres";
+import postgres from "postgres";
 import type { Timed } from "./deadlines.ts";
 import type { Statement } from "./sql.ts";
+
+// The driver adds the statement and its values to each error that has no `query`, and then keeps the
+// text of every one that ever failed, for as long as the process runs.
+Object.assign(postgres.PostgresError.prototype, { query: undefined });
 
 /** What the driver makes of a unit of work; it is sent when somebody waits for it. */
 export type Query = PromiseLike<unknown> & {

@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import { type AddressInfo, connect as connectPlain, createServer, type Socket } from "node:net";
+import { pipeline } from "node:stream";
 import { assert, assertEquals, assertNotMatch, assertRejects } from "@std/assert";
 import { DatabaseError, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
 import { cancel } from "../../postgres/socket.ts";
 import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
+import { holdLock, untilLocked } from "../support/locks.ts";
 import { echo, echoInTime, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { freePort } from "../support/process.ts";
 import { openProxy } from "../support/proxy.ts";
@@ -47,6 +51,29 @@ Deno.test("a backend that is terminated in flight fails its statement and no oth
     await failing;
     assertEquals(await echo(db, round), round);
   }
+});
+
+Deno.test("a read that is the first on its connection, which is reset, is asked once more", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { host, port } = database.settings;
+  const accepted: Socket[] = [];
+  await using relay = createServer((near) => {
+    accepted.push(near.on("error", () => {}));
+    pipeline(near, connectPlain({ host, port }), near, () => {});
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+  {
+    await using db = pool({ ...database.settings, ...way }, { size: 1 });
+    const lock = await holdLock(database.settings, "select pg_advisory_xact_lock(7)");
+    const read = db.read<{ n: number }>(sql`select 7 as n from pg_advisory_xact_lock_shared(7)`);
+    await untilLocked(database.db, "shared(7)");
+    accepted[0]!.resetAndDestroy();
+    await lock.commit();
+    await lock[Symbol.asyncDispose]();
+    assertEquals((await read)[0]!.n, 7);
+  }
+  assertEquals(accepted.length, 2);
 });
 
 Deno.test("a connection whose server only reads is not used again: the next may find the primary", async () => {

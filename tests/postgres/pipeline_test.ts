@@ -3,29 +3,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, DatabaseError, DeadlinePassed, sql } from "../../postgres/mod.ts";
 import { createProxy } from "../support/distance.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
-import { holdLock, untilLocked } from "../support/locks.ts";
+import { untilLocked } from "../support/locks.ts";
 import { echo, never, pause, pidOf, pool, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
-
-const range = (n: number) => [...Array(n).keys()];
-const readBack = (db: Database, n: number) =>
-  db.read<{ n: number }>(sql`select ${n}::int as n`).then(([row]) => row!.n);
-
-/** A table that counts how often each write was done. */
-async function withWrites() {
-  const database = await createDatabase({ empty: true });
-  await database.db.script("create table writes (n int); create table locked (id int, n int)");
-  await database.db.script("insert into locked values (1, 0)");
-  return database;
-}
-
-const write = (db: Database, n: number) => db.query(sql`insert into writes values (${n}::int)`);
-const written = ({ db }: TestDatabase) =>
-  db.query<{ n: number; times: number }>(sql`
-    select n, count(*)::int as times from writes group by n order by n`);
-
-/** Holds the lock of the only row of `locked` until the end of its scope. */
-const hold = ({ settings }: TestDatabase) => holdLock(settings, "update locked set n = n + 1");
+import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
 
 Deno.test("what is asked in one turn leaves in one write and waits for one round trip", async () => {
   await using proxy = openProxy(testServer());
@@ -51,6 +32,29 @@ Deno.test("far away, statements that come one after the other share few connecti
   }
   const { open } = db.stats();
   assert(open <= 3, `${open} connections for 12 short statements at a time`);
+});
+
+Deno.test("where the server takes no more connections, those that are open do the work", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { db: admin, settings } = database;
+  const [user, password] = [settings.database, crypto.randomUUID()];
+  await admin.script(`create role ${user} login connection limit 2 password '${password}'`);
+  {
+    await using db = pool({ ...settings, user, password }, { size: 6 });
+    await echo(db, 0);
+    await Promise.all([...Array(300).keys()].map((n) => echo(db, n)));
+    assertEquals(await db.backends(admin), 2);
+    // There is room again, while those that are open are at work.
+    const leave: (() => void)[] = [];
+    const hold = (stop: () => void) => leave.push(stop);
+    const slow = [1, 2].map(() => assertRejects(() => db.query(never, hold), DeadlinePassed));
+    const waits = echo(db, 7);
+    await admin.script(`alter role ${user} connection limit -1`);
+    assertEquals(await waits, 7);
+    for (const stop of leave) stop();
+    await Promise.all(slow);
+  }
+  await admin.script(`drop role ${user}`);
 });
 
 Deno.test("a statement that fails among others undoes none of them", async () => {

@@ -1,7 +1,17 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Database, DatabaseError, sql, Unreachable } from "../../postgres/mod.ts";
+import {
+  type Database,
+  DatabaseError,
+  DeadlinePassed,
+  sql,
+  Unreachable,
+} from "../../postgres/mod.ts";
+import { Pool } from "../../postgres/pool.ts";
+import { driven, type Query, Unit } from "../../postgres/unit.ts";
 import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
-import { echo, pidOf, pool } from "../support/pool.ts";
+import { echo, pidOf, pool, soon, until } from "../support/pool.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
   await using db = pool(testServer(), { size: 1 });
@@ -9,6 +19,56 @@ Deno.test("a refused statement leaves its connection in use", async () => {
   const error = await assertRejects(() => db.query(sql`select 1 / ${0}::int`), DatabaseError);
   assertEquals(error.code, "22012");
   assertEquals(await pidOf(db), pid);
+});
+
+Deno.test("a statement that fails after its first rows leaves nothing in the next one's answer", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  await echo(db, 0);
+  const rows = sql`select 10 / (5 - n) as n from generate_series(1, 10) n`;
+  const [failed, ...answers] = await Promise.allSettled([
+    db.query(rows),
+    db.query(sql`select 7 as n union all select 8`),
+    db.query(sql`select 9 as n`),
+  ]);
+  assert(failed.status === "rejected" && failed.reason.code === "22012");
+  assertEquals(answers.map((answer) => answer.status === "fulfilled" && answer.value), [
+    [{ n: 7 }, { n: 8 }],
+    [{ n: 9 }],
+  ]);
+});
+
+Deno.test("of statements that failed nothing stays in memory", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  const own = new Pool(testServer(), {
+    size: 1,
+    deadlineMs: 300_000,
+    idleMs: 60_000,
+    applicationName: "test",
+    session: false,
+    warn: () => {},
+  });
+  const text = "select 1 / $1::int";
+  const kept: WeakRef<object>[] = [];
+  for (let n = 0; n < 100; n++) {
+    const unit = new Unit(
+      text,
+      (sql, prepare) => {
+        const query = driven(sql, text, ["0"], prepare) as unknown as Query & { strings: object };
+        kept.push(new WeakRef(query.strings));
+        return query;
+      },
+      () => {},
+      false,
+    );
+    await assertRejects(() => own.run(unit), DatabaseError);
+  }
+  // Of the last ones the driver may still know.
+  await until(() => {
+    collectGarbage();
+    return kept.filter((query) => query.deref()).length < 10;
+  });
+  await own.close();
 });
 
 /** A function that fails with `code` at its first calls and says which call succeeded. */
@@ -63,6 +123,21 @@ Deno.test("two statements that block each other both succeed", async () => {
     db.query(sql`select count_both(2, 1)`),
   ]);
   assertEquals(await db.query<unknown>(sql`select n from rows`), [{ n: 2 }, { n: 2 }]);
+});
+
+Deno.test("what is undone does not wait for one whose caller has left, nor does what comes later", async () => {
+  await using database = await createDatabase({ empty: true });
+  await flaky(database.db, "40001", 1);
+  await using db = pool(database.settings, { size: 1 });
+  await echo(db, 0);
+  const call = sql`select flaky()::int as n, pg_sleep(0.1)::text`;
+  let leave = () => {};
+  const undone = db.query<{ n: number }>(call);
+  const left = assertRejects(() => db.query(call, (stop) => leave = stop), DeadlinePassed);
+  leave();
+  await left;
+  assert((await soon(undone))[0]!.n >= 2);
+  assert((await soon(db.query<{ n: number }>(call)))[0]!.n >= 3);
 });
 
 Deno.test("many statements that each wait for all others are all done", async () => {

@@ -1,0 +1,129 @@
+/** Statements that take their time beside others: nobody waits behind them for long. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
+import { createDatabase, testServer } from "../support/database.ts";
+import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
+import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
+
+Deno.test("nothing is put behind a slow statement, also where all before it were slow", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 2 });
+  await Promise.all([echo(db, 1), echo(db, 2)]);
+  await db.query(sql`select pg_sleep(0.5)`);
+  let waits: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    waits = db.query(sql`select n from locked for update`);
+    await pause(700);
+    const answer = echo(db, 3);
+    assertEquals(db.stats().busy, 2);
+    assertEquals(await answer, 3);
+  }
+  await waits;
+});
+
+Deno.test("who leaves behind a statement that takes its time does not stop it", async () => {
+  await using database = await createDatabase({ empty: true });
+  await database.db.script("create sequence tries");
+  await using db = pool(database.settings, { size: 1 });
+  for (const n of range(5)) await echo(db, n);
+  let tries = 0;
+  // On a busy machine it may take so long that it is stopped for those behind it.
+  for (let round = 0; round < 20 && tries !== 1; round++) {
+    await database.db.query(sql`select setval('tries', 1, false)`);
+    const slow = db.query<{ n: number }>(sql`select nextval('tries')::int as n, pg_sleep(0.2)`);
+    let leave = () => {};
+    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+    await pause(100);
+    leave();
+    await left;
+    tries = (await slow)[0]!.n;
+  }
+  assertEquals(tries, 1);
+});
+
+Deno.test("what was sent behind a statement whose caller has left, and one that waits for a lock, is answered", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 1 });
+  await write(db, 0);
+  let waits: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    let leave = () => {};
+    const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+    waits = db.query(sql`update locked set n = n + 10`);
+    const behind = range(10).map((n) => n % 2 ? write(db, n) : readBack(db, n));
+    leave();
+    await left;
+    await soon(Promise.all(behind));
+  }
+  await waits;
+  assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
+  const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
+  assertEquals(await written(database), once);
+});
+
+Deno.test("where statements are slow, each has its connection to itself, until they are fast again", async () => {
+  await using db = pool(testServer(), { size: 4 });
+  await Promise.all(range(4).map((n) => echo(db, n)));
+  /** How many of 16 are sent at once. */
+  const sent = async (statement: Statement) => {
+    const all = range(16).map(() => db.query(statement));
+    const { underWay } = db.stats();
+    await Promise.all(all);
+    return underWay;
+  };
+  assertEquals(await sent(sql`select 1`), 16);
+  await until(async () => await sent(sql`select pg_sleep(0.4)`) === 4);
+  await until(async () => await sent(sql`select 1`) === 16);
+});
+
+Deno.test("a statement that was interrupted for another one is done again alone", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  let asking = true;
+  const callers = range(4).map(async (n) => {
+    while (asking) await echo(db, n);
+  });
+  const found = sql`
+    from pg_stat_activity
+    where datname = current_database() and state = 'active' and query ~ 'pg_sl[e]ep'`;
+  const cancel = sql`select pg_cancel_backend(pid) ${found}`;
+  const at = async (statement: Statement) => (await database.db.query(statement)).length > 0;
+  // It may be over before it is found.
+  await until(async () => {
+    // The callers wait behind it.
+    await db.query(sql`select pg_sleep(0.5)`);
+    let over = false;
+    const slow = db.query(sql`select pg_sleep(0.2)`).finally(() => over = true);
+    let alone = false;
+    while (!over && !await at(cancel));
+    while (!over) {
+      await pause(1);
+      const { underWay, waiting } = db.stats();
+      alone ||= underWay === 1 && waiting === 4;
+    }
+    await slow;
+    return alone;
+  });
+  asking = false;
+  await Promise.all(callers);
+});
+
+Deno.test("what the server's own statement_timeout ends is not begun again", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { database: name } = database.settings;
+  await database.db.script(`
+    create sequence tries;
+    alter database ${name} set statement_timeout = '300ms'`);
+  await using db = pool(database.settings, { size: 2 });
+  await echo(db, 1);
+  let leave = () => {};
+  const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+  leave();
+  await left;
+  const slow = sql`select nextval('tries'), pg_sleep(600)`;
+  const error = await assertRejects(() => db.query(slow), DatabaseError);
+  assertEquals(error.code, "57014");
+  assertEquals(await db.query<unknown>(sql`select nextval('tries')::int as n`), [{ n: 2 }]);
+});
