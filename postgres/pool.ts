@@ -94,6 +94,7 @@ export class Pool implements Owner {
   /** Lets what is under way finish, refuses what waits, closes every connection. */
   async close() {
     this.#closing = true;
+    const asked = this.prepared.close();
     for (const unit of this.#waiting) {
       this.#reject(unit, new Unreachable("the database is closing"));
     }
@@ -102,7 +103,7 @@ export class Pool implements Owner {
     clearTimeout(this.#sweeper);
     clearTimeout(this.#watcher);
     for (const client of [...this.#clients]) client.leave();
-    await Promise.all([...this.#leaving, this.prepared.asking]);
+    await Promise.all([...this.#leaving, asked]);
   }
 
   #submit(unit: Unit, now: number) {

@@ -1,9 +1,10 @@
 /** Behind PgBouncer in transaction mode, where a connection is another one after each statement. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
-import { echo, pause, until } from "../support/pool.ts";
+import { echo, pause, soon, until } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
 
 const ignore = !pgbouncer;
 const range = (n: number) => [...Array(n).keys()];
@@ -110,6 +111,72 @@ Deno.test({
     const { db, warnings } = scene;
     await until(() => severalUnderWay(db));
     assertEquals(warnings, []);
+  },
+});
+
+Deno.test({
+  name: "a connection that breaks while the pooler is asked says nothing about the pooler",
+  ignore,
+  async fn() {
+    await using scene = await open({ mode: "session" });
+    await using way = openProxy({ ...scene.database.settings, port: scene.pooler.port });
+    way.delay(200);
+    const warnings: string[] = [];
+    const db = connect(way.settings, { size: 2, warn: (text) => warnings.push(text) });
+    assertEquals(await echo(db, 1), 1);
+    // Both connections that ask have had an answer: the first one is asked again after the other.
+    await until(async () => {
+      const [row] = await scene.database.db.query<{ asking: number }>(sql`
+        with asking as (
+          select pid from pg_stat_activity
+          where datname = current_database() and query like '%pg_prepared_statements%'
+          and pid <> pg_backend_pid())
+        select count(pg_terminate_backend(pid))::int as asking from asking
+        where (select count(*) from asking) = 2`);
+      return row!.asking > 0;
+    });
+    way.heal();
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings, []);
+    await db.close();
+  },
+});
+
+Deno.test({
+  name: "a pooler that cannot be asked, since it takes nobody more, is asked again, and it is said",
+  ignore,
+  async fn() {
+    await using database = await createDatabase({ empty: true });
+    const pooler = await startPgbouncer(undefined, "session", 3);
+    const settings = { ...database.settings, port: pooler.port };
+    const warnings: string[] = [];
+    const others = range(2).map(() =>
+      connect({ ...settings, preparedStatements: false }, { size: 1 })
+    );
+    const db = connect(settings, { size: 1, warn: (text) => warnings.push(text) });
+    // What looked whether the pooler is there may count for a moment longer.
+    for (const one of [...others, db]) await until(() => echo(one, 1).catch(() => 0).then(Boolean));
+    await until(() => warnings.length > 0);
+    assertMatch(warnings[0]!, /could not be asked/);
+    assert(!await severalUnderWay(db));
+    await Promise.all(others.map((other) => other.close()));
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings.length, 1);
+    await db.close();
+    await pooler.stop();
+  },
+});
+
+Deno.test({
+  name: "close() does not wait for a pooler that is asked and says nothing",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    await using way = openProxy({ ...scene.database.settings, port: scene.pooler.port });
+    const db = connect(way.settings, { size: 1, deadlineMs: 600_000 });
+    assertEquals(await echo(db, 1), 1);
+    way.limit(0, "silence");
+    await soon(db.close());
   },
 });
 
