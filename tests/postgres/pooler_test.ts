@@ -1,6 +1,7 @@
 /** Behind PgBouncer in transaction mode, where a connection is another one after each statement. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { connectReplica } from "../../postgres/replica.ts";
 import { createDatabase, type TestDatabase } from "../support/database.ts";
 import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
 import { echo, pause, soon, until } from "../support/pool.ts";
@@ -164,6 +165,27 @@ Deno.test({
     assertEquals(warnings.length, 1);
     await db.close();
     await pooler.stop();
+  },
+});
+
+Deno.test({
+  name:
+    "a replica behind a pooler that forgets prepared statements: what is said names its setting",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    if (!scene.pooler.forgets) return;
+    const settings = { ...scene.database.settings, port: scene.pooler.port };
+    const warnings: string[] = [];
+    const replica = connectReplica(settings, scene.database.db, {
+      size: 2,
+      warn: (text) => warnings.push(text),
+    });
+    await replica.after("0").read(sql`select null as caller_id`);
+    const said = () => warnings.filter((text) => text.includes("forgets"));
+    await until(() => said().length > 0);
+    assertMatch(said()[0]!, / DATABASE_REPLICA_URL/);
+    await replica.close();
   },
 });
 
