@@ -1,10 +1,12 @@
 /** Behind PgBouncer in transaction mode, where a connection is another one after each statement. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { keepsStatements } from "../../postgres/pooler.ts";
 import { connectReplica } from "../../postgres/replica.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
 import { echo, pause, soon, until } from "../support/pool.ts";
+import { createPooler } from "../support/pooler.ts";
 import { openProxy } from "../support/proxy.ts";
 
 const ignore = !pgbouncer;
@@ -113,6 +115,22 @@ Deno.test({
     await until(() => severalUnderWay(db));
     assertEquals(warnings, []);
   },
+});
+
+Deno.test("a pooler that deals out two servers in turn keeps none, however that falls", async () => {
+  // One has the first and the other the second, again and again, if they are asked in turn as well.
+  const deal = (nth: number) => nth < 2 ? nth : (nth + 1) % 2;
+  await using pooler = createPooler(testServer(), { size: 2, deal });
+  const settings = { ...testServer(), host: "127.0.0.1", port: pooler.port };
+  const options = {
+    size: 1,
+    deadlineMs: 60_000,
+    idleMs: 60_000,
+    applicationName: "slate",
+    session: false,
+    warn: () => {},
+  };
+  assert(!await keepsStatements(settings, options, new AbortController().signal));
 });
 
 Deno.test({
