@@ -58,7 +58,12 @@ export class Pool implements Owner {
 
   constructor(readonly settings: DatabaseSettings, readonly options: PoolOptions) {
     const { keepsStatements, warn } = options;
-    this.prepared = new Prepared(settings.preparedStatements, keepsStatements, warn);
+    this.prepared = new Prepared(
+      settings.preparedStatements,
+      keepsStatements,
+      warn,
+      () => this.free(),
+    );
     this.applicationName = options.applicationName;
     this.session = options.session;
     this.#deadlines = new Deadlines(options.deadlineMs, (unit) => this.#late(unit));
@@ -149,7 +154,8 @@ export class Pool implements Owner {
       if (size === 0 || size < soon) return client;
       if (!best || size < best.underWay.size) best = client;
     }
-    if (this.#clients.length < this.options.size) {
+    const { length } = this.#clients;
+    if (length === 0 || length + this.prepared.connections < this.options.size) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;

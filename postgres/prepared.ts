@@ -31,6 +31,8 @@ function isPooler({ pid }: Backend): boolean {
  */
 export class Prepared {
   inUse: boolean;
+  /** Connections that ask the pooler now. It may have no more for us than the pool's own. */
+  connections = 0;
   /** Nothing is left to be found out, or somebody is at it. */
   #isKnown: boolean;
   #asking: Promise<void> | undefined;
@@ -41,6 +43,8 @@ export class Prepared {
     said: boolean | undefined,
     readonly ask: Ask | undefined,
     readonly warn: (text: string) => void,
+    /** Those connections are free again. */
+    readonly free: () => void,
   ) {
     this.inUse = said !== false;
     this.#isKnown = said !== undefined;
@@ -57,13 +61,14 @@ export class Prepared {
   async #findOut(ask: Ask) {
     const { signal } = this.#closing;
     for (let pauseMs = leastPauseMs;; pauseMs = Math.min(pauseMs * 2, mostPauseMs)) {
+      this.connections = 2;
       const keeps = await ask(signal).catch(() => undefined);
       if (signal.aborted) return;
-      if (keeps !== undefined) {
-        this.inUse = true;
-        if (!keeps) this.forgot();
-        return;
-      }
+      this.connections = 0;
+      this.inUse = keeps !== undefined;
+      if (keeps === false) this.forgot();
+      this.free();
+      if (keeps !== undefined) return;
       if (pauseMs === worthSayingMs) {
         this.warn(
           "the pooler in front of the database could not be asked yet whether it keeps prepared statements, which takes two connections more: until then none are used, and each statement has its connection to itself; prepared_statements=true or false in DATABASE_URL says it",

@@ -162,11 +162,30 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a pooler with no more connections than the pool: none is missing while it is asked",
+  ignore,
+  async fn() {
+    await using database = await createDatabase({ empty: true });
+    const most = { mostClients: 10, servers: 10 };
+    const pooler = await startPgbouncer(undefined, "session", most);
+    await using way = openProxy({ ...database.settings, port: pooler.port });
+    way.delay(50);
+    const warnings: string[] = [];
+    const db = connect(way.settings, { size: 10, warn: (text) => warnings.push(text) });
+    await until(() => echo(db, 1).catch(() => 0).then(Boolean));
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings, []);
+    await db.close();
+    await pooler.stop();
+  },
+});
+
+Deno.test({
   name: "a pooler that cannot be asked, since it takes nobody more, is asked again, and it is said",
   ignore,
   async fn() {
     await using database = await createDatabase({ empty: true });
-    const pooler = await startPgbouncer(undefined, "session", 3);
+    const pooler = await startPgbouncer(undefined, "session", { mostClients: 3 });
     const settings = { ...database.settings, port: pooler.port };
     const warnings: string[] = [];
     const others = range(2).map(() =>

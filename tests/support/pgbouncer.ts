@@ -25,7 +25,7 @@ export const pgbouncer = [
 export async function startPgbouncer(
   port = freePort(),
   mode: "transaction" | "session" = "transaction",
-  mostClients = 500,
+  { mostClients = 500, servers = mode === "session" ? 20 : 3 } = {},
 ) {
   const server = testServer();
   const folder = await Deno.makeTempDir({ prefix: "slate-pgbouncer-" });
@@ -46,7 +46,7 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${folder}/users
 pool_mode = ${mode}
-default_pool_size = ${mode === "session" ? 20 : 3}
+default_pool_size = ${servers}
 max_client_conn = ${mostClients}
 client_login_timeout = 0
 `,
