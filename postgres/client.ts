@@ -122,9 +122,12 @@ export class Client {
     if (unit.leavesTraces) this.leave();
   }
 
-  /** An error of the statement itself leaves the connection good; every other one ends it. */
+  /**
+   * An error of the statement itself leaves the connection good; every other one ends it. A proxy may
+   * call it an ERROR that it lets nobody in: no statement was sent then.
+   */
   #failed(unit: Unit, query: Query, error: Error & { code?: string }) {
-    if (error instanceof postgres.PostgresError && error.severity === "ERROR") {
+    if (error instanceof postgres.PostgresError && error.severity === "ERROR" && query.state) {
       this.#answered(unit, query);
       // The primary that it was has become a replica: the next connection may find the new one. A
       // session stays, for it has more than its connection to lose.

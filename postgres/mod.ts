@@ -88,7 +88,7 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   const pool = new Pool(settings, {
     ...poolOptions,
     // A session has one statement under way anyway.
-    ...!session && { keepsStatements: () => keepsStatements(settings, poolOptions) },
+    ...!session && { keepsStatements: (signal) => keepsStatements(settings, poolOptions, signal) },
   });
   // deno-lint-ignore require-await -- a parameter that is nonsense rejects as everything else does
   async function run<Row>(statement: Statement, isRead: boolean, hold?: Hold): Promise<Row[]> {

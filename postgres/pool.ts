@@ -55,8 +55,7 @@ export class Pool implements Owner {
   #watcher: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly settings: DatabaseSettings, readonly options: PoolOptions) {
-    const { keepsStatements, warn } = options;
-    this.prepared = new Prepared(settings.preparedStatements, keepsStatements, warn);
+    this.prepared = new Prepared(settings.preparedStatements, options, () => this.free());
     this.applicationName = options.applicationName;
     this.session = options.session;
     this.#deadlines = new Deadlines(options.deadlineMs, (unit) => this.#late(unit));
@@ -92,6 +91,7 @@ export class Pool implements Owner {
   /** Lets what is under way finish, refuses what waits, closes every connection. */
   async close() {
     this.#closing = true;
+    const asked = this.prepared.close();
     for (const unit of this.#waiting) {
       this.#reject(unit, new Unreachable("the database is closing"));
     }
@@ -100,7 +100,7 @@ export class Pool implements Owner {
     clearTimeout(this.#sweeper);
     clearTimeout(this.#watcher);
     for (const client of [...this.#clients]) client.leave();
-    await Promise.all([...this.#leaving.values(), this.prepared.asking]);
+    await Promise.all([...this.#leaving.values(), asked]);
   }
 
   #submit(unit: Unit, now: number) {
@@ -146,7 +146,10 @@ export class Pool implements Owner {
       if (size === 0 || size < soon) return client;
       if (!best || size < best.underWay.size) best = client;
     }
-    if (this.#clients.length < (now < this.#dialsAgainAt ? 1 : this.options.size)) {
+    const { length } = this.#clients;
+    const isFull = now < this.#dialsAgainAt ||
+      length + this.prepared.connections >= this.options.size;
+    if (length === 0 || !isFull) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;

@@ -1,3 +1,5 @@
+import type { Ask } from "./prepared.ts";
+
 /** What the pool is at, for the metrics. */
 export interface PoolStats {
   /** Connections at most. */
@@ -19,5 +21,5 @@ export interface PoolOptions {
   session: boolean;
   warn: (text: string) => void;
   /** Finds out whether the pooler in between keeps what is prepared through it. */
-  keepsStatements?: () => Promise<boolean>;
+  keepsStatements?: Ask;
 }

@@ -1,7 +1,18 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Backend } from "./socket.ts";
+
+/** Whether the pooler keeps what is prepared; rejects when that cannot be found out now. */
+export type Ask = (signal: AbortSignal) => Promise<boolean>;
 
 /** Linux gives no process a greater number, and no other system does. */
 const greatestPid = 2 ** 22;
+
+/** Milliseconds until a pooler that could not be asked is asked again; then twice as long, at most. */
+const leastPauseMs = 500;
+const mostPauseMs = 64_000;
+
+/** Who only starts anew can be asked by then. */
+const worthSayingMs = 4000;
 
 /**
  * Whether it is a pooler or a proxy that answers. PostgreSQL says the number of its process; they
@@ -20,16 +31,19 @@ function isPooler({ pid }: Backend): boolean {
  */
 export class Prepared {
   inUse: boolean;
-  /** Settled when nothing is being asked. */
-  asking: Promise<void> | undefined;
+  /** Connections that ask the pooler now. It may have no more for us than the pool's own. */
+  connections = 0;
+  /** Nothing is left to be found out, or somebody is at it. */
   #isKnown: boolean;
+  #asking: Promise<void> | undefined;
+  readonly #closing = new AbortController();
 
   constructor(
     /** True or false, where somebody said so. */
     said: boolean | undefined,
-    /** Whether the pooler keeps them; rejects when that cannot be found out now. */
-    readonly ask: (() => Promise<boolean>) | undefined,
-    readonly warn: (text: string) => void,
+    readonly options: { keepsStatements?: Ask; warn: (text: string) => void },
+    /** Those connections are free again. */
+    readonly free: () => void,
   ) {
     this.inUse = said !== false;
     this.#isKnown = said !== undefined;
@@ -37,24 +51,46 @@ export class Prepared {
 
   /** A connection is open. */
   opened(backend: Backend) {
-    if (this.#isKnown || !this.ask || !isPooler(backend)) return;
+    const { keepsStatements } = this.options;
+    if (this.#isKnown || !keepsStatements || !isPooler(backend)) return;
     this.#isKnown = true;
     this.inUse = false;
-    this.asking = this.ask().then((keeps) => {
-      this.inUse = true;
-      if (!keeps) this.forgot();
-    }, () => {
-      // The next connection asks again.
-      this.#isKnown = false;
-    });
+    this.#asking = this.#findOut(keepsStatements);
+  }
+
+  async #findOut(ask: Ask) {
+    const { signal } = this.#closing;
+    for (let pauseMs = leastPauseMs;; pauseMs = Math.min(pauseMs * 2, mostPauseMs)) {
+      this.connections = 2;
+      const keeps = await ask(signal).catch(() => undefined);
+      if (signal.aborted) return;
+      this.connections = 0;
+      this.inUse = keeps !== undefined;
+      if (keeps === false) this.forgot();
+      this.free();
+      if (keeps !== undefined) return;
+      if (pauseMs === worthSayingMs) {
+        this.options.warn(
+          "the pooler in front of the database could not be asked yet whether it keeps prepared statements, which takes two connections more: until then none are used, and each statement has its connection to itself; prepared_statements=true or false in DATABASE_URL says it",
+        );
+      }
+      await pause(pauseMs, undefined, { signal }).catch(() => {});
+    }
   }
 
   /** A statement that was prepared is not there any more. */
   forgot() {
     if (!this.inUse) return;
     this.inUse = false;
-    this.warn(
+    this.options.warn(
       "the database forgets prepared statements, as a pooler does that does not know them: none are used from now on, and each statement has its connection to itself; say prepared_statements=false in DATABASE_URL, or true if it does keep them",
     );
+  }
+
+  /** Nothing is asked any more. */
+  async close() {
+    this.#isKnown = true;
+    this.#closing.abort();
+    await this.#asking;
   }
 }

@@ -37,7 +37,9 @@ export function connectReplica(
     observe?: (db: Database) => Database;
   },
 ): Replica {
-  const { size, warn, observe = (db) => db } = options;
+  const { size, observe = (db) => db } = options;
+  const warn = (text: string) =>
+    options.warn(text.replaceAll("DATABASE_URL", "DATABASE_REPLICA_URL"));
   const db = observe(connect(settings, { size, deadlineMs: replicaDeadlineMs, warn }));
   let askedAgainAt = 0;
   let warned = false;

@@ -231,6 +231,24 @@ Deno.test("the deadline stops a statement, and a script, on the server as well",
   await until(async () => await db.backends(database.db) === 0);
 });
 
+Deno.test("a proxy that lets nobody in, which it calls an ERROR, is Unreachable", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const text = "SERROR\0VERROR\0C53300\0Mtoo many connections\0\0";
+  const refusal = new Uint8Array(5 + text.length);
+  new TextEncoder().encodeInto(`E\0\0\0${String.fromCharCode(4 + text.length)}${text}`, refusal);
+  const refusing = (async () => {
+    using connection = await listener.accept();
+    await connection.read(new Uint8Array(1024));
+    await connection.write(refusal);
+    // Until the client hangs up.
+    await connection.read(new Uint8Array(1024)).catch(() => {});
+  })();
+  await using db = pool({ ...testServer(), port: listener.addr.port });
+  const error = await assertRejects(() => echo(db, 1), Unreachable, "too many connections");
+  assertEquals(error.code, "53300");
+  await refusing;
+});
+
 Deno.test("who asks a server to stop a statement stays until the server hangs up, as poolers want it", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const settings = { ...testServer(), port: listener.addr.port };

@@ -1,9 +1,13 @@
 /** Behind PgBouncer in transaction mode, where a connection is another one after each statement. */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { connect, type Database, DatabaseError, sql } from "../../postgres/mod.ts";
-import { createDatabase, type TestDatabase } from "../support/database.ts";
+import { keepsStatements } from "../../postgres/pooler.ts";
+import { connectReplica } from "../../postgres/replica.ts";
+import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
-import { echo, pause, until } from "../support/pool.ts";
+import { echo, pause, soon, until } from "../support/pool.ts";
+import { createPooler } from "../support/pooler.ts";
+import { openProxy } from "../support/proxy.ts";
 
 const ignore = !pgbouncer;
 const range = (n: number) => [...Array(n).keys()];
@@ -110,6 +114,128 @@ Deno.test({
     const { db, warnings } = scene;
     await until(() => severalUnderWay(db));
     assertEquals(warnings, []);
+  },
+});
+
+Deno.test("a pooler that deals out two servers in turn keeps none, however that falls", async () => {
+  // One has the first and the other the second, again and again, if they are asked in turn as well.
+  const deal = (nth: number) => nth < 2 ? nth : (nth + 1) % 2;
+  await using pooler = createPooler(testServer(), { size: 2, deal });
+  const settings = { ...testServer(), host: "127.0.0.1", port: pooler.port };
+  const options = {
+    size: 1,
+    deadlineMs: 60_000,
+    idleMs: 60_000,
+    applicationName: "slate",
+    session: false,
+    warn: () => {},
+  };
+  assert(!await keepsStatements(settings, options, new AbortController().signal));
+});
+
+Deno.test({
+  name: "a connection that breaks while the pooler is asked says nothing about the pooler",
+  ignore,
+  async fn() {
+    await using scene = await open({ mode: "session" });
+    await using way = openProxy({ ...scene.database.settings, port: scene.pooler.port });
+    way.delay(200);
+    const warnings: string[] = [];
+    const db = connect(way.settings, { size: 2, warn: (text) => warnings.push(text) });
+    assertEquals(await echo(db, 1), 1);
+    // Both connections that ask have had an answer: the first one is asked again after the other.
+    await until(async () => {
+      const [row] = await scene.database.db.query<{ asking: number }>(sql`
+        with asking as (
+          select pid from pg_stat_activity
+          where datname = current_database() and query like '%pg_prepared_statements%'
+          and pid <> pg_backend_pid())
+        select count(pg_terminate_backend(pid))::int as asking from asking
+        where (select count(*) from asking) = 2`);
+      return row!.asking > 0;
+    });
+    way.heal();
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings, []);
+    await db.close();
+  },
+});
+
+Deno.test({
+  name: "a pooler with no more connections than the pool: none is missing while it is asked",
+  ignore,
+  async fn() {
+    await using database = await createDatabase({ empty: true });
+    const most = { mostClients: 10, servers: 10 };
+    const pooler = await startPgbouncer(undefined, "session", most);
+    await using way = openProxy({ ...database.settings, port: pooler.port });
+    way.delay(50);
+    const warnings: string[] = [];
+    const db = connect(way.settings, { size: 10, warn: (text) => warnings.push(text) });
+    await until(() => echo(db, 1).catch(() => 0).then(Boolean));
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings, []);
+    await db.close();
+    await pooler.stop();
+  },
+});
+
+Deno.test({
+  name: "a pooler that cannot be asked, since it takes nobody more, is asked again, and it is said",
+  ignore,
+  async fn() {
+    await using database = await createDatabase({ empty: true });
+    const pooler = await startPgbouncer(undefined, "session", { mostClients: 3 });
+    const settings = { ...database.settings, port: pooler.port };
+    const warnings: string[] = [];
+    const others = range(2).map(() =>
+      connect({ ...settings, preparedStatements: false }, { size: 1 })
+    );
+    const db = connect(settings, { size: 1, warn: (text) => warnings.push(text) });
+    // What looked whether the pooler is there may count for a moment longer.
+    for (const one of [...others, db]) await until(() => echo(one, 1).catch(() => 0).then(Boolean));
+    await until(() => warnings.length > 0);
+    assertMatch(warnings[0]!, /could not be asked/);
+    assert(!await severalUnderWay(db));
+    await Promise.all(others.map((other) => other.close()));
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings.length, 1);
+    await db.close();
+    await pooler.stop();
+  },
+});
+
+Deno.test({
+  name:
+    "a replica behind a pooler that forgets prepared statements: what is said names its setting",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    if (!scene.pooler.forgets) return;
+    const settings = { ...scene.database.settings, port: scene.pooler.port };
+    const warnings: string[] = [];
+    const replica = connectReplica(settings, scene.database.db, {
+      size: 2,
+      warn: (text) => warnings.push(text),
+    });
+    await replica.after("0").read(sql`select null as caller_id`);
+    const said = () => warnings.filter((text) => text.includes("forgets"));
+    await until(() => said().length > 0);
+    assertMatch(said()[0]!, / DATABASE_REPLICA_URL/);
+    await replica.close();
+  },
+});
+
+Deno.test({
+  name: "close() does not wait for a pooler that is asked and says nothing",
+  ignore,
+  async fn() {
+    await using scene = await open();
+    await using way = openProxy({ ...scene.database.settings, port: scene.pooler.port });
+    const db = connect(way.settings, { size: 1, deadlineMs: 600_000 });
+    assertEquals(await echo(db, 1), 1);
+    way.limit(0, "silence");
+    await soon(db.close());
   },
 });
 

@@ -25,6 +25,7 @@ export const pgbouncer = [
 export async function startPgbouncer(
   port = freePort(),
   mode: "transaction" | "session" = "transaction",
+  { mostClients = 500, servers = mode === "session" ? 20 : 3 } = {},
 ) {
   const server = testServer();
   const folder = await Deno.makeTempDir({ prefix: "slate-pgbouncer-" });
@@ -45,8 +46,9 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${folder}/users
 pool_mode = ${mode}
-default_pool_size = ${mode === "session" ? 20 : 3}
-max_client_conn = 500
+default_pool_size = ${servers}
+max_client_conn = ${mostClients}
+client_login_timeout = 0
 `,
   );
   const { stdout } = await new Deno.Command(pgbouncer!, { args: ["--version"] }).output();

@@ -7,10 +7,16 @@ import type { DatabaseSettings } from "../../postgres/settings.ts";
  */
 export function createPooler(
   { host, port }: DatabaseSettings,
-  /** Server connections that are kept. */
-  { size = 1 }: { size?: number } = {},
+  options: {
+    /** Server connections that are kept. */
+    size?: number;
+    /** Which of them, in the order of their age, the nth transaction runs on, if it is free. */
+    deal?: (nth: number) => number;
+  } = {},
 ): AsyncDisposable & { port: number } {
+  const { size = 1, deal } = options;
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let transactions = 0;
   const open = new Set<Deno.Conn>();
   const kept = new Set<Server>();
   const free: Server[] = [];
@@ -60,8 +66,12 @@ export function createPooler(
 
   async function take(): Promise<Server> {
     for (;;) {
-      const server = free.pop();
-      if (server) return server;
+      const dealt = deal ? free.indexOf([...kept][deal(transactions)]!) : free.length - 1;
+      const [server] = dealt < 0 ? [] : free.splice(dealt, 1);
+      if (server) {
+        transactions++;
+        return server;
+      }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
