@@ -49,6 +49,8 @@ async function wrk(origin: string, work: Work, data: Data, seconds: number): Pro
   const { stdout, stderr } = await new Deno.Command("wrk", {
     args: [
       ...["--threads", "1", "--connections", `${connections}`, "--duration", `${seconds}s`],
+      // As autocannon has it: on a busy machine a slow peer is slow, and does not fail.
+      ...["--timeout", "10s"],
       ...["--script", script, origin, "--"],
       ...[method, path, `${data.todos}`, data.key, body, ifMatch],
     ],
