@@ -240,14 +240,19 @@ class Connection implements Peer {
   }
 
   #end(response: Response) {
-    this.inFlight--;
     this.leave = undefined;
     this.#request = undefined;
-    this.since = now;
     const closes = response.status >= 400 && response.headers.get("connection") === "close";
     this.idleLimitMs = closes ? idleMs.close : idleMs.nextRequest;
-    // After this answer has been handed over: an earlier end would take the request's body away.
-    if (this.#draining) setTimeout(() => this.drain(), 0);
+    const done = () => {
+      this.inFlight--;
+      this.since = now;
+      if (this.#draining) this.drain();
+    };
+    // After this answer has been handed over, which a busy machine may be late with: an earlier end
+    // would cut it off, or take the request's body away.
+    if (this.#draining) setTimeout(done, 0);
+    else done();
   }
 
   pieceRead(last: boolean) {
