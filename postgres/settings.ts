@@ -13,7 +13,7 @@ export interface DatabaseSettings {
   tls: "off" | "verified" | "unverified";
   /** The PEM file of certificates to trust instead of the system's. */
   rootCertificate?: string;
-  /** False where a pooler stands in between that forgets prepared statements; it is found out if undefined. */
+  /** False where a pooler stands in between that forgets prepared statements; undefined: find out. */
   preparedStatements?: boolean;
   /** Of each session, instead of the server's: schemas parted by commas. */
   searchPath?: string;

@@ -8,7 +8,7 @@ import { databaseUrl } from "../../postgres/settings.ts";
 import { dbmateBinary } from "../../migrate/apply/dbmate.ts";
 import { root } from "../support/root.ts";
 import { runDb } from "../support/command.ts";
-import { keepPort, runs } from "../support/owner.ts";
+import { childrenOf, keepPort, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { freePort, patience, startProcess } from "../support/process.ts";
 import { connectPatiently, createDatabase } from "../support/database.ts";
@@ -219,19 +219,15 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn() {
     await using place = await surroundings();
-    const children = async (of: number) => {
-      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(of)] }).output();
-      return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
-    };
     // Of the server's own shell, which is among them, the server is told by Linux alone.
     const all = Deno.build.os === "linux" ? ["all"] : [];
     for (const level of ["the task", "the program", ...all]) {
       await using task = place.start();
       await task.says(/Slate runs/);
       // Beside the program the test's own watchdog.
-      const programs = await Promise.all((await children(task.pid)).map(async (pid) => ({
+      const programs = await Promise.all((await childrenOf(task.pid)).map(async (pid) => ({
         pid,
-        below: await children(pid),
+        below: await childrenOf(pid),
       })));
       const { pid: dev, below } = programs.toSorted((a, b) => b.below.length - a.below.length)[0]!;
       assertEquals(below.length >= 2, true, `${below}`);

@@ -2,15 +2,13 @@
 import { assert } from "@std/assert";
 import { removeData } from "../../embedded/account.ts";
 import { createFolder, migration } from "../support/command.ts";
-import { postmaster, runs } from "../support/owner.ts";
+import { childrenOf, postmaster, runs } from "../support/owner.ts";
 import { until } from "../support/pool.ts";
 import { startProcess } from "../support/process.ts";
 
 /** A process and all that it has started, and that they have started. */
 async function family(pid: number): Promise<number[]> {
-  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
-  const children = new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
-  return [pid, ...(await Promise.all(children.map(family))).flat()];
+  return [pid, ...(await Promise.all((await childrenOf(pid)).map(family))).flat()];
 }
 
 /** The one that has started others and they others, or 0: beside it runs the test's own watchdog. */

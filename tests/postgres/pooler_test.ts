@@ -5,12 +5,12 @@ import { keepsStatements } from "../../postgres/pooler.ts";
 import { connectReplica } from "../../postgres/replica.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
+import { range } from "../support/writes.ts";
 import { echo, pause, soon, until } from "../support/pool.ts";
 import { createPooler } from "../support/pooler.ts";
 import { openProxy } from "../support/proxy.ts";
 
 const ignore = !pgbouncer;
-const range = (n: number) => [...Array(n).keys()];
 
 /** A pool of ten through a PgBouncer with three connections to the server, and what it warns of. */
 async function open(

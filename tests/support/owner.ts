@@ -74,13 +74,10 @@ export async function startOwner(dataDir?: string, options: OwnerOptions = {}): 
   };
 }
 
-async function childrenOf(pid: number): Promise<number[]> {
-  const { stdout } = await new Deno.Command("ps", { args: ["-A", "-o", "pid=", "-o", "ppid="] })
-    .output();
-  const rows = new TextDecoder().decode(stdout).trim().split("\n").map((row) =>
-    row.trim().split(/\s+/).map(Number)
-  );
-  return rows.filter(([, parent]) => parent === pid).map(([child]) => child!);
+/** The processes that it has started and that are still there. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(pid)] }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n").filter(Boolean).map(Number);
 }
 
 /** Whether the process is still there. */

@@ -4,7 +4,7 @@ import { removeInTheEnd } from "../../embedded/watchdog.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
-import { keepPort, postmaster } from "./owner.ts";
+import { childrenOf, keepPort, postmaster } from "./owner.ts";
 import { root } from "./root.ts";
 
 /** A PostgreSQL of the suite's own, which it may stop, kill and freeze. */
@@ -53,9 +53,7 @@ export async function openServer(): Promise<Server> {
     },
     async signal(signal) {
       const parent = await postmaster(dataDir);
-      const { stdout } = await new Deno.Command("pgrep", { args: ["-P", String(parent)] }).output();
-      const children = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
-      for (const pid of [parent, ...children]) {
+      for (const pid of [parent, ...await childrenOf(parent)]) {
         try {
           Deno.kill(pid, signal);
         } catch (error) {
