@@ -20,10 +20,10 @@ export interface Owner {
   readonly session: boolean;
   readonly prepared: Prepared;
   /**
-   * An answer came on an open connection, so many milliseconds after its statement was sent, and
+   * The unit's answer came on an open connection, so many milliseconds after it was sent, and
    * after the answer before it.
    */
-  heard(afterMs: number, sinceMs: number): void;
+  heard(unit: Unit, afterMs: number, sinceMs: number): void;
   /** The unit's answer is there. */
   succeeded(unit: Unit, raw: unknown): void;
   /** The server refused the unit, which did nothing; `unclear`, if it may not be its own fault. */
@@ -44,6 +44,8 @@ export interface Owner {
 export class Client {
   /** In the order in which they were sent: the server is at the first one. */
   readonly underWay = new Set<Unit>();
+  /** Milliseconds that the server will be at them, as it seems. */
+  aheadMs = 0;
   /** `leaving` takes nothing more and waits for its answers; `gone` is closed or broken. */
   phase: "dialling" | "open" | "leaving" | "gone" = "dialling";
   /** When the last unit was sent, and when the server was last heard of, by performance.now(). */
@@ -84,6 +86,7 @@ export class Client {
   send(unit: Unit, now: number) {
     if (this.underWay.size === 0) this.heardAt = now;
     this.underWay.add(unit);
+    this.aheadMs += unit.workMs;
     this.usedAt = unit.sentAt = now;
     unit.client = this;
     const query = unit.query = unit.start(this.#sql, this.#prepares(unit));
@@ -113,7 +116,7 @@ export class Client {
     if (this.phase === "dialling") {
       this.phase = "open";
       this.#owner.prepared.opened(query.state as Backend);
-    } else this.#owner.heard(now - unit.sentAt, now - this.heardAt);
+    } else this.#owner.heard(unit, now - unit.sentAt, now - this.heardAt);
     this.heardAt = now;
     this.#remove(unit);
     if (this.#texts.has(unit.text)) this.#texts.set(unit.text, true);
@@ -150,6 +153,8 @@ export class Client {
 
   #remove(unit: Unit) {
     this.underWay.delete(unit);
+    // Sums of fractions are not exact.
+    this.aheadMs = this.underWay.size > 0 ? this.aheadMs - unit.workMs : 0;
     unit.client = undefined;
     clearTimeout(this.#timer);
     this.#timer = undefined;

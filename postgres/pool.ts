@@ -6,15 +6,17 @@ import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import type { Connection, Unit } from "./unit.ts";
+import { Work } from "./work.ts";
 
 /** Units under way on one connection at most. */
-const mostUnderWay = 16;
+const mostUnderWay = 32;
 
 /**
  * Milliseconds of the server's work ahead of a unit, before another connection is used; half a round
- * trip where that is more, so that it is done after one and a half at the latest.
+ * trip where that is more, so that it is done after one and a half at the latest. This process needs as
+ * much for 32 requests: more connections would be no faster, and each wakes up for itself.
  */
-const leastAheadMs = 1;
+const leastAheadMs = 8;
 
 /** Nothing is put behind a statement that has run for so many milliseconds beside the round trip. */
 const slowMs = 25;
@@ -47,8 +49,7 @@ export class Pool implements Owner {
   readonly #drained = Promise.withResolvers<void>();
   /** The shortest time in which an answer came, which is forgotten by and by; a long one at first. */
   #roundTripMs = 250;
-  /** How long the server was at one statement, lately. */
-  #workMs = 0.1;
+  readonly #work = new Work();
   #dialsAgainAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
@@ -136,35 +137,34 @@ export class Pool implements Owner {
    * unit is not alone on, `kept` become free for those that want to be.
    */
   #choose(unit: Unit, now: number, kept = 0): Client | undefined {
+    unit.workMs = this.#work.of(unit.text);
     const aheadMs = Math.max(leastAheadMs, this.#roundTripMs / 2);
-    const soon = Math.min(mostUnderWay, aheadMs / this.#workMs);
     let best: Client | undefined;
     for (const client of this.#clients) {
       const { size } = client.underWay;
-      if (client.stopping || size > 0 && !this.#takesMore(client, now)) continue;
+      if (client.stopping || size > 0 && !this.#takesMore(client, unit, now)) continue;
       if (unit.alone ? size > 0 : kept-- > 0) continue;
-      if (size === 0 || size < soon) return client;
-      if (!best || size < best.underWay.size) best = client;
+      if (size === 0 || size < mostUnderWay && client.aheadMs < aheadMs) return client;
+      if (size < mostUnderWay && client.aheadMs < (best?.aheadMs ?? Infinity)) best = client;
     }
-    const { length } = this.#clients;
-    const isFull = now < this.#dialsAgainAt ||
-      length + this.prepared.connections >= this.options.size;
-    if (length === 0 || !isFull) {
+    const all = this.#clients.length + this.prepared.connections;
+    const isFull = now < this.#dialsAgainAt || all >= this.options.size;
+    if (this.#clients.length === 0 || !isFull) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;
     }
-    return best && best.underWay.size < mostUnderWay ? best : undefined;
+    return best;
   }
 
   /**
-   * Whether something may be put behind what is under way there: not where statements take so long
-   * that what is behind the first one would have to be freed from it.
+   * Whether the unit may be put behind what is under way there: not where both take so long that it
+   * would have to be freed from the other.
    */
-  #takesMore(client: Client, now: number): boolean {
+  #takesMore(client: Client, unit: Unit, now: number): boolean {
     const [first] = client.underWay;
     return this.prepared.inUse && client.phase === "open" && !first!.alone &&
-      !this.#isSilent(client, now, slowMs) && this.#workMs < stuckMs / 2;
+      !this.#isSilent(client, now, slowMs) && Math.min(client.aheadMs, unit.workMs) < stuckMs / 2;
   }
 
   succeeded(unit: Unit, raw: unknown) {
@@ -172,12 +172,13 @@ export class Pool implements Owner {
     unit.resolve(raw);
   }
 
-  heard(afterMs: number, sinceMs: number) {
+  heard({ text }: Unit, afterMs: number, sinceMs: number) {
     this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
     const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
     // The former where it was there when the one before it was done. The latter is less exact, and all
     // that there is where nothing is put behind others.
-    if (workMs === sinceMs || this.#workMs > slowMs) this.#workMs += (workMs - this.#workMs) / 32;
+    const counts = workMs === sinceMs || Math.max(workMs, this.#work.of(text)) > slowMs;
+    if (counts) this.#work.took(text, workMs);
   }
 
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {

@@ -30,6 +30,8 @@ export class Unit<Result = unknown> implements Timed {
   client: Connection | undefined;
   query: Query | undefined;
   sentAt = 0;
+  /** How long the server will be at it, as it seemed when it was sent. */
+  workMs = 0;
   /** Its caller was told: a result, an error, or that it takes too long. */
   done = false;
   /** Its connection broke and it was sent once more. */

@@ -131,8 +131,8 @@ Deno.test("terminated among hundreds: every answer is the right one or Unreachab
   }
   killing = false;
   await Promise.all(callers);
-  // What was under way on the connection, 16 at most: whether it was done, nobody knows.
-  assert(failed <= kills * 16, `${failed} failed of ${kills} terminated`);
+  // What was under way on the connection, 32 at most: whether it was done, nobody knows.
+  assert(failed <= kills * 32, `${failed} failed of ${kills} terminated`);
   assertEquals(await Promise.all(Array.from({ length: 50 }, (_, n) => echo(db, n))), [
     ...Array(50).keys(),
   ]);

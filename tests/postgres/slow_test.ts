@@ -127,3 +127,18 @@ Deno.test("what the server's own statement_timeout ends is not begun again", asy
   assertEquals(error.code, "57014");
   assertEquals(await db.query<unknown>(sql`select nextval('tries')::int as n`), [{ n: 2 }]);
 });
+
+Deno.test("what is known to take its time holds up nothing that is asked in the same turn", async () => {
+  await using db = pool(testServer(), { size: 4 });
+  const slow = sql`select pg_sleep(0.5)`;
+  await Promise.all(range(8).map((n) => echo(db, n)));
+  await db.query(slow);
+  let over = false;
+  const waits = db.query(slow).finally(() => over = true);
+  const answers = range(8).map((n) => echo(db, n));
+  const { busy, underWay } = db.stats();
+  assertEquals({ busy, underWay }, { busy: 2, underWay: 9 });
+  assertEquals(await Promise.all(answers), range(8));
+  assertEquals(over, false);
+  await waits;
+});

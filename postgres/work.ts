@@ -1,0 +1,27 @@
+/** Before anything is known of a statement. */
+const unknownMs = 0.1;
+
+/** What an answer moves the estimate by: 25 answers lead from a tenth of a millisecond to 25. */
+const step = 1.25;
+
+/**
+ * How long the server is at a statement with a certain text: about the median, lately. The mean would
+ * not do. Where the processes of a machine wait for its cores, one answer of a hundred takes a
+ * thousand times as long; statements would be spread over more connections for that, whose processes
+ * would wait the more.
+ */
+export class Work {
+  readonly #milliseconds = new Map<string | undefined, number>();
+
+  /** Milliseconds. */
+  of(text: string | undefined): number {
+    return this.#milliseconds.get(text) ?? unknownMs;
+  }
+
+  /** The server was at it for so many milliseconds. */
+  took(text: string | undefined, ms: number) {
+    const before = this.#milliseconds.get(text);
+    const after = before === undefined ? ms : ms > before ? before * step : before / step;
+    this.#milliseconds.set(text, Math.max(after, unknownMs / 10));
+  }
+}

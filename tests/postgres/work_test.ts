@@ -1,0 +1,16 @@
+/** What the pool takes for the server's time at a statement. */
+import { assert, assertEquals } from "@std/assert";
+import { Work } from "../../postgres/work.ts";
+
+Deno.test("one answer that was late changes little, and statements that became slow are slow soon", () => {
+  const work = new Work();
+  for (let answer = 0; answer < 100; answer++) {
+    work.took("fast", answer === 50 ? 150 : 0.2);
+    assert(work.of("fast") < 0.4, `${work.of("fast")} ms after ${answer} answers`);
+  }
+  work.took("slow", 300);
+  assertEquals([work.of("slow"), work.of("unknown")], [300, 0.1]);
+  let answers = 0;
+  for (; work.of("fast") < 25; answers++) work.took("fast", 30);
+  assert(answers < 40, `${answers} answers`);
+});
