@@ -148,8 +148,8 @@ export class Pool implements Owner {
       if (size < mostUnderWay && client.aheadMs < (best?.aheadMs ?? Infinity)) best = client;
     }
     const all = this.#clients.length + this.prepared.connections;
-    const isFull = now < this.#dialsAgainAt || all >= this.options.size;
-    if (this.#clients.length === 0 || !isFull) {
+    const hasRoom = now >= this.#dialsAgainAt && all < this.options.size;
+    if (this.#clients.length === 0 || hasRoom) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;
@@ -175,10 +175,10 @@ export class Pool implements Owner {
   heard({ text }: Unit, afterMs: number, sinceMs: number) {
     this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
     const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
-    // The former where it was there when the one before it was done. The latter is less exact, and all
-    // that there is where nothing is put behind others.
-    const counts = workMs === sinceMs || Math.max(workMs, this.#work.of(text)) > slowMs;
-    if (counts) this.#work.took(text, workMs);
+    // The former, where it was there when the one before it was done. The latter is less exact.
+    const sure = workMs - this.#roundTripMs > slowMs;
+    const counts = workMs === sinceMs || sure || this.#work.of(text) > slowMs;
+    if (counts) this.#work.took(text, workMs, sure);
   }
 
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {

@@ -18,10 +18,14 @@ export class Work {
     return this.#milliseconds.get(text) ?? unknownMs;
   }
 
-  /** The server was at it for so many milliseconds. */
-  took(text: string | undefined, ms: number) {
-    const before = this.#milliseconds.get(text);
-    const after = before === undefined ? ms : ms > before ? before * step : before / step;
+  /**
+   * The server was at it for so many milliseconds; `sure`, if nothing else can have taken so long. That
+   * is believed at once of a statement of which nothing is known.
+   */
+  took(text: string | undefined, ms: number, sure = false) {
+    const isNew = !this.#milliseconds.has(text);
+    const before = this.of(text);
+    const after = isNew && sure ? ms : ms > before ? before * step : before / step;
     this.#milliseconds.set(text, Math.max(after, unknownMs / 10));
   }
 }
