@@ -175,7 +175,7 @@ export class Pool implements Owner {
   heard({ text }: Unit, afterMs: number, sinceMs: number) {
     this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
     const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
-    // The former, where it was there when the one before it was done. The latter is less exact.
+    // The former, where it was sent before the last answer came. The latter holds the way's delays.
     const sure = workMs - this.#roundTripMs > slowMs;
     const counts = workMs === sinceMs || sure || this.#work.of(text) > slowMs;
     if (counts) this.#work.took(text, workMs, sure);

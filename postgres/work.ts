@@ -1,6 +1,9 @@
 /** Before anything is known of a statement. */
 const unknownMs = 0.1;
 
+/** No estimate is less: steps lead up from it again in a few answers. */
+const leastMs = 0.01;
+
 /** What an answer moves the estimate by: 25 answers lead from a tenth of a millisecond to 25. */
 const step = 1.25;
 
@@ -26,6 +29,6 @@ export class Work {
     const isNew = !this.#milliseconds.has(text);
     const before = this.of(text);
     const after = isNew && sure ? ms : ms > before ? before * step : before / step;
-    this.#milliseconds.set(text, Math.max(after, unknownMs / 10));
+    this.#milliseconds.set(text, Math.max(after, leastMs));
   }
 }
