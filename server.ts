@@ -5,6 +5,8 @@
  * where it is missing, and where the platform has a listener of its own, Deno.serve serves.
  */
 
+import { setTimeout as pause } from "node:timers/promises";
+
 /** The other end of a request's connection. */
 export interface Peer {
   remoteAddr: Deno.Addr;
@@ -102,7 +104,7 @@ export function serve(options: ServeOptions, handler: Handler): Server {
 }
 
 class OwnServer implements Server {
-  readonly #listener: Deno.Listener;
+  readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Connection>();
   readonly #accepting: Promise<void>;
   readonly #timer = setInterval(() => this.#sweep(), sweepMs);
@@ -117,10 +119,9 @@ class OwnServer implements Server {
   ) {
     now = performance.now();
     const { hostname, port, reusePort, onListen } = options;
-    const listener = Deno.listen({ hostname, port, reusePort });
-    this.#listener = listener;
+    this.#listener = Deno.listen({ hostname, port, reusePort });
     this.#accepting = this.#accept();
-    onListen(listener.addr);
+    onListen(this.#listener.addr);
   }
 
   async #accept() {
@@ -133,10 +134,8 @@ class OwnServer implements Server {
         // As a rule no descriptor is left. Open connections go on, and the idlest make room.
         this.#bound = Math.max(1, this.#connections.size - spareDescriptors);
         this.#makeRoom();
-        const text = `accept failed: ${
-          (error as Error).message
-        }; keeping ${this.#bound} connections`;
-        this.options.warn(text);
+        const reason = (error as Error).message;
+        this.options.warn(`accept failed: ${reason}; keeping ${this.#bound} connections`);
         await pause(sweepMs);
       }
     }
@@ -222,9 +221,7 @@ class Connection implements Peer {
     this.remoteAddr = connection.remoteAddr;
     const answer = async (request: Request) => {
       this.#begin(request);
-      const response = await handler(request, this);
-      this.#end(response);
-      return response;
+      return this.#end(await handler(request, this));
     };
     this.#server = serveConnection(connection, this.#abort.signal, answer, onError, () => {});
     // A connection that breaks is no error of ours; Deno keeps what it has of it until it is told to end.
@@ -233,26 +230,35 @@ class Connection implements Peer {
 
   #begin(request: Request) {
     // Only HTTP/2 sends a second request before the answer is read. Proxies speak HTTP/1.1 to us.
-    if (++this.inFlight > 1 || this.#unread) this.close();
+    this.inFlight++;
+    if (this.#request || this.#unread) this.close();
     this.hadRequest = true;
     this.since = now;
     this.#request = request;
   }
 
-  #end(response: Response) {
+  #end(response: Response): Response {
     this.leave = undefined;
     this.#request = undefined;
     const closes = response.status >= 400 && response.headers.get("connection") === "close";
     this.idleLimitMs = closes ? idleMs.close : idleMs.nextRequest;
-    const done = () => {
-      this.inFlight--;
-      this.since = now;
-      if (this.#draining) this.drain();
-    };
+    if (!this.#draining) {
+      this.#answered();
+      return response;
+    }
     // After this answer has been handed over, which a busy machine may be late with: an earlier end
     // would cut it off, or take the request's body away.
-    if (this.#draining) setTimeout(done, 0);
-    else done();
+    setTimeout(() => this.#answered(), 0);
+    // So that the caller sends its next request elsewhere, and not while this connection is closed.
+    const last = new Response(response.body, response);
+    last.headers.set("connection", "close");
+    return last;
+  }
+
+  #answered() {
+    this.inFlight--;
+    this.since = now;
+    if (this.#draining) this.drain();
   }
 
   pieceRead(last: boolean) {
@@ -291,8 +297,4 @@ class Connection implements Peer {
 function onError(error: unknown): Response {
   console.error(error);
   return new Response(null, { status: 500 });
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

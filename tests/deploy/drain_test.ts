@@ -134,6 +134,30 @@ Deno.test("drain: whoever owes a body after the answer ends nothing, however lon
   await clock.until(over, 100);
 });
 
+Deno.test("drain: each answer says that it is the last one, and what is begun all the same is answered [40]", async () => {
+  using clock = stopClock();
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  let begun = 0;
+  const { server, port } = startServer(async () => {
+    if (++begun === 1) await go;
+    else await pause(50);
+    return new Response(null, { status: 204 });
+  });
+  using client = await dial(port);
+  const ask = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+  // The second one is there when the first one is answered: as early as one can come.
+  await client.write(ask + ask);
+  await until(() => begun > 0);
+  const over = server.shutdown();
+  await clock.until(untilRefused(`http://127.0.0.1:${port}`), 0);
+  resolve();
+  assertMatch(
+    await client.rest(),
+    /^(HTTP\/1\.1 204 .+\r\nconnection: close\r\n(.+\r\n)+\r\n){2}$/,
+  );
+  await clock.until(over, 100);
+});
+
 Deno.test("drain: a request that was answered before its body came does not delay the end [40]", async () => {
   await using database = await createDatabase();
   const { url, process } = await startInstance(database);
