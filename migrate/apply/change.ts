@@ -1,6 +1,7 @@
 import type { Database } from "../../postgres/mod.ts";
 import { type DatabaseSettings, isLocal } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, type Option, text, wholeNumber } from "../command.ts";
+import { EngineFiles } from "./engine.ts";
 import { catchSignals } from "./interrupt.ts";
 import { createLedger, finish } from "./ledger.ts";
 import { takeLock } from "./lock.ts";
@@ -67,10 +68,12 @@ export async function change(
     await requireWritable(db, settings);
     const { signal } = interrupt;
     await using lock = await takeLock(settings, { timeoutMs, signal, progress: context.progress });
+    await using files = new EngineFiles();
     await createLedger(db);
     const rows = await closeEnded(db, folder);
     const code = await work({
       settings,
+      files,
       db,
       lock,
       interrupt,

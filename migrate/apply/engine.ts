@@ -10,6 +10,7 @@ import type { Migration } from "../files/migrations.ts";
 
 export interface EngineRun {
   settings: DatabaseSettings;
+  files: EngineFiles;
   /** One, or several that dbmate is to apply in one session. */
   migrations: Migration[];
   action: "up" | "down";
@@ -33,30 +34,43 @@ export interface EngineResult {
 }
 
 /**
+ * The files of a run, each time in a folder of their own. What watches over the folder, so that a
+ * kill -9 of us leaves nothing, is started once: for each migration it would cost as much as dbmate.
+ */
+export class EngineFiles implements AsyncDisposable {
+  #folder?: AsyncDisposable & { path: string };
+  #runs = 0;
+
+  /** The folder that holds these files and no others. Throws a Failure where none can be written. */
+  async write(migrations: Migration[]): Promise<string> {
+    try {
+      this.#folder ??= await temporaryFolder("migrate-");
+      const path = join(this.#folder.path, `${++this.#runs}`);
+      await Deno.mkdir(path);
+      for (const { file, text } of migrations) await Deno.writeTextFile(join(path, file), text);
+      return path;
+    } catch (error) {
+      throw new Failure(
+        `no temporary file can be written (${
+          (error as Error).message
+        }): dbmate gets each migration in a folder of its own; set TMPDIR, or run with --allow-write=/tmp; nothing was changed`,
+        exit.usage,
+      );
+    }
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.#folder?.[Symbol.asyncDispose]();
+  }
+}
+
+/**
  * Lets dbmate apply or revert migrations. It gets a folder that holds these files as they were
  * checked, so that it cannot take up anything else, nor a file that changed since.
  * When it ends, its session at the server is gone too: a statement does not outlive its client.
  */
 export async function runEngine(run: EngineRun): Promise<EngineResult> {
-  await using folder = await folderOf(run);
-  return await spawn(run, folder.path);
-}
-
-async function folderOf({ migrations }: EngineRun) {
-  try {
-    const folder = await temporaryFolder("migrate-");
-    for (const { file, text } of migrations) {
-      await Deno.writeTextFile(join(folder.path, file), text);
-    }
-    return folder;
-  } catch (error) {
-    throw new Failure(
-      `no temporary file can be written (${
-        (error as Error).message
-      }): dbmate gets each migration in a folder of its own; set TMPDIR, or run with --allow-write=/tmp; nothing was changed`,
-      exit.usage,
-    );
-  }
+  return await spawn(run, await run.files.write(run.migrations));
 }
 
 async function spawn(

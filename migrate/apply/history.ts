@@ -14,14 +14,14 @@ import { explain, type Stepper, throwIfStopped } from "./step.ts";
 export async function applyHistory(stepper: Stepper, migrations: Migration[]) {
   const first = migrations[0];
   if (!first) return;
-  const { settings, db, lock, interrupt, context } = stepper;
+  const { settings, files, db, lock, interrupt, context } = stepper;
   throwIfStopped(stepper, first);
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
   const entries = new Map<Migration, string>();
   for (const migration of migrations) entries.set(migration, await begin(db, migration, "up"));
   context.progress(`up to the baseline: ${counted(migrations.length, "migration")}`);
-  const run = (files: Migration[]) =>
-    runEngine({ settings, migrations: files, action: "up", lockTimeoutSeconds: 0, stop })
+  const run = (migrations: Migration[]) =>
+    runEngine({ settings, files, migrations, action: "up", lockTimeoutSeconds: 0, stop })
       .catch(async (error) => {
         // dbmate never started.
         for (const entry of entries.values()) await finish(db, entry, "failed");

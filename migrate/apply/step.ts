@@ -2,7 +2,7 @@ import type { Database } from "../../postgres/mod.ts";
 import { deniedExtension, missingClass, missingExtension } from "../advice.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "../command.ts";
-import { type EngineResult, runEngine } from "./engine.ts";
+import { type EngineFiles, type EngineResult, runEngine } from "./engine.ts";
 import { isConcurrent } from "../files/form.ts";
 import { dropRemedy, invalidIndexes } from "./indexes.ts";
 import { type Interrupt, pause } from "./interrupt.ts";
@@ -16,6 +16,7 @@ const attempts = 5;
 
 export interface Stepper {
   settings: DatabaseSettings;
+  files: EngineFiles;
   db: Database;
   lock: Lock;
   interrupt: Interrupt;
@@ -29,7 +30,7 @@ export interface Stepper {
  * what happened and what is left: nothing for a migration in a transaction.
  */
 export async function step(stepper: Stepper, migration: Migration, action: "up" | "down") {
-  const { settings, db, lock, interrupt, context } = stepper;
+  const { settings, files, db, lock, interrupt, context } = stepper;
   const block = migration[action];
   const lockTimeoutSeconds = await isPatient(block) ? 0 : stepper.lockTimeoutSeconds;
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
@@ -38,7 +39,7 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
     const started = performance.now();
-    const run = { settings, migrations: [migration], action, lockTimeoutSeconds, stop };
+    const run = { settings, files, migrations: [migration], action, lockTimeoutSeconds, stop };
     const result = await runEngine(run).catch(async (error) => {
       // dbmate never started.
       await finish(db, entry, "failed");
