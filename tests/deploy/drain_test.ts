@@ -61,18 +61,19 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const load = startLoad(url, writers, true);
     await until(() => load.acknowledged.size > 20);
 
+    await using holder = await holdLock(database.settings, "lock table students");
+    const slow = fetch(`${url}/api/students`, { headers: { authorization: `Bearer ${token}` } });
+    await untilLocked(database.db, "from students");
+    // Right before the signal: a busy machine takes seconds for the above, and a body has ten.
     const port = Number(new URL(url).port);
-    using idle = await dial(port);
-    await idle.write(`GET /api/health/live HTTP/1.1\r\n${head}\r\n`);
-    await idle.until("}");
     using stalled = await dial(port);
     await stalled.write(
       `POST /api/students HTTP/1.1\r\n${head}Content-Type: application/json\r\n` +
         `Content-Length: 100\r\n\r\n{"first_name":`,
     );
-    await using holder = await holdLock(database.settings, "lock table students");
-    const slow = fetch(`${url}/api/students`, { headers: { authorization: `Bearer ${token}` } });
-    await untilLocked(database.db, "from students");
+    using idle = await dial(port);
+    await idle.write(`GET /api/health/live HTTP/1.1\r\n${head}\r\n`);
+    await idle.until("}");
 
     process.interrupt(signal);
     await untilRefused(url);
