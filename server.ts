@@ -229,8 +229,8 @@ class Connection implements Peer {
   }
 
   #begin(request: Request) {
-    // Only HTTP/2 sends a second request before the answer is read. Proxies speak HTTP/1.1 to us.
     this.inFlight++;
+    // Only HTTP/2 sends a second request before the answer is read. Proxies speak HTTP/1.1 to us.
     if (this.#request || this.#unread) this.close();
     this.hadRequest = true;
     this.since = now;
