@@ -1,4 +1,5 @@
 import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { keepApart } from "../../postgres/pooler.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { exit, Failure } from "../command.ts";
 import { pause } from "./interrupt.ts";
@@ -59,10 +60,7 @@ const pooled = () =>
     exit.locked,
   );
 
-/**
- * The process that serves the session, after a proof that it is ours alone: a pooler in transaction
- * mode deals out its servers by statement, so that two sessions meet one, or one meets two.
- */
+/** The process that serves the session, after a proof that it is ours alone. */
 async function provenSession(db: Database, settings: DatabaseSettings): Promise<number> {
   const other = connect(settings, {
     session: true,
@@ -70,11 +68,8 @@ async function provenSession(db: Database, settings: DatabaseSettings): Promise<
     applicationName: "migrate lock",
   });
   try {
-    const ours = await backend(db);
-    const theirs = await backend(other);
-    const alone = ours !== theirs && await backend(other) === theirs && await backend(db) === ours;
-    if (!alone) throw pooled();
-    return ours;
+    if (!await keepApart(() => backend(db), () => backend(other))) throw pooled();
+    return await backend(db);
   } finally {
     await other.close();
   }

@@ -1,7 +1,8 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { readApplied } from "../apply/ledger.ts";
-import { takeLock } from "../apply/lock.ts";
+import { requireSession, takeLock } from "../apply/lock.ts";
+import { Failure } from "../command.ts";
 import { until } from "../../tests/support/pool.ts";
 import { createPooler } from "../../tests/support/pooler.ts";
 import { openProxy } from "../../tests/support/proxy.ts";
@@ -148,6 +149,17 @@ Deno.test("H28: behind a pooler in transaction mode a session's lock protects no
     assertStringIncludes(stderr, "behind a pooler in transaction mode");
     assertEquals(await readApplied(project.db), []);
   }
+});
+
+Deno.test("H28: a pooler in transaction mode that happens to give two sessions their servers once more is noticed all the same", async () => {
+  await using project = await createProject({});
+  const deal = (nth: number) => [0, 1, 1, 0][nth] ?? 0;
+  await using pooler = createPooler(project.settings, { size: 2, deal });
+  const { message } = await assertRejects(
+    () => requireSession({ ...project.settings, port: pooler.port }),
+    Failure,
+  );
+  assertStringIncludes(message, "behind a pooler in transaction mode");
 });
 
 function session(settings: Project["settings"]) {

@@ -119,7 +119,7 @@ Deno.test({
 
 Deno.test("a pooler that deals out two servers in turn keeps none, however that falls", async () => {
   // One has the first and the other the second, again and again, if they are asked in turn as well.
-  const deal = (nth: number) => nth < 2 ? nth : (nth + 1) % 2;
+  const deal = (nth: number) => [0, 0, 1][nth] ?? nth % 2;
   await using pooler = createPooler(testServer(), { size: 2, deal });
   const settings = { ...testServer(), host: "127.0.0.1", port: pooler.port };
   const options = {

@@ -17,6 +17,7 @@ export function createPooler(
   const { size = 1, deal } = options;
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   let transactions = 0;
+  let closed = false;
   const open = new Set<Deno.Conn>();
   const kept = new Set<Server>();
   const free: Server[] = [];
@@ -65,7 +66,7 @@ export function createPooler(
   }
 
   async function take(): Promise<Server> {
-    for (;;) {
+    while (!closed) {
       const dealt = deal ? free.indexOf([...kept][deal(transactions)]!) : free.length - 1;
       const [server] = dealt < 0 ? [] : free.splice(dealt, 1);
       if (server) {
@@ -74,6 +75,7 @@ export function createPooler(
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+    throw new Error("the pooler is closed");
   }
 
   function release(server: Server): undefined {
@@ -85,6 +87,7 @@ export function createPooler(
   return {
     port: listener.addr.port,
     async [Symbol.asyncDispose]() {
+      closed = true;
       listener.close();
       for (const connection of open) close(connection);
       for (const task of tasks) await task;
