@@ -5,6 +5,7 @@ export const withOwnServer = [
   "tests/docs/tutorial_test.ts",
   "tests/docs/example_test.ts",
   "tests/docs/flask_migrate_test.ts",
+  "tests/docs/readme_test.ts",
   "tests/deploy/dev_test.ts",
   "tests/deploy/kill_test.ts",
   "tests/embedded",
