@@ -26,7 +26,7 @@ export const slate: Peer = {
   name: "Slate",
   command: [
     // As `deno task start` has it.
-    ...[deno, "run", "--v8-flags=--max-semi-space-size=4"],
+    ...[deno, "run", "--v8-flags=--max-semi-space-size=4,--no-memory-reducer"],
     ...["--allow-net", "--allow-env", "--allow-read", "main.ts"],
   ],
   cwd: root,

@@ -11,7 +11,12 @@ import { type Peer, startServer } from "../support/serve.ts";
 async function startMain(files?: number) {
   const port = freePort();
   const env = { DATABASE_URL: "postgres://u@127.0.0.1:1/x", PORT: String(port) };
-  const args = ["run", "--v8-flags=--max-semi-space-size=4", "--allow-net", "--allow-env"];
+  const args = [
+    "run",
+    "--v8-flags=--max-semi-space-size=4,--no-memory-reducer",
+    "--allow-net",
+    "--allow-env",
+  ];
   const main = startProcess([...args, "--allow-read", "main.ts"], env, undefined, files);
   await main.says(/"listening"/);
   return { port, main };
