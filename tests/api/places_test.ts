@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { type Database, Unreachable } from "../../postgres/mod.ts";
 import { jsonBytes } from "../../routes/_download.ts";
 import { Problem } from "../../routes/_problem.ts";
+import { type Leave, Shares } from "../../routes/_share.ts";
 import { createApi, type TestApi } from "../support/api.ts";
 import { stopClock } from "../support/socket.ts";
 
@@ -92,6 +93,25 @@ Deno.test("who has 8 MB of long answers yet to read is refused until they are re
   await unread[0]!.text();
   assertEquals((await api.call("GET /api/me", { key })).status, 200);
   for (const answer of unread.slice(1)) await answer.body!.cancel();
+});
+
+Deno.test("what a caller's quick requests have earned lasts until the next burst, and no longer [44]", () => {
+  using clock = stopClock();
+  const shares = new Shares(64, 2);
+  const burst = (size: number) => Array.from({ length: size }, () => shares.enter("ada"));
+  const end = (places: (Leave | Promise<Leave>)[]) => {
+    for (const leave of places) (leave as Leave)();
+  };
+  // Each quick one lets eight more run.
+  end(burst(2));
+  clock.by(5);
+  const next = burst(18);
+  assertEquals(next.filter((place) => place instanceof Promise), []);
+  end(next);
+  clock.by(20);
+  const [one, two, three] = burst(3);
+  assertEquals([one, two, three].map((place) => place instanceof Promise), [false, false, true]);
+  end([one!, two!]);
 });
 
 Deno.test("64 MB of long answers are unread at most, whoever asked: the one that nobody reads makes room [44]", async () => {
