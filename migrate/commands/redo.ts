@@ -19,9 +19,9 @@ export const command: Command = {
   options: downOptions,
   run(context) {
     return change(context, { destructive: true }, async (work) => {
-      const [row] = downTo(undefined, 1, work.rows);
-      if (!row?.file) {
-        context.say(row ? `the file of ${row.version} is gone` : "nothing is applied");
+      const row = downTo(undefined, 1, work.rows)[0]!;
+      if (!row.file) {
+        context.say(`the file of ${row.version} is gone`);
         return exit.found;
       }
       const { errors } = judge(await checkForm(row.file), [row.file]);

@@ -37,6 +37,19 @@ Deno.test("up and down take a version, a part of one, a name, a number of steps,
   assertStringIncludes(ambiguous.stderr, "can mean several migrations");
 });
 
+Deno.test("a step back where nothing is applied fails, as dbmate's; a target that is reached already does not", async () => {
+  await using project = await createProject(files);
+  for (const step of [["down"], ["down", "-2"], ["down", "--sql"], ["redo"]]) {
+    const { code, stderr } = await project.run(...step);
+    assertEquals([code, stderr], [1, "nothing is applied that could be reverted\n"], `${step}`);
+  }
+  assertEquals((await project.dbmate("rollback")).code, 2, "what dbmate says of any failure");
+  assertEquals((await project.run("down", "base")).code, 0);
+  await project.run("up", "+1");
+  assertEquals((await project.run("down", a!)).code, 0);
+  assertEquals(await readApplied(project.db), [a]);
+});
+
 Deno.test("redo reverts by what was recorded, says what that loses, and applies what the file says now", async () => {
   await using project = await createProject(files);
   await project.run("up");
