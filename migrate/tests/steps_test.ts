@@ -1,8 +1,14 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readApplied } from "../apply/ledger.ts";
 import { sql } from "../../postgres/mod.ts";
-import { migration } from "../../tests/support/command.ts";
-import { createProject, untilFound, waitForGate } from "../../tests/support/project.ts";
+import { join } from "node:path";
+import { migration, runDb } from "../../tests/support/command.ts";
+import {
+  createProject,
+  type Project,
+  untilFound,
+  waitForGate,
+} from "../../tests/support/project.ts";
 
 const table = (name: string) => migration(`create table ${name} ();`, `drop table ${name};`);
 const files = {
@@ -109,6 +115,39 @@ Deno.test("up --sql prints a script that does the same by any client, of what is
     "delete from schema_migrations where version = '20260104';\ncommit;",
   );
   assertEquals((await readApplied(project.db)).length, 5);
+});
+
+Deno.test("a script makes the schema of dbmate's table, and works in the search_path of its URL, as up and down do", async () => {
+  const file = { "20260101_create_a.sql": table("a") };
+  for (
+    const [searchPath, versions, made] of [
+      // A schema may have the name of a word of SQL.
+      ["user, public", "schema_migrations", ["user.a", "user.schema_migrations"]],
+      [undefined, "meta.versions", ["meta.versions", "public.a"]],
+    ] as const
+  ) {
+    await using byUp = await createProject(file);
+    await using byScript = await createProject(file);
+    const run = async (project: Project, ...args: string[]) => {
+      const settings = { ...project.settings, searchPath };
+      const env = { DBMATE_MIGRATIONS_TABLE: versions };
+      const outcome = await runDb(args, { settings, folder: join(project.dir, ".."), env });
+      assertEquals(outcome.code, 0, outcome.stderr);
+      return outcome.stdout;
+    };
+    const tables = async ({ db }: Project) =>
+      (await db.query<{ name: string }>(sql`
+        select schemaname || '.' || tablename as name from pg_tables
+        where schemaname in ('public', 'user', 'meta') and tablename <> 'migration_ledger'
+        order by 1`)).map(({ name }) => name);
+    await run(byUp, "up");
+    await byScript.db.script(await run(byScript, "up", "--sql"));
+    assertEquals([await tables(byUp), await tables(byScript)], [made, made]);
+    await run(byUp, "down");
+    await byScript.db.script(await run(byScript, "down", "--sql"));
+    const left = made.filter((name) => !name.endsWith(".a"));
+    assertEquals([await tables(byUp), await tables(byScript)], [left, left]);
+  }
 });
 
 Deno.test("a migration that PostgreSQL refuses is named with its line, and what came before it stays applied", async () => {
