@@ -163,6 +163,26 @@ Deno.test("a migration that PostgreSQL refuses is named with its line, and what 
   assertEquals(await readApplied(project.db), ["001"]);
 });
 
+Deno.test("check and up name the same line of a migration that PostgreSQL refuses", async () => {
+  const outside = " transaction:false";
+  for (
+    const [text, line] of [
+      // PostgreSQL says where.
+      [migration("create table b (\n  c int,\n  d no_such_type\n);"), 4],
+      [migration("-- why\n\ncreate index concurrently b\n  on c\n  (d);", "select 1;", outside), 4],
+      [migration("-- why\n\nselect 1,\n  no_such_function();", "select 1;", outside), 5],
+      // It does not.
+      [migration("-- why\n\ndrop index concurrently\n  b;", "select 1;", outside), 4],
+    ] as const
+  ) {
+    await using project = await createProject({ "001_a.sql": text });
+    for (const command of ["up", "check"]) {
+      const { stderr } = await project.run(command);
+      assertEquals(/001_a\.sql:(\d+): .*does not exist/.exec(stderr)?.[1], `${line}`, stderr);
+    }
+  }
+});
+
 Deno.test("a file that changes while up runs is applied as it was checked", async () => {
   await using project = await createProject({
     "001_a.sql": migration(`create table a ();\n${waitForGate}`, "drop table a;"),
