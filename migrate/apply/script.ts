@@ -1,6 +1,6 @@
 import { type Context, exit, Failure, text } from "../command.ts";
 import { createVersionsSchema, createVersionsTable, versionsTableName } from "../bookkeeping.ts";
-import { report } from "./change.ts";
+import { report } from "../finding.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
 import { readFolder } from "../files/migrations.ts";
@@ -23,7 +23,7 @@ export async function printUp(context: Context, target: string | undefined): Pro
     ...(await Promise.all(files.map(checkForm))).flat(),
   ];
   const { errors, warnings } = judge(findings, folder.migrations);
-  report(context, [...warnings, ...errors]);
+  report(context, errors, warnings);
   if (errors.length > 0) return exit.found;
   printSearchPath(context);
   const schema = createVersionsSchema();

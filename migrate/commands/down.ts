@@ -1,10 +1,10 @@
-import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
+import { type Change, change, changeOptions, confirmOption } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
 import { configFiles } from "../config_file.ts";
 import { accept } from "../files/accept.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
-import type { Finding } from "../finding.ts";
+import { type Finding, report } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { project } from "../project.ts";
 import { levelOf } from "../rules.ts";

@@ -1,7 +1,8 @@
-import { change, report } from "../apply/change.ts";
+import { change } from "../apply/change.ts";
 import { type Command, exit } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
+import { report } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { step } from "../apply/step.ts";
 import { downTo } from "../apply/versions.ts";

@@ -1,9 +1,9 @@
-import { type Change, change, changeOptions, report } from "../apply/change.ts";
+import { type Change, change, changeOptions } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import { brokenIndexes } from "../apply/indexes.ts";
 import { record } from "../apply/ledger.ts";
-import { type Finding, formatFinding } from "../finding.ts";
+import { type Finding, formatFinding, report } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { findingsOf, type Row } from "../apply/state.ts";
 import { applyHistory } from "../apply/history.ts";
@@ -45,8 +45,7 @@ export const command: Command = {
       const pending = upTo(target, work.rows, isWanted(work));
       const { errors, warnings, history } = await check(work, pending);
       for (const finding of history) context.say(`accepted: ${formatFinding(finding)}`);
-      for (const finding of warnings) context.say(`warning: ${formatFinding(finding)}`);
-      report(context, errors);
+      report(context, errors, warnings);
       if (errors.length > 0) {
         context.say(
           `nothing was applied; \`${project.command} adopt\` accepts what was applied elsewhere already`,
