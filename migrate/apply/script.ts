@@ -1,12 +1,11 @@
 import { type Context, exit, Failure, text } from "../command.ts";
 import { createVersionsSchema, createVersionsTable, versionsTableName } from "../bookkeeping.ts";
 import { report } from "../finding.ts";
-import { checkForm } from "../files/form.ts";
-import { judge } from "../files/judge.ts";
 import { readFolder } from "../files/migrations.ts";
 import type { Folder, Migration } from "../files/migrations.ts";
 import { openSession } from "./session.ts";
-import { findingsOf, readState, type Row } from "./state.ts";
+import { judgePending } from "./pending.ts";
+import { readState, type Row } from "./state.ts";
 import { searchPathOfUrl } from "../project.ts";
 import { openTarget } from "../target.ts";
 import { downTo, find, upTo } from "./versions.ts";
@@ -16,20 +15,14 @@ export async function printUp(context: Context, target: string | undefined): Pro
   const folder = await readFolder();
   const rows = await readRows(context, folder);
   const pending = upTo(target, rows, ({ state }) => state === "pending");
-  const files = pending.map(({ file }) => file!);
-  const findings = [
-    ...folder.findings,
-    ...findingsOf(rows),
-    ...(await Promise.all(files.map(checkForm))).flat(),
-  ];
-  const { errors, warnings } = judge(findings, folder.migrations);
+  const { errors, warnings } = await judgePending(folder, rows, pending);
   report(context, errors, warnings);
   if (errors.length > 0) return exit.found;
   printSearchPath(context);
   const schema = createVersionsSchema();
   if (schema) context.print(schema);
   context.print(createVersionsTable());
-  for (const file of files) context.print(script(file, "up"));
+  for (const { file } of pending) context.print(script(file!, "up"));
   return exit.done;
 }
 

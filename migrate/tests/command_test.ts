@@ -94,3 +94,19 @@ Deno.test("status: a migration has its file's name, and a warning is called one,
   const script = await project.run(["up", "--sql"], named(database.settings));
   assertMatch(script.stderr, warning);
 });
+
+Deno.test("up --sql refuses no more than up: neither a fault of a down alone, nor an older release on a newer schema", async () => {
+  await using database = await createDatabase({ empty: true });
+  const at = named(database.settings);
+  await using project = await createForeign({
+    "001_a.sql": migration("create table a ();", "commit; drop table a;"),
+  });
+  const first = await project.run(["up", "--sql"], at);
+  assertEquals(first.code, 0, first.stderr);
+  assertMatch(first.stderr, /^warning: .*001_a\.sql:5: .* \[transaction-control\]/);
+  assertEquals((await project.run(["up"], at)).code, 0);
+  await database.db.script("insert into schema_migrations values ('002')");
+  const older = await project.run(["up", "--sql"], at);
+  assertEquals([older.code, older.stderr], [0, ""]);
+  assertEquals((await project.run(["up"], at)).code, 0);
+});
