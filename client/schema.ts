@@ -429,7 +429,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "forbidden" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "cursor_expired" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "item_not_found" | "item_repeated" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "deadline_exceeded";
+            code: "malformed_request" | "malformed_json" | "invalid_parameter" | "invalid_cursor" | "unauthorized" | "forbidden" | "insufficient_scope" | "not_found" | "method_not_allowed" | "not_acceptable" | "request_timeout" | "email_taken" | "cursor_expired" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "invalid_body" | "student_not_found" | "item_not_found" | "item_repeated" | "idempotency_key_reused" | "rate_limited" | "internal_error" | "unavailable" | "migrations_pending" | "issuer_unavailable" | "deadline_exceeded";
             request_id: string;
             errors?: {
                 /** @description A JSON Pointer into the body. */
@@ -1147,7 +1147,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `migrations_pending`: The database lacks migrations. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1286,7 +1286,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1427,7 +1427,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1570,7 +1570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1690,7 +1690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1833,7 +1833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1953,7 +1953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2071,7 +2071,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2234,7 +2234,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2362,7 +2362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2501,7 +2501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2642,7 +2642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2785,7 +2785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2891,7 +2891,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3034,7 +3034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3154,7 +3154,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3272,7 +3272,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3435,7 +3435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3541,7 +3541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3645,7 +3645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3797,7 +3797,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3917,7 +3917,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4035,7 +4035,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4207,7 +4207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4315,7 +4315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4419,7 +4419,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4562,7 +4562,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4717,7 +4717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4835,7 +4835,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unavailable`: The database is not available. */
+            /** @description `unavailable`: The database is not available. `issuer_unavailable`: The issuer of the token is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;

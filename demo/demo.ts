@@ -78,8 +78,9 @@ function todoItem(todo: Schemas["Todo"]): HTMLLIElement {
     remove.setAttribute("aria-label", `Delete ${titleOf(todo)}`);
   }
   function leave() {
+    const focused = item.contains(document.activeElement);
     item.remove();
-    find("todos-heading").focus();
+    if (focused) find("todos-heading").focus();
   }
   /** Where it fails, another may have changed the todo: then that is shown. */
   const change = (work: () => Promise<string>) =>
@@ -144,33 +145,37 @@ async function show(key?: string) {
   return more ? `The newest ${most} todos are here; there are more.` : "";
 }
 
-/** What a form does, without leaving the page. */
-function submitting(id: string, work: () => Promise<string>) {
+/** What a form does with the values of its fields, without leaving the page. */
+function submitting(id: string, work: (value: (name: string) => string) => Promise<string>) {
   const form = find<HTMLFormElement>(id);
-  let busy = false;
+  const read = () => JSON.stringify([...new FormData(form)]);
+  /** What was asked for last, until it is done. */
+  let asked: string | undefined;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    const text = read();
     // Who presses Enter twice means it once.
-    if (busy) return;
-    busy = true;
+    if (text === asked) return;
+    asked = text;
+    const values = new FormData(form);
     await attempt(async () => {
-      const said = await work();
-      form.reset();
+      const said = await work((name) => String(values.get(name)));
+      // What was typed meanwhile is not done yet.
+      if (text === read()) form.reset();
       return said;
     });
-    busy = false;
+    if (text === asked) asked = undefined;
   });
 }
 
-submitting("key", () => show(field("secret").value.trim()));
-submitting("new-todo", async () => {
-  const student_id = Number(field("student").value) || null;
-  const body = { description: field("description").value, student_id };
+submitting("key", (value) => show(value("secret").trim()));
+submitting("new-todo", async (value) => {
+  const body = { description: value("description"), student_id: Number(value("student")) || null };
   find("todos").prepend(todoItem(await dataOf(slate.POST("/api/todos", { body }))));
   return "Added.";
 });
-submitting("new-student", async () => {
-  const body = { first_name: field("first").value, last_name: field("last").value };
+submitting("new-student", async (value) => {
+  const body = { first_name: value("first"), last_name: value("last") };
   showStudent(await dataOf(slate.POST("/api/students", { body })));
   return "Added.";
 });

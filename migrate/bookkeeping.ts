@@ -1,4 +1,5 @@
 import { Statement } from "../postgres/mod.ts";
+import { quoteName } from "./databases.ts";
 import { environment, searchPathOfUrl } from "./project.ts";
 
 /** Where dbmate records versions: DBMATE_MIGRATIONS_TABLE, which may name a schema. */
@@ -18,6 +19,24 @@ export function madeSchema(): string | undefined {
   return /^ *([a-z_][a-z_0-9]*) *$/.exec(first)?.[1];
 }
 
+/**
+ * Makes the schema that dbmate would make for its table; nothing where there is none to make. To say
+ * `if not exists` would take the right to make schemas also where it is there.
+ */
+export function createVersionsSchema(): string {
+  const { schema = madeSchema() } = versionsTable();
+  if (schema === undefined) return "";
+  const name = quoteName(schema);
+  return `do $make$ begin
+  if to_regnamespace('${name.replaceAll("'", "''")}') is null then create schema ${name}; end if;
+end $make$;`;
+}
+
+/** Makes the versions' table as dbmate would. */
+export function createVersionsTable(): string {
+  return `create table if not exists ${versionsTableName()} (version varchar(128) primary key);`;
+}
+
 /** The versions' table as SQL has to have it. */
 export function versionsTableName(): string {
   const { schema = madeSchema(), name } = versionsTable();
@@ -30,8 +49,9 @@ export function ledgerName(): string {
 }
 
 function nameOf(schema: string | undefined, name: string): string {
-  const quote = (part: string) => /^[a-z_]+$/.test(part) ? part : `"${part.replaceAll('"', '""')}"`;
-  return schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
+  // A schema may well be called `user`.
+  const own = /^[a-z_]+$/.test(name) ? name : quoteName(name);
+  return schema === undefined ? own : `${quoteName(schema)}.${own}`;
 }
 
 /** The versions' table as a piece of a statement. */

@@ -1,3 +1,4 @@
+import type { Context } from "./command.ts";
 import type { Rule } from "./rules.ts";
 
 /** Something wrong in a file. Shown as `path:line: message [rule]; remedy`. */
@@ -17,6 +18,12 @@ export function formatFinding({ path, line, rule, message, remedy }: Finding): s
   const said = list.length > 0 ? first!.replace(/:$/, "") : first;
   const head = `${path}${line > 0 ? `:${line}` : ""}: ${said} [${rule}]; ${remedy}`;
   return [head, ...list].join("\n");
+}
+
+/** Shows what is wrong, a line each, and before it what only warns. */
+export function report({ say }: Pick<Context, "say">, errors: Finding[], warnings: Finding[] = []) {
+  for (const finding of warnings) say(`warning: ${formatFinding(finding)}`);
+  for (const finding of errors) say(formatFinding(finding));
 }
 
 /** `one finding`, `2 findings`. */

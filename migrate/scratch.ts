@@ -206,7 +206,7 @@ async function prepare(
     const made = path.length > 1 ? await schemasOf(migrations) : [];
     for (const [i, schema] of path.entries()) {
       if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(nameIn(schema))) continue;
-      await db.script(`create schema if not exists ${schema}`);
+      await db.script(`create schema if not exists ${quoteName(nameIn(schema))}`);
     }
     const { schema, name } = versionsTable();
     if (schema) await db.script(`create schema if not exists ${quoteName(schema)}`);

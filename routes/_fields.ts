@@ -36,16 +36,18 @@ export const email = pattern(
   "must be an email address of at most 120 characters",
 ).openapi({ maxLength: 120, example: "ada@example.com" });
 
-export const age = z.int("must be a whole number").min(0, "must be 0 to 150").max(
-  150,
-  "must be 0 to 150",
-);
+/** A whole number of a body. Of what a double cannot count by ones zod would say that twice. */
+export function whole(least: number, most: number) {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z.int({ error, abort: true }).min(least, error).max(most, error);
+}
+
+export const age = whole(0, 150);
 
 const largestId = Number.MAX_SAFE_INTEGER;
 
 /** A row's id on the wire: a JSON number that a double holds exactly. */
-export const id = z.int("must be a whole number").min(1, "must be at least 1")
-  .max(largestId, `must be at most ${largestId}`);
+export const id = whole(1, largestId);
 
 /**
  * What the docs page has in the field of a parameter, and does not send until somebody ticks it.
@@ -94,7 +96,8 @@ export const instantParameter = z.string()
 export const instant = instantParameter.openapi({ example: "2030-01-31T09:00:00Z" });
 
 /** A day of the calendar, in the years 0001 to 9999. */
-export const date = z.iso.date("must be a day that exists, such as 2030-01-31")
+export const date = z.iso
+  .date({ error: "must be a day that exists, such as 2030-01-31", abort: true })
   .refine((text) => !text.startsWith("0000"), "must be in the years 0001 to 9999")
   .openapi({ pattern: String.raw`^(?!0000)\d{4}-\d\d-\d\d$`, example: "2030-01-31" });
 

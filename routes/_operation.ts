@@ -83,6 +83,7 @@ const withKey: ProblemCode[] = [
   "forbidden",
   "insufficient_scope",
   "unavailable",
+  "issuer_unavailable",
   "deadline_exceeded",
 ];
 

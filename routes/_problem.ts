@@ -30,6 +30,8 @@ export const problems = {
   rate_limited: [429, "Too many requests"],
   internal_error: [500, "An internal error"],
   unavailable: [503, "The database is not available"],
+  migrations_pending: [503, "The database lacks migrations"],
+  issuer_unavailable: [503, "The issuer of the token is not available"],
   deadline_exceeded: [504, "The request took too long"],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -115,7 +115,7 @@ export class Tokens {
       // It has no key set for us, and that is not the token's fault.
       const away = [errors.JWKSTimeout, errors.JWKSInvalid].some((kind) => error instanceof kind);
       if (away || !(error instanceof errors.JOSEError)) {
-        throw retryLater("unavailable", "The issuer of the token does not answer.", 5);
+        throw retryLater("issuer_unavailable", "The issuer of the token does not answer.", 5);
       }
       return undefined;
     }

@@ -55,7 +55,7 @@ export function healthRoutes({ db, telemetry }: Deps) {
       if (missing.size === 0) return undefined;
       const first = [...missing].sort()[0];
       const detail = `The database lacks ${missing.size} migrations, the first is ${first}.`;
-      return retryLater("unavailable", detail, 5);
+      return retryLater("migrations_pending", detail, 5);
     } catch (error) {
       return error;
     }
@@ -98,7 +98,7 @@ export function healthRoutes({ db, telemetry }: Deps) {
       operationId: "getReadiness",
       summary: "Check that requests can be served",
       description: "The database answers and has every migration that this build expects.",
-      problems: [...keyless.problems, "unavailable", "deadline_exceeded"],
+      problems: [...keyless.problems, "unavailable", "migrations_pending", "deadline_exceeded"],
       responses: { 200: jsonReply("Requests can be served.", Health) },
     }, async (c) => {
       const problem = await ready();

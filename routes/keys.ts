@@ -5,7 +5,7 @@ import { formatKey, newSecret } from "../db/_secret.ts";
 import { createKey, deleteKey, keySorts, listKeys, rotateKey } from "../db/keys.ts";
 import { keepDevKey } from "./_dev_key.ts";
 import { creation, deletion, ItemParams, listing } from "./_crud.ts";
-import { id, instant, pageOf, rowFields, text, timestamp } from "./_fields.ts";
+import { id, instant, pageOf, rowFields, text, timestamp, whole } from "./_fields.ts";
 import type { Variables } from "./_step.ts";
 import { chooseDatabase, type Deps, router } from "./_operation.ts";
 import { pageQuery, pageReply, pageRequest } from "./_page.ts";
@@ -41,9 +41,7 @@ const NewKey = z.strictObject({
 const dayInSeconds = 24 * 60 * 60;
 
 const KeyRotation = z.strictObject({
-  overlap_seconds: z.int("must be a whole number")
-    .min(0, `must be 0 to ${dayInSeconds}`).max(dayInSeconds, `must be 0 to ${dayInSeconds}`)
-    .default(0)
+  overlap_seconds: whole(0, dayInSeconds).default(0)
     .openapi({ description: "For how many seconds the old key still works." }),
 }).openapi("KeyRotation");
 

@@ -5,7 +5,6 @@ import { EngineFiles } from "./engine.ts";
 import { catchSignals } from "./interrupt.ts";
 import { createLedger, finish } from "./ledger.ts";
 import { takeLock } from "./lock.ts";
-import { type Finding, formatFinding } from "../finding.ts";
 import { type Folder, readFolder } from "../files/migrations.ts";
 import { buildState, builtIndex } from "./indexes.ts";
 import { openSession, requireWritable } from "./session.ts";
@@ -130,9 +129,4 @@ export function requireConfirmation(context: Context, settings: DatabaseSettings
       : `"${given}" is not ${name}: nothing was changed`,
     exit.usage,
   );
-}
-
-/** Shows what is wrong, a line each. */
-export function report(context: Context, findings: Finding[]) {
-  for (const finding of findings) context.say(formatFinding(finding));
 }

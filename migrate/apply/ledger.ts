@@ -1,8 +1,8 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 import {
+  createVersionsSchema,
   ledgerName,
   ledgerSql,
-  madeSchema,
   versionsTableName,
   versionsTableSql,
 } from "../bookkeeping.ts";
@@ -37,8 +37,8 @@ export interface Entry {
  * a ledger in the schema behind it would be out of sight from then on.
  */
 export async function createLedger(db: Database) {
-  const schema = madeSchema();
-  if (schema) await db.script(`create schema if not exists ${schema}`);
+  const schema = createVersionsSchema();
+  if (schema) await db.script(schema);
   await db.script(`
     create table if not exists ${ledgerName()} (
       id bigint generated always as identity,

@@ -1,12 +1,12 @@
 import { type Context, exit, Failure, text } from "../command.ts";
-import { versionsTableName } from "../bookkeeping.ts";
-import { report } from "./change.ts";
-import { checkForm } from "../files/form.ts";
-import { judge } from "../files/judge.ts";
+import { createVersionsSchema, createVersionsTable, versionsTableName } from "../bookkeeping.ts";
+import { report } from "../finding.ts";
 import { readFolder } from "../files/migrations.ts";
 import type { Folder, Migration } from "../files/migrations.ts";
 import { openSession } from "./session.ts";
-import { findingsOf, readState, type Row } from "./state.ts";
+import { judgePending } from "./pending.ts";
+import { readState, type Row } from "./state.ts";
+import { searchPathOfUrl } from "../project.ts";
 import { openTarget } from "../target.ts";
 import { downTo, find, upTo } from "./versions.ts";
 
@@ -15,22 +15,14 @@ export async function printUp(context: Context, target: string | undefined): Pro
   const folder = await readFolder();
   const rows = await readRows(context, folder);
   const pending = upTo(target, rows, ({ state }) => state === "pending");
-  const files = pending.map(({ file }) => file!);
-  const findings = [
-    ...folder.findings,
-    ...findingsOf(rows),
-    ...(await Promise.all(files.map(checkForm))).flat(),
-  ];
-  const { errors, warnings } = judge(findings, folder.migrations);
-  report(context, [...warnings, ...errors]);
+  const { errors, warnings } = await judgePending(folder, rows, pending);
+  report(context, errors, warnings);
   if (errors.length > 0) return exit.found;
-  const table = versionsTableName();
-  context.print(`create table if not exists ${table} (version varchar primary key);`);
-  for (const file of files) {
-    context.print(
-      script(file, "up", `insert into ${table} (version) values ('${file.version}');`),
-    );
-  }
+  printSearchPath(context);
+  const schema = createVersionsSchema();
+  if (schema) context.print(schema);
+  context.print(createVersionsTable());
+  for (const { file } of pending) context.print(script(file!, "up"));
   return exit.done;
 }
 
@@ -42,13 +34,19 @@ export async function printDown(
 ): Promise<number> {
   const folder = await readFolder();
   const rows = await readRows(context, folder);
-  for (const { file, version } of downTo(target, steps, rows)) {
+  const reverted = downTo(target, steps, rows);
+  printSearchPath(context);
+  for (const { file, version } of reverted) {
     if (!file) throw new Failure(`the file of ${version} is gone: take a checkout that has it`);
-    context.print(
-      script(file, "down", `delete from ${versionsTableName()} where version = '${version}';`),
-    );
+    context.print(script(file, "down"));
   }
   return exit.done;
+}
+
+/** What this URL says; whoever runs the script may come by another. */
+function printSearchPath(context: Context) {
+  const path = searchPathOfUrl()?.replaceAll("'", "''");
+  if (path) context.print(`select pg_catalog.set_config('search_path', '${path}', false);`);
 }
 
 /** What is applied: as the database says, or with --from everything up to a version. */
@@ -76,7 +74,11 @@ async function readRows(context: Context, folder: Folder): Promise<Row[]> {
   return rows;
 }
 
-function script(migration: Migration, action: "up" | "down", recording: string): string {
+function script(migration: Migration, action: "up" | "down"): string {
+  const table = versionsTableName();
+  const recording = action === "up"
+    ? `insert into ${table} (version) values ('${migration.version}');`
+    : `delete from ${table} where version = '${migration.version}';`;
   const { text, transaction } = migration[action];
   const body = text.split("\n").slice(1).join("\n").trim();
   // Nothing tells where the last statement ends but its semicolon, on a line of its own after a

@@ -117,6 +117,7 @@ export async function explain(
       128 + signalNumbers[result.signal],
     );
   }
+  const { likelyLine } = await import("../files/grammar.ts");
   const line = result.line ?? await likelyLine(block);
   const where = `${path}:${line}: ${result.message}`;
   if (result.sqlState?.startsWith("08")) {
@@ -149,18 +150,6 @@ export async function explain(
       }`
       : `${path}: ${result.message || `dbmate ended with ${result.code}`}; ${left} (${version})`,
   );
-}
-
-/** Where PostgreSQL names no position: the only statement's line, else the directive's. */
-async function likelyLine(block: Block): Promise<number> {
-  const { GrammarError, parseBlock } = await import("../files/grammar.ts");
-  try {
-    const statements = await parseBlock(block);
-    return statements.length === 1 ? statements[0]!.line : block.line;
-  } catch (error) {
-    if (!(error instanceof GrammarError)) throw error;
-    return block.line;
-  }
 }
 
 function elapsed(started: number): string {

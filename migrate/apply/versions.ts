@@ -40,10 +40,16 @@ export function upTo(
   return pending.filter((row) => row.version <= version);
 }
 
-/** What is to be reverted, the newest first: n steps, or all that is newer than a target. */
+/**
+ * What is to be reverted, the newest first: n steps, or all that is newer than a target, which may
+ * be nothing. Throws a Failure where there is no step to take back, as dbmate fails.
+ */
 export function downTo(target: string | undefined, steps: number, rows: Row[]): Row[] {
   const applied = rows.filter(isApplied).reverse();
-  if (target === undefined) return applied.slice(0, steps);
+  if (target === undefined) {
+    if (applied.length === 0) throw new Failure("nothing is applied that could be reverted");
+    return applied.slice(0, steps);
+  }
   if (target === "base") return applied;
   const { version } = find(target, rows);
   return applied.filter((row) => row.version > version);

@@ -1,6 +1,6 @@
 import { type Command, exit, text } from "../command.ts";
 import { prove } from "../check/prove.ts";
-import { counted, type Finding, formatFinding, sorted } from "../finding.ts";
+import { counted, type Finding, report, sorted } from "../finding.ts";
 import { partAtBaseline, versionOf } from "../files/baseline.ts";
 import { checkForm, checkHeader } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
@@ -53,8 +53,7 @@ the file, or for all files in the configuration.`,
     }
     const findings = [...form, ...proven.filter((finding) => !repeated(finding))];
     const { errors, warnings } = judge(findings, migrations, { complete: true });
-    for (const finding of sorted(warnings)) say(`warning: ${formatFinding(finding)}`);
-    for (const finding of sorted(errors)) say(formatFinding(finding));
+    report(context, sorted(errors), sorted(warnings));
     const seconds = `(${((performance.now() - started) / 1000).toFixed(1)} s)`;
     const files = counted(judged.length, "migration");
     const built = history.length === 1

@@ -1,10 +1,10 @@
-import { type Change, change, changeOptions, confirmOption, report } from "../apply/change.ts";
+import { type Change, change, changeOptions, confirmOption } from "../apply/change.ts";
 import { type Command, type Context, exit, Failure, wholeNumber } from "../command.ts";
 import { configFiles } from "../config_file.ts";
 import { accept } from "../files/accept.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
-import type { Finding } from "../finding.ts";
+import { type Finding, report } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { project } from "../project.ts";
 import { levelOf } from "../rules.ts";
@@ -27,7 +27,9 @@ export const command: Command = {
   usage: "[target | -n <steps>] [options]",
   description:
     "Reverts the newest migration, several, or everything that is newer than a target; `base` is\n" +
-    "everything. A database that is not on this machine has to be named by --confirm.",
+    "everything. Where nothing is applied a step back fails, as dbmate's does: exit code 1. A target\n" +
+    "that is reached already is exit code 0. A database that is not on this machine has to be named\n" +
+    "by --confirm.",
   example: "down\ndown -n 2\ndown 20261116090000",
   arguments: [0, 1],
   options: {
@@ -53,7 +55,7 @@ export const command: Command = {
     if (context.options.from) throw new Failure("--from goes with --sql", exit.usage);
     return await change(context, { destructive: true }, async (work) => {
       const rows = downTo(target, steps, work.rows);
-      if (rows.length === 0) context.say("nothing is applied that could be reverted");
+      if (rows.length === 0) context.say("there is nothing to revert");
       return await revert(work, rows) ? exit.done : exit.found;
     });
   },

@@ -1,7 +1,8 @@
-import { change, report } from "../apply/change.ts";
+import { change } from "../apply/change.ts";
 import { type Command, exit } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
+import { report } from "../finding.ts";
 import type { Migration } from "../files/migrations.ts";
 import { step } from "../apply/step.ts";
 import { downTo } from "../apply/versions.ts";
@@ -19,9 +20,9 @@ export const command: Command = {
   options: downOptions,
   run(context) {
     return change(context, { destructive: true }, async (work) => {
-      const [row] = downTo(undefined, 1, work.rows);
-      if (!row?.file) {
-        context.say(row ? `the file of ${row.version} is gone` : "nothing is applied");
+      const row = downTo(undefined, 1, work.rows)[0]!;
+      if (!row.file) {
+        context.say(`the file of ${row.version} is gone`);
         return exit.found;
       }
       const { errors } = judge(await checkForm(row.file), [row.file]);

@@ -1,5 +1,5 @@
 import { type Command, exit, Failure } from "../command.ts";
-import { formatFinding } from "../finding.ts";
+import { report } from "../finding.ts";
 import { partAtBaseline } from "../files/baseline.ts";
 import { type Migration, readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
@@ -43,7 +43,7 @@ export const command: Command = {
       print(recorded.text.replace(/\n$/, ""));
       return exit.done;
     }
-    for (const finding of folder.findings) say(formatFinding(finding));
+    report({ say }, folder.findings);
     const shown = row.file ?? recorded;
     print(header(row, shown));
     if (row.file) {

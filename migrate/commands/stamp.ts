@@ -3,7 +3,7 @@ import { type Change, change, changeOptions } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
 import { compareWithMigrations } from "../proof/expected.ts";
 import { sql } from "../../postgres/mod.ts";
-import { versionsTableName, versionsTableSql } from "../bookkeeping.ts";
+import { createVersionsTable, versionsTableSql } from "../bookkeeping.ts";
 import { record } from "../apply/ledger.ts";
 import { readValidMigrations } from "../files/valid.ts";
 import { find, isApplied } from "../apply/versions.ts";
@@ -48,8 +48,7 @@ export const command: Command = {
 };
 
 async function recordUpTo({ db, rows, context }: Change, version: string) {
-  const table = versionsTableName();
-  await db.script(`create table if not exists ${table} (version varchar(128) primary key)`);
+  await db.script(createVersionsTable());
   let recorded = false;
   for (const row of rows) {
     const { file, state, byHand } = row;

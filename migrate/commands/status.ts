@@ -1,10 +1,9 @@
 import { type Command, exit, paint, table } from "../command.ts";
-import { report } from "../apply/change.ts";
 import { checkForm } from "../files/form.ts";
 import { judge } from "../files/judge.ts";
 import { dropRemedy, invalidIndexes } from "../apply/indexes.ts";
 import { isLocked } from "../apply/lock.ts";
-import { type Finding, formatFinding } from "../finding.ts";
+import { type Finding, report } from "../finding.ts";
 import { readFolder } from "../files/migrations.ts";
 import { openSession } from "../apply/session.ts";
 import { findingsOf, readState, type Row, type State } from "../apply/state.ts";
@@ -73,8 +72,7 @@ export const command: Command = {
       if (rows.length === 0) say("no migrations");
     }
     if (running) say("another run holds the migration lock: what is unfinished may be under way");
-    for (const finding of warnings) say(`warning: ${formatFinding(finding)}`);
-    report(context, errors);
+    report(context, errors, warnings);
     if (errors.length > 0) return exit.found;
     const pending = rows.some(({ state }) => state === "pending");
     return context.options.pending && pending ? exit.usage : exit.done;

@@ -1,11 +1,10 @@
-import { type Change, change, changeOptions, report } from "../apply/change.ts";
+import { type Change, change, changeOptions } from "../apply/change.ts";
 import { type Command, exit, Failure } from "../command.ts";
-import { checkForm } from "../files/form.ts";
 import { brokenIndexes } from "../apply/indexes.ts";
 import { record } from "../apply/ledger.ts";
-import { type Finding, formatFinding } from "../finding.ts";
-import type { Migration } from "../files/migrations.ts";
-import { findingsOf, type Row } from "../apply/state.ts";
+import { formatFinding, report } from "../finding.ts";
+import { judgePending } from "../apply/pending.ts";
+import type { Row } from "../apply/state.ts";
 import { applyHistory } from "../apply/history.ts";
 import { step } from "../apply/step.ts";
 import { partAtBaseline } from "../files/baseline.ts";
@@ -45,8 +44,7 @@ export const command: Command = {
       const pending = upTo(target, work.rows, isWanted(work));
       const { errors, warnings, history } = await check(work, pending);
       for (const finding of history) context.say(`accepted: ${formatFinding(finding)}`);
-      for (const finding of warnings) context.say(`warning: ${formatFinding(finding)}`);
-      report(context, errors);
+      report(context, errors, warnings);
       if (errors.length > 0) {
         context.say(
           `nothing was applied; \`${project.command} adopt\` accepts what was applied elsewhere already`,
@@ -74,30 +72,10 @@ function isWanted({ context }: Change): (row: Row) => boolean {
 
 /** Everything that stands against it, before anything is done. */
 async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Verdict> {
-  const newest = folder.migrations.at(-1)?.version ?? "";
-  // An older release on a newer schema is every roll-back of a deployment: it has nothing to do.
-  const obstacles = rows.filter((row) =>
-    !pending.includes(row) && !(row.state === "missing" && row.version > newest)
-  );
-  const files: Migration[] = pending.map(({ file }) => file!);
-  const findings = [...folder.findings, ...findingsOf(obstacles)];
-  for (const file of files) findings.push(...await checkForm(file));
-  const verdict = withoutDowns(judge(findings, folder.migrations), files);
+  const verdict = await judgePending(folder, rows, pending);
   if (verdict.errors.length > 0) return verdict;
-  const broken = await brokenIndexes(db, files);
+  const broken = await brokenIndexes(db, pending.map(({ file }) => file!));
   return { ...verdict, errors: judge(broken, folder.migrations).errors };
-}
-
-/** What is wrong in a down alone stops nobody from going up, but under the profile `strict`. */
-function withoutDowns(verdict: Verdict, files: Migration[]): Verdict {
-  if (project.config.profile === "strict") return verdict;
-  const isDown = ({ path, line }: Finding) =>
-    files.some(({ path: own, down }) => own === path && down.line > 0 && line >= down.line);
-  return {
-    ...verdict,
-    errors: verdict.errors.filter((finding) => !isDown(finding)),
-    warnings: [...verdict.warnings, ...verdict.errors.filter(isDown)],
-  };
 }
 
 /** Takes into the ledger what dbmate was used for by hand. */

@@ -47,8 +47,8 @@ export function renameSteps(rename: string, before: CatalogObject[]): Steps {
 
 /** The names of a rename, without quotes. Throws a Failure of wrong use. */
 export function readRename(rename: string): { path: string[]; name: string } {
-  const word = '(?:"(?:[^"]|"")*"|[^".=]+)';
-  const [, path, name] = new RegExp(`^(${word}(?:\\.${word})*)=(${word})$`).exec(rename) ?? [];
+  const word = '(?:<quoted>|[^".=]+)';
+  const [, path, name] = sqlPattern(`^(${word}(?:\\.${word})*)=(${word})$`).exec(rename) ?? [];
   if (path && name) return { path: namesOf(path), name: namesOf(name)[0]! };
   throw new Failure(
     `--rename is "${rename}": write table.column=new_name or table=new_name`,

@@ -61,6 +61,17 @@ export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): 
   });
 }
 
+/** Where PostgreSQL names no position: the only statement's line, else the directive's. */
+export async function likelyLine(block: Pick<Block, "text" | "line">): Promise<number> {
+  try {
+    const statements = await parseBlock(block);
+    return statements.length === 1 ? statements[0]!.line : block.line;
+  } catch (error) {
+    if (!(error instanceof GrammarError)) throw error;
+    return block.line;
+  }
+}
+
 /** The line of a position as PostgreSQL counts them, in characters from 1; 0 where it has none. */
 export function lineAt(text: string, position: number): number {
   if (position <= 0) return 0;

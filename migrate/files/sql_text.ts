@@ -2,35 +2,40 @@
 const dollarQuoted = String
   .raw`(?<![\w$\u0080-\uffff])\$((?:(?!\d)[\w\u0080-\uffff]+)?)\$[^]*?\$\2\$`;
 
-/** Quoted and dollar-quoted parts, which nothing here may touch, and the text between them. */
-const parts = new RegExp(
-  String.raw`('(?:[^']|'')*'|"(?:[^"]|"")*"|${dollarQuoted}|--[^\n]*)|([^'"$-]+|.)`,
-  "gs",
-);
+const quoted = `"(?:[^"]|"")*"`;
+/** A plain name may have letters of any script: PostgreSQL takes every character beyond ASCII for one. */
+const name = String.raw`(?:${quoted}|[\w$\u0080-\uffff]+)`;
 
-/**
- * What a pattern of SQL is written with. A plain name may have letters of any script: PostgreSQL takes
- * every character beyond ASCII for one.
- */
-const words = {
-  name: String.raw`(?:"(?:[^"]|"")*"|[\w$\u0080-\uffff]+)`,
-  word: String.raw`(?:"(?:[^"]|"")*"|[^\s"])+`,
+/** What a pattern of SQL is written with. */
+const words: Record<string, string> = {
+  quoted,
+  name,
+  path: String.raw`${name}(?:\.${name})*`,
+  word: String.raw`(?:${quoted}|[^\s"])+`,
   text: `'(?:[^']|'')*'`,
 };
 
 /**
- * A pattern in which `<name>` is a name, quoted or plain, `<path>` one behind that of its schema or
+ * A pattern in which `<name>` is a name, `<quoted>` or plain, `<path>` one behind that of its schema or
  * table, `<word>` what no space parts outside of quotes, as a type or a list, and `<text>` a literal.
  */
 export function sqlPattern(source: string, flags = ""): RegExp {
-  const { name, word, text } = words;
-  const known: Record<string, string> = { name, word, text, path: `${name}(?:\\.${name})*` };
-  return new RegExp(source.replace(/<(name|path|word|text)>/g, (_, kind) => known[kind]!), flags);
+  return new RegExp(source.replace(/<([a-z]+)>/g, (all, kind) => words[kind] ?? all), flags);
 }
+
+/** Quoted and dollar-quoted parts, which nothing here may touch, and the text between them. */
+const parts = sqlPattern(
+  String.raw`(<text>|<quoted>|${dollarQuoted}|--[^\n]*)|([^'"$-]+|.)`,
+  "gs",
+);
+
+const pathParts = sqlPattern('<quoted>|[^".]+', "g");
+const listParts = sqlPattern('<quoted>|[^", ]+', "g");
+const lastPart = sqlPattern('(?:<quoted>|[^."]+)$');
 
 /** The names of a path, as they are: of `a."b.c"` they are a and b.c. */
 export function namesOf(path: string): string[] {
-  return (path.match(/"(?:[^"]|"")*"|[^".]+/g) ?? [])
+  return (path.match(pathParts) ?? [])
     .map((part) => part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part);
 }
 
@@ -62,12 +67,12 @@ export function bare(text: string): string {
 
 /** The names of a list as PostgreSQL writes it: `a, "b, c"` are two. */
 export function listedNames(list = ""): string[] {
-  return list.match(/"(?:[^"]|"")*"|[^", ]+/g) ?? [];
+  return list.match(listParts) ?? [];
 }
 
 /** The last part of a name: of `a."b.c"` it is `"b.c"`. */
 export function lastName(name: string): string {
-  return /(?:"(?:[^"]|"")*"|[^."]+)$/.exec(name)![0];
+  return lastPart.exec(name)![0];
 }
 
 /** What stands before the last part of a name and its dot: of `a."b.c"` it is `a`. */

@@ -45,16 +45,30 @@ export async function renewSession(db: Database) {
 export async function replayInSession(db: Database, migration: Migration, part: "up" | "down") {
   const { text, transaction } = migration[part];
   if (/\bcopy\b/i.test(text)) await refuseWaiting(migration, part);
+  // The end on a line of its own: the last one may be a comment.
+  const script = `${transaction ? "begin;" : ""}${text}\n${transaction ? ";commit" : ""}`;
   try {
-    // The end on a line of its own: the last one may be a comment.
-    await db.script(`${transaction ? "begin;" : ""}${text}\n${transaction ? ";commit" : ""}`);
+    await db.script(script);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     if (transaction) await db.script("rollback");
-    const line = transaction ? await failingLine(db, migration[part]) : migration[part].line;
+    const line = await refusedLine(db, migration[part], script, error);
     const words = `${part} fails: ${explained(error)}${serverHint(error)}`;
     throw new ReplayFailure(migration.path, line, words, error);
   }
+}
+
+/** The line where the server says it, as `up` names it, else that of the statement. */
+async function refusedLine(
+  db: Database,
+  block: Block,
+  script: string,
+  { fields }: DatabaseError,
+): Promise<number> {
+  const { likelyLine, lineAt } = await import("../files/grammar.ts");
+  const at = lineAt(script, Number(fields.position ?? 0));
+  if (at > 0) return block.line + at - 1;
+  return block.transaction ? await failingLine(db, block) : await likelyLine(block);
 }
 
 /** A `copy` that waits for data would take the connection with it. */

@@ -7,7 +7,7 @@ import { databaseUrl } from "../../postgres/settings.ts";
 import { deniedExtension } from "../advice.ts";
 import { readApplied } from "../apply/ledger.ts";
 import { administer } from "../../tests/support/database.ts";
-import { migration, runDb } from "../../tests/support/command.ts";
+import { migration, runDb, runDbmate } from "../../tests/support/command.ts";
 import { temporaryFolder } from "../../tests/support/owner.ts";
 import { createPooler } from "../../tests/support/pooler.ts";
 import { createProject, type Project } from "../../tests/support/project.ts";
@@ -185,6 +185,26 @@ Deno.test("a role without rights is told which one is missing, by every command,
     await refused(project, run, ["up", "status", "drift"], 3, `${user} may not connect`);
   } finally {
     await administer(settings, `drop role ${user}`);
+  }
+});
+
+Deno.test("a role that owns the first schema of the search_path needs no right to make schemas, as for dbmate", async () => {
+  await using project = await createProject(files);
+  const { settings } = project;
+  const user = `tenant_${crypto.randomUUID().replaceAll("-", "")}`;
+  await administer(settings, `create role ${user} login password 'poor'`);
+  try {
+    await administer(settings, `create schema own authorization ${user}`);
+    const poor = { ...settings, user, password: "poor", searchPath: "own, public" };
+    const place = { settings: poor, folder: join(project.dir, "..") };
+    const byHand = await runDbmate(["up"], place);
+    assertEquals(byHand.code, 0, byHand.stderr);
+    for (const command of ["down", "up"]) {
+      const { code, stderr } = await runDb([command], place);
+      assertEquals(code, 0, stderr);
+    }
+  } finally {
+    await administer(settings, `drop owned by ${user}; drop role ${user}`);
   }
 });
 

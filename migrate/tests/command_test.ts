@@ -84,10 +84,29 @@ Deno.test("status --pending exits 2 while something is pending, and 0 when nothi
   assertMatch(row.applied_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 });
 
-Deno.test("status: a migration has its file's name, and a warning is called one", async () => {
+Deno.test("status: a migration has its file's name, and a warning is called one, by up --sql as well", async () => {
   await using database = await createDatabase({ empty: true });
   await using project = await createForeign({ "001-a.sql": migration("create table a ();", "") });
   const { code, stdout, stderr } = await project.run(["status"], named(database.settings));
   assertEquals([code, stdout], [0, "pending  001-a\n"], stderr);
-  assertMatch(stderr, /^warning: .*001-a\.sql:\d+: .* \[empty-down\]/);
+  const warning = /^warning: .*001-a\.sql:\d+: .* \[empty-down\]/;
+  assertMatch(stderr, warning);
+  const script = await project.run(["up", "--sql"], named(database.settings));
+  assertMatch(script.stderr, warning);
+});
+
+Deno.test("up --sql refuses no more than up: neither a fault of a down alone, nor an older release on a newer schema", async () => {
+  await using database = await createDatabase({ empty: true });
+  const at = named(database.settings);
+  await using project = await createForeign({
+    "001_a.sql": migration("create table a ();", "commit; drop table a;"),
+  });
+  const first = await project.run(["up", "--sql"], at);
+  assertEquals(first.code, 0, first.stderr);
+  assertMatch(first.stderr, /^warning: .*001_a\.sql:5: .* \[transaction-control\]/);
+  assertEquals((await project.run(["up"], at)).code, 0);
+  await database.db.script("insert into schema_migrations values ('002')");
+  const older = await project.run(["up", "--sql"], at);
+  assertEquals([older.code, older.stderr], [0, ""]);
+  assertEquals((await project.run(["up"], at)).code, 0);
 });

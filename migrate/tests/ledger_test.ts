@@ -246,6 +246,16 @@ Deno.test("another table for dbmate's records is the one that is read and writte
   assertEquals(code, 0, stderr);
   assertEquals(await project.db.query(sql`select version from other`), [{ version: "001" }]);
   assertEquals((await runDb(["up"], place)).stderr, "nothing is pending\n");
+
+  await using made = await createProject({ "001_a.sql": a });
+  await made.db.script("create table a ()");
+  const stamped = await runDb(["stamp", "001"], {
+    settings: made.settings,
+    folder: join(made.dir, ".."),
+    env: { DBMATE_MIGRATIONS_TABLE: "meta.other" },
+  });
+  assertEquals(stamped.code, 0, stamped.stdout + stamped.stderr);
+  assertEquals(await made.db.query(sql`select version from meta.other`), [{ version: "001" }]);
 });
 
 Deno.test("the first schema of the URL's search_path has both tables from the first run on, as for dbmate", async () => {

@@ -1,8 +1,14 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readApplied } from "../apply/ledger.ts";
 import { sql } from "../../postgres/mod.ts";
-import { migration } from "../../tests/support/command.ts";
-import { createProject, untilFound, waitForGate } from "../../tests/support/project.ts";
+import { join } from "node:path";
+import { migration, runDb } from "../../tests/support/command.ts";
+import {
+  createProject,
+  type Project,
+  untilFound,
+  waitForGate,
+} from "../../tests/support/project.ts";
 
 const table = (name: string) => migration(`create table ${name} ();`, `drop table ${name};`);
 const files = {
@@ -35,6 +41,19 @@ Deno.test("up and down take a version, a part of one, a name, a number of steps,
   const ambiguous = await project.run("up", "2026010");
   assertEquals(ambiguous.code, 2);
   assertStringIncludes(ambiguous.stderr, "can mean several migrations");
+});
+
+Deno.test("a step back where nothing is applied fails, as dbmate's; a target that is reached already does not", async () => {
+  await using project = await createProject(files);
+  for (const step of [["down"], ["down", "-2"], ["down", "--sql"], ["redo"]]) {
+    const { code, stderr } = await project.run(...step);
+    assertEquals([code, stderr], [1, "nothing is applied that could be reverted\n"], `${step}`);
+  }
+  assertEquals((await project.dbmate("rollback")).code, 2, "what dbmate says of any failure");
+  assertEquals((await project.run("down", "base")).code, 0);
+  await project.run("up", "+1");
+  assertEquals((await project.run("down", a!)).code, 0);
+  assertEquals(await readApplied(project.db), [a]);
 });
 
 Deno.test("redo reverts by what was recorded, says what that loses, and applies what the file says now", async () => {
@@ -98,6 +117,39 @@ Deno.test("up --sql prints a script that does the same by any client, of what is
   assertEquals((await readApplied(project.db)).length, 5);
 });
 
+Deno.test("a script makes the schema of dbmate's table, and works in the search_path of its URL, as up and down do", async () => {
+  const file = { "20260101_create_a.sql": table("a") };
+  for (
+    const [searchPath, versions, made] of [
+      // A schema may have the name of a word of SQL.
+      ["user, public", "schema_migrations", ["user.a", "user.schema_migrations"]],
+      [undefined, "meta.versions", ["meta.versions", "public.a"]],
+    ] as const
+  ) {
+    await using byUp = await createProject(file);
+    await using byScript = await createProject(file);
+    const run = async (project: Project, ...args: string[]) => {
+      const settings = { ...project.settings, searchPath };
+      const env = { DBMATE_MIGRATIONS_TABLE: versions };
+      const outcome = await runDb(args, { settings, folder: join(project.dir, ".."), env });
+      assertEquals(outcome.code, 0, outcome.stderr);
+      return outcome.stdout;
+    };
+    const tables = async ({ db }: Project) =>
+      (await db.query<{ name: string }>(sql`
+        select schemaname || '.' || tablename as name from pg_tables
+        where schemaname in ('public', 'user', 'meta') and tablename <> 'migration_ledger'
+        order by 1`)).map(({ name }) => name);
+    await run(byUp, "up");
+    await byScript.db.script(await run(byScript, "up", "--sql"));
+    assertEquals([await tables(byUp), await tables(byScript)], [made, made]);
+    await run(byUp, "down");
+    await byScript.db.script(await run(byScript, "down", "--sql"));
+    const left = made.filter((name) => !name.endsWith(".a"));
+    assertEquals([await tables(byUp), await tables(byScript)], [left, left]);
+  }
+});
+
 Deno.test("a migration that PostgreSQL refuses is named with its line, and what came before it stays applied", async () => {
   await using project = await createProject({
     "001_a.sql": table("a"),
@@ -109,6 +161,26 @@ Deno.test("a migration that PostgreSQL refuses is named with its line, and what 
   assertStringIncludes(stderr, '002_b.sql:4: type "no_such_type" does not exist (42704)');
   assertStringIncludes(stderr, "nothing of it is left");
   assertEquals(await readApplied(project.db), ["001"]);
+});
+
+Deno.test("check and up name the same line of a migration that PostgreSQL refuses", async () => {
+  const outside = " transaction:false";
+  for (
+    const [text, line] of [
+      // PostgreSQL says where.
+      [migration("create table b (\n  c int,\n  d no_such_type\n);"), 4],
+      [migration("-- why\n\ncreate index concurrently b\n  on c\n  (d);", "select 1;", outside), 4],
+      [migration("-- why\n\nselect 1,\n  no_such_function();", "select 1;", outside), 5],
+      // It does not.
+      [migration("-- why\n\ndrop index concurrently\n  b;", "select 1;", outside), 4],
+    ] as const
+  ) {
+    await using project = await createProject({ "001_a.sql": text });
+    for (const command of ["up", "check"]) {
+      const { stderr } = await project.run(command);
+      assertEquals(/001_a\.sql:(\d+): .*does not exist/.exec(stderr)?.[1], `${line}`, stderr);
+    }
+  }
 });
 
 Deno.test("a file that changes while up runs is applied as it was checked", async () => {

@@ -171,7 +171,8 @@ function integer(
   const near = Math.min(Math.max(1, least) + place, most);
   return {
     type: "number",
-    schema: `z.int("must be a whole number")${range({ least, most })}`,
+    schema: `whole(${least}, ${most})`,
+    imports: ["whole"],
     cast: `::${type}`,
     samples: [`${near}`, `${Math.min(near + 1, most)}`],
   };

@@ -77,7 +77,7 @@ Deno.test("ready is 503 and names the first missing migration until all are ther
   await using empty = await createDatabase({ empty: true });
   await using behind = await createApi({ db: empty.db });
   const ready = await behind.call("GET /api/health/ready", { key: null });
-  assertEquals(ready.status, 503);
+  assertEquals([ready.status, ready.json.code], [503, "migrations_pending"]);
   assertStringIncludes(ready.json.detail, "20261102090000");
 });
 

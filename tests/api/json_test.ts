@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { date } from "../../routes/_fields.ts";
 import { createApi } from "../support/api.ts";
 
 const json = { "content-type": "application/json" };
@@ -13,6 +14,22 @@ Deno.test("malformed JSON is 400, well-formed JSON that breaks the schema 422 [4
     const answer = await api.call("POST /api/keys", { raw, headers: json });
     assertEquals([answer.status, answer.json.code], [422, "invalid_body"], raw);
   }
+});
+
+Deno.test("a number has one fault, which says its range, also where a double counts no longer by ones", async () => {
+  await using api = await createApi();
+  for (const age of ["-1", "151", "1.5", "1e300", "-9007199254740993", '"1"']) {
+    const raw = `{"first_name":"Pat","last_name":"Marsh","age":${age}}`;
+    const answer = await api.call("POST /api/students", { raw, headers: json });
+    const details = answer.json.errors.map(({ detail }: { detail: string }) => detail);
+    assertEquals([answer.status, details], [422, ["must be a whole number from 0 to 150"]], age);
+  }
+  for (const id of ["0", "9007199254740992", "1e99"]) {
+    const raw = `{"description":"x","student_id":${id}}`;
+    const answer = await api.call("POST /api/todos", { raw, headers: json });
+    assertEquals([answer.status, answer.json.errors.length], [422, 1], id);
+  }
+  assertEquals(date.safeParse("0000-13-01").error?.issues.length, 1);
 });
 
 Deno.test("a body that is not JSON in UTF-8 by its headers is 415 [8]", async () => {

@@ -141,8 +141,7 @@ Deno.test("deno task resource: a check becomes a bound of its field, or else a p
     name: "text(49)",
     price: 'z.number("must be a number").gt(0, "must be more than 0")' +
       '.max(99.5, "must be at most 99.5")',
-    stock: 'z.int("must be a whole number").min(3, "must be at least 3")' +
-      '.max(2147483647, "must be at most 2147483647").nullable()',
+    stock: "whole(3, 2147483647).nullable()",
   });
   assertEquals(meanings, [
     "test_goods_code_check: invalid_test_good_code code",

@@ -113,7 +113,7 @@ Deno.test("an issuer that is away harms nobody who was here, and is 503 for othe
 
   await using gone = await createApi({ auth: authBy(issuer) });
   const answer = await gone.call("GET /api/me", { key: known });
-  assertEquals([answer.status, answer.json.code], [503, "unavailable"]);
+  assertEquals([answer.status, answer.json.code], [503, "issuer_unavailable"]);
   assertEquals(answer.headers.has("retry-after"), true);
   assertEquals((await gone.call("GET /api/me")).status, 200);
 });

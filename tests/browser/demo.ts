@@ -53,6 +53,27 @@ Deno.test({
     await page.getByRole("checkbox", { name: "Water the plants (Pat Marsh)" }).waitFor();
     assertEquals(await said(page), "Added.");
 
+    // Each is what stood there at its Enter, also behind a slow one; what is typed since then stays.
+    const description = page.getByLabel("New todo");
+    const addAll = await hold(page, "POST");
+    for (const text of ["Buy a kettle", "Boil water"]) {
+      await description.fill(text);
+      await description.press("Enter");
+    }
+    await description.fill("Make tea");
+    addAll();
+    await page.getByRole("checkbox", { name: "Boil water" }).waitFor();
+    assertEquals(await description.inputValue(), "Make tea");
+    // Nor does the focus leave who has gone on.
+    const removeAll = await hold(page, "DELETE");
+    for (const text of ["Buy a kettle", "Boil water"]) {
+      await page.getByRole("button", { name: `Delete ${text}` }).click();
+    }
+    await description.focus();
+    removeAll();
+    await page.getByRole("checkbox", { name: "Boil water" }).waitFor({ state: "detached" });
+    assertEquals(await page.locator("#description:focus").count(), 1);
+
     // One's own haste is nobody else's change.
     await essays.evaluate(twice);
     await page.getByText("Open again.").waitFor();
@@ -139,6 +160,16 @@ const twice = (node: { click?(): void }) => {
   node.click!();
   node.click!();
 };
+
+/** Holds what the page asks for by this method, until it is released. */
+async function hold(page: Page, method: string): Promise<() => void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await page.route("**/api/**", async (route) => {
+    if (route.request().method() === method) await promise;
+    await route.fallback();
+  });
+  return resolve;
+}
 
 const said = (page: Page) => page.getByRole("status").innerText();
 

@@ -55,6 +55,9 @@ async function observedApp(deadlineMs = 300_000) {
       POOL_SIZE: "1",
       REQUEST_DEADLINE_MS: String(deadlineMs),
       RATE_LIMIT: "40",
+      // Nobody listens there.
+      AUTH_ISSUER: "http://127.0.0.1:1",
+      AUTH_AUDIENCE: "https://slate.example.com",
     },
   ));
   await app.says(/"listening"/);
@@ -188,6 +191,10 @@ Deno.test("each alarm fires for the failure that it watches", async () => {
 
   await answers(401, "GET", "/api/me", bob.token.slice(0, -1) + "x");
   await fires("SlateGuessing", requests, { "http.response.status_code": 401 });
+
+  await answers(503, "GET", "/api/me", "a.b.c");
+  await fires("SlateIssuerAway", requests, problem("issuer_unavailable"));
+  assertEquals(collector.points(requests, problem("unavailable")), [], "the database is not away");
 
   // The server lets nobody in.
   const { database: name } = database.settings;
