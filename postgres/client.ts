@@ -55,6 +55,8 @@ export class Client {
   seenAt = 0;
   /** A request to stop the statement at work is on its way, and could meet the next one. */
   stopping: Promise<void> | undefined;
+  /** When one was last sent. */
+  stoppedAt = -Infinity;
   readonly #sql: postgres.Sql;
   readonly #owner: Owner;
   readonly #sockets = new Set<Socket>();
@@ -64,7 +66,6 @@ export class Client {
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dialled = false;
-  #stoppedAt = -Infinity;
 
   constructor(owner: Owner) {
     this.#owner = owner;
@@ -137,7 +138,7 @@ export class Client {
       if (error.code === sqlState.readOnly && !this.#owner.session) this.leave();
       if (unprepared.has(error.code)) this.#owner.prepared.forgot();
       const unclear = query.retried !== undefined ||
-        error.code === sqlState.interrupted && performance.now() - this.#stoppedAt < echoMs;
+        error.code === sqlState.interrupted && performance.now() - this.stoppedAt < echoMs;
       if (!unit.done) this.#owner.refused(unit, refusalOf(error), unclear);
       this.#owner.free();
       return;
@@ -188,7 +189,7 @@ export class Client {
     const [first] = this.underWay;
     // There is nobody to ask before the server has said who it is.
     if (!first?.query?.state?.pid || this.stopping) return;
-    this.#stoppedAt = performance.now();
+    this.stoppedAt = performance.now();
     this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
       // Answered meanwhile: the next one has its turn.

@@ -6,7 +6,7 @@ import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import type { Connection, Unit } from "./unit.ts";
-import { Work } from "./work.ts";
+import { slowMs, Work } from "./work.ts";
 
 /** Units under way on one connection at most. */
 const mostUnderWay = 32;
@@ -17,9 +17,6 @@ const mostUnderWay = 32;
  * much for 32 requests: more connections would be no faster, and each wakes up for itself.
  */
 const leastAheadMs = 8;
-
-/** Nothing is put behind a statement that has run for so many milliseconds beside the round trip. */
-const slowMs = 25;
 
 /** What others wait behind for so long is stopped, and done again on a connection of its own. */
 const stuckMs = 250;
@@ -47,8 +44,6 @@ export class Pool implements Owner {
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  /** The shortest time in which an answer came, which is forgotten by and by; a long one at first. */
-  #roundTripMs = 250;
   readonly #work = new Work();
   #dialsAgainAt = -Infinity;
   #closing = false;
@@ -138,7 +133,7 @@ export class Pool implements Owner {
    */
   #choose(unit: Unit, now: number, kept = 0): Client | undefined {
     unit.workMs = this.#work.of(unit.text);
-    const aheadMs = Math.max(leastAheadMs, this.#roundTripMs / 2);
+    const aheadMs = Math.max(leastAheadMs, this.#work.roundTripMs / 2);
     let best: Client | undefined;
     for (const client of this.#clients) {
       const { size } = client.underWay;
@@ -154,7 +149,8 @@ export class Pool implements Owner {
       this.#clients.push(client);
       return client;
     }
-    return best;
+    // One that is about to open is better than much work ahead.
+    return this.#clients.some(({ phase }) => phase === "dialling") ? undefined : best;
   }
 
   /**
@@ -173,12 +169,7 @@ export class Pool implements Owner {
   }
 
   heard({ text }: Unit, afterMs: number, sinceMs: number) {
-    this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
-    const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
-    // The former, where it was sent before the last answer came. The latter holds the way's delays.
-    const sure = workMs - this.#roundTripMs > slowMs;
-    const counts = workMs === sinceMs || sure || this.#work.of(text) > slowMs;
-    if (counts) this.#work.took(text, workMs, sure);
+    this.#work.heard(text, afterMs, sinceMs);
   }
 
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {
@@ -255,7 +246,7 @@ export class Pool implements Owner {
   }
 
   #isSilent({ heardAt }: Connection, now: number, ms: number): boolean {
-    return now - heardAt > ms + 2 * this.#roundTripMs;
+    return now - heardAt > ms + 2 * this.#work.roundTripMs;
   }
 
   /** While statements are under way together, somebody must see to it that none holds up the others. */
@@ -275,8 +266,10 @@ export class Pool implements Owner {
       const silent = client.seenAt === client.heardAt;
       client.seenAt = client.heardAt;
       if (!silent) continue;
+      // Those behind it may have waited for another one that was stuck.
+      const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
       if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      else if (!first.alone && this.#isSilent(client, now, stuckMs)) {
+      else if (!first.alone && this.#isSilent(client, now, patienceMs)) {
         first.alone = true;
         client.stop();
       }

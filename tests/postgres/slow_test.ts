@@ -1,5 +1,5 @@
 /** Statements that take their time beside others: nobody waits behind them for long. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
 import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
@@ -131,7 +131,12 @@ Deno.test("what the server's own statement_timeout ends is not begun again", asy
 Deno.test("what is known to take its time holds up nothing that is asked in the same turn", async () => {
   await using db = pool(testServer(), { size: 4 });
   const slow = sql`select pg_sleep(0.5)`;
-  await Promise.all(range(8).map((n) => echo(db, n)));
+  await until(async () => {
+    const answers = range(8).map((n) => echo(db, n));
+    const { busy } = db.stats();
+    await Promise.all(answers);
+    return busy === 1;
+  });
   await db.query(slow);
   let over = false;
   const waits = db.query(slow).finally(() => over = true);
@@ -141,4 +146,39 @@ Deno.test("what is known to take its time holds up nothing that is asked in the 
   assertEquals(await Promise.all(answers), range(8));
   assertEquals(over, false);
   await waits;
+});
+
+Deno.test("many slow statements at once of which nothing is known: few are begun twice", async () => {
+  await using database = await createDatabase({ empty: true });
+  await database.db.script("create sequence tries");
+  await using db = pool(database.settings, { size: 8 });
+  await echo(db, 1);
+  await Promise.all(range(32).map(() => db.query(sql`select nextval('tries'), pg_sleep(0.5)`)));
+  const [row] = await database.db.query<{ n: number }>(sql`select last_value::int as n from tries`);
+  assert(row!.n < 48, `${row!.n} begun`);
+});
+
+Deno.test("behind many statements that wait for one lock nobody waits for each as long as for the first", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 16 });
+  const update = sql`update locked set n = n + 1`;
+  for (let n = 0; n < 20; n++) await db.query(update);
+  // They may not all be on one connection; on a busy machine it takes longer to stop them.
+  let steps = Infinity;
+  for (let round = 0; round < 10 && steps > 55; round++) {
+    let waiting: Promise<unknown>;
+    {
+      await using _ = await hold(database);
+      waiting = Promise.all(range(12).map(() => db.query(update)));
+      let over = false;
+      const behind = echo(db, 7).finally(() => over = true);
+      const together = db.stats().busy === 1;
+      let step = 0;
+      for (; !over; step++) await pause(25);
+      if (together) steps = step;
+      assertEquals(await behind, 7);
+    }
+    await waiting;
+  }
+  assert(steps <= 55, `${steps} steps`);
 });
