@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
+import { Stream, type Writable } from "node:stream";
 import postgres from "postgres";
 import { openDriver } from "./driver.ts";
-import { type DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
+import { DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
@@ -93,6 +94,9 @@ export class Client {
     const query = unit.query = unit.start(this.#sql, this.#prepares(unit));
     query.then(
       (raw) => {
+        if (raw instanceof Stream) return this.#refuseCopy(unit, raw as Writable);
+        // What comes after the answers got out of step is another one's.
+        if (this.phase === "gone") return this.#failed(unit, query, new Error("out of step"));
         this.#answered(unit, query);
         if (!unit.done) this.#owner.succeeded(unit, raw);
         this.#owner.free();
@@ -131,7 +135,8 @@ export class Client {
    * call it an ERROR that it lets nobody in: no statement was sent then.
    */
   #failed(unit: Unit, query: Query, error: Error & { code?: string }) {
-    if (error instanceof postgres.PostgresError && error.severity === "ERROR" && query.state) {
+    const isOwn = error instanceof postgres.PostgresError && error.severity === "ERROR";
+    if (isOwn && query.state && this.phase !== "gone") {
       this.#answered(unit, query);
       // The primary that it was has become a replica: the next connection may find the new one. A
       // session stays, for it has more than its connection to lose.
@@ -150,6 +155,24 @@ export class Client {
     const where = describeDatabase(this.#owner.settings);
     const lost = new Unreachable(`${where}: ${error.message}`, error.code);
     if (!unit.done) this.#owner.lost(unit, lost, sent);
+  }
+
+  /**
+   * The server takes what was sent behind `copy … from stdin` for its rows: it answers once for the two,
+   * and the driver gives each answer after that to the wrong one.
+   */
+  #refuseCopy(unit: Unit, stream: Writable) {
+    // An error that nobody listens to would end the process.
+    stream.on("error", () => {}).destroy();
+    this.#remove(unit);
+    this.#break();
+    const error = new DatabaseError(
+      "copy from stdin and to stdout have nobody here who sends or takes the rows: use psql for that, or insert into … select from unnest(…)",
+      sqlState.unsupported,
+      undefined,
+      {},
+    );
+    if (!unit.done) this.#owner.refused(unit, error, false);
   }
 
   #remove(unit: Unit) {

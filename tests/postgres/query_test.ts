@@ -6,12 +6,14 @@ import {
   DatabaseError,
   DeadlinePassed,
   sql,
+  Statement,
   Unreachable,
 } from "../../postgres/mod.ts";
 import { Pool } from "../../postgres/pool.ts";
 import { driven, type Query, Unit } from "../../postgres/unit.ts";
 import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
 import { echo, pidOf, pool, soon, until } from "../support/pool.ts";
+import { readBack } from "../support/writes.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
   await using db = pool(testServer(), { size: 1 });
@@ -36,6 +38,27 @@ Deno.test("a statement that fails after its first rows leaves nothing in the nex
     [{ n: 9 }],
   ]);
 });
+
+for (const copy of ["copy t from stdin", "copy t to stdout"]) {
+  Deno.test(`${copy} is refused, and nobody gets an answer of another one`, async () => {
+    await using database = await createDatabase({ empty: true });
+    await database.db.script("create table t as select repeat('x', 100000)");
+    await using db = pool(database.settings, { size: 1 });
+    const session = connectPatiently(database.settings, { session: true });
+    const numbers = [...Array(10).keys()];
+    const statement = new Statement([copy], []);
+    for (const { query, script } of [db, session]) {
+      for (const ask of [() => query(statement), () => script(copy)]) {
+        await echo(db, 0);
+        const refused = assertRejects(ask, DatabaseError, "use psql");
+        const behind = numbers.map((n) => readBack(db, n));
+        assertEquals(await Promise.all(behind), numbers);
+        await refused;
+      }
+    }
+    await session.close();
+  });
+}
 
 Deno.test("of statements that failed nothing stays in memory", async () => {
   setFlagsFromString("--expose-gc");
