@@ -13,6 +13,7 @@ import { Pool } from "../../postgres/pool.ts";
 import { driven, type Query, Unit } from "../../postgres/unit.ts";
 import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
 import { echo, pidOf, pool, soon, until } from "../support/pool.ts";
+import { freePort } from "../support/process.ts";
 import { readBack } from "../support/writes.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
@@ -60,39 +61,43 @@ for (const copy of ["copy t from stdin", "copy t to stdout"]) {
   });
 }
 
-Deno.test("of statements that failed nothing stays in memory", async () => {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage: () => void = runInNewContext("gc");
-  const own = new Pool(testServer(), {
-    size: 1,
-    deadlineMs: 300_000,
-    idleMs: 60_000,
-    applicationName: "test",
-    session: false,
-    warn: () => {},
+for (const fails of [DatabaseError, Unreachable]) {
+  Deno.test(`of statements that failed by ${fails.name} nothing stays in memory`, async () => {
+    const settings = testServer();
+    if (fails === Unreachable) settings.port = freePort();
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: () => void = runInNewContext("gc");
+    const own = new Pool(settings, {
+      size: 1,
+      deadlineMs: 300_000,
+      idleMs: 60_000,
+      applicationName: "test",
+      session: false,
+      warn: () => {},
+    });
+    const text = "select 1 / $1::int";
+    const kept: WeakRef<object>[] = [];
+    for (let n = 0; n < 100; n++) {
+      const unit = new Unit(
+        text,
+        (sql, prepare) => {
+          const query = driven(sql, text, ["0"], prepare) as unknown as Query & { strings: object };
+          kept.push(new WeakRef(query.strings));
+          return query;
+        },
+        () => {},
+        false,
+      );
+      await assertRejects(() => own.run(unit), fails);
+    }
+    // Of the last ones the driver may still know.
+    await until(() => {
+      collectGarbage();
+      return kept.filter((query) => query.deref()).length < 10;
+    });
+    await own.close();
   });
-  const text = "select 1 / $1::int";
-  const kept: WeakRef<object>[] = [];
-  for (let n = 0; n < 100; n++) {
-    const unit = new Unit(
-      text,
-      (sql, prepare) => {
-        const query = driven(sql, text, ["0"], prepare) as unknown as Query & { strings: object };
-        kept.push(new WeakRef(query.strings));
-        return query;
-      },
-      () => {},
-      false,
-    );
-    await assertRejects(() => own.run(unit), DatabaseError);
-  }
-  // Of the last ones the driver may still know.
-  await until(() => {
-    collectGarbage();
-    return kept.filter((query) => query.deref()).length < 10;
-  });
-  await own.close();
-});
+}
 
 /** A function that fails with `code` at its first calls and says which call succeeded. */
 async function flaky(db: Database, code: string, failures: number) {
