@@ -14,6 +14,9 @@ const stopMs = 1000;
 /** Milliseconds for which an interruption may be due to a request to stop another statement. */
 const echoMs = 5000;
 
+/** Texts that are prepared on one connection at most: the server keeps 10 kB and more for each. */
+const mostTexts = 500;
+
 /** What a client tells the pool that it is of. */
 export interface Owner {
   readonly settings: DatabaseSettings;
@@ -127,7 +130,8 @@ export class Client {
     if (this.#texts.has(unit.text)) this.#texts.set(unit.text, true);
     // The driver has prepared it again and sent it again by itself.
     if (query.retried && unprepared.has(query.retried.code)) this.#owner.prepared.forgot();
-    if (unit.leavesTraces) this.leave();
+    const isFull = this.#texts.size >= mostTexts && !this.#owner.session;
+    if (unit.leavesTraces || isFull) this.leave();
   }
 
   /**

@@ -10,6 +10,9 @@ const unknownMs = 2;
 /** No estimate is less: steps lead up from it again in a few answers. */
 const leastMs = 0.01;
 
+/** Statements that are known at most: the one that came first is forgotten for another one. */
+const mostTexts = 1000;
+
 /** What an answer moves the estimate by: 25 answers lead from a tenth of a millisecond to 25. */
 const step = 1.25;
 
@@ -49,6 +52,9 @@ export class Work {
     const before = this.of(text);
     const believed = isNew && (sure || ms < before);
     const after = believed ? ms : ms > before ? before * step : before / step;
+    if (isNew && this.#milliseconds.size === mostTexts) {
+      this.#milliseconds.delete(this.#milliseconds.keys().next().value);
+    }
     this.#milliseconds.set(text, Math.max(after, leastMs));
   }
 }

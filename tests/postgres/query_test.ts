@@ -204,6 +204,19 @@ Deno.test("a statement whose table changed is prepared anew", async () => {
   assertEquals(await all(), [{ a: 1, b: "new" }]);
 });
 
+Deno.test("of a thousand texts the server keeps 500 at most on a connection, and each is answered", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  const numbers = [...Array(1000).keys()];
+  const answers = numbers.map(async (n) => {
+    const [row] = await db.query<{ n: number }>(new Statement([`select ${n} as n`], []));
+    return row!.n;
+  });
+  assertEquals(await Promise.all(answers), numbers);
+  const [row] = await db.query<{ kept: number }>(sql`
+    select count(*)::int as kept from pg_prepared_statements`);
+  assert(row!.kept <= 500, `${row!.kept} kept`);
+});
+
 Deno.test("an array is read as one, on whichever connection", async () => {
   const row = sql`
     select array['a,b', null, '"c"'] as texts, '{{1,2},{3,4}}'::int[] as numbers,

@@ -14,3 +14,9 @@ Deno.test("one answer that was late changes little, and statements that became s
   for (; work.of("fast") < 25; answers++) work.took("fast", 30);
   assert(answers < 40, `${answers} answers`);
 });
+
+Deno.test("what is known does not grow without end: the statement that came first is forgotten", () => {
+  const work = new Work();
+  for (let n = 0; n < 1001; n++) work.took(`${n}`, 300, true);
+  assertEquals([work.of("0"), work.of("1"), work.of("1000")], [2, 300, 300]);
+});
