@@ -203,9 +203,14 @@ export class Client {
     this.#hurry();
   }
 
-  /** The next answer comes soon, or is not waited for. */
+  /**
+   * The next answer comes soon, or is not waited for. In two steps, since it may be this process that
+   * was busy, and the answer lies there unread.
+   */
   #hurry() {
-    this.#timer ??= setTimeout(this.#over.resolve, stopMs);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = setTimeout(this.#over.resolve, stopMs / 2);
+    }, stopMs / 2);
   }
 
   /**

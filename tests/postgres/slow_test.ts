@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
 import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
 import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
 
 Deno.test("nothing is put behind a slow statement, also where all before it were slow", async () => {
@@ -61,6 +62,24 @@ Deno.test("what was sent behind a statement whose caller has left, and one that 
   assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
   const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
   assertEquals(await written(database), once);
+});
+
+Deno.test("a second in which this process is busy breaks nothing that waits behind a statement that is stopped", async () => {
+  await using database = await withWrites();
+  await using proxy = openProxy(database.settings);
+  await using db = pool(proxy.settings, { size: 1 });
+  await echo(db, 0);
+  const before = proxy.accepted;
+  let leave = () => {};
+  const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+  const behind = range(10).map((n) => write(db, n));
+  leave();
+  await left;
+  // The request to stop it comes on a connection of its own.
+  while (proxy.accepted === before) await pause(1);
+  for (const start = performance.now(); performance.now() < start + 1100;);
+  await Promise.all(behind);
+  assertEquals(await written(database), range(10).map((n) => ({ n, times: 1 })));
 });
 
 Deno.test("where statements are slow, each has its connection to itself, until they are fast again", async () => {
