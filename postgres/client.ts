@@ -130,8 +130,8 @@ export class Client {
     if (this.#texts.has(unit.text)) this.#texts.set(unit.text, true);
     // The driver has prepared it again and sent it again by itself.
     if (query.retried && unprepared.has(query.retried.code)) this.#owner.prepared.forgot();
-    const isFull = this.#texts.size >= mostTexts && !this.#owner.session;
-    if (unit.leavesTraces || isFull) this.leave();
+    const isUsedUp = unit.leavesTraces || this.#texts.size >= mostTexts;
+    if (isUsedUp && !this.#owner.session) this.leave();
   }
 
   /**

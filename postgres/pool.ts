@@ -175,7 +175,8 @@ export class Pool implements Owner {
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {
     const { code } = error;
     const now = performance.now();
-    const again = conflict.test(code) || unclear || unprepared.has(code);
+    // A session may have a transaction open, which is aborted then.
+    const again = conflict.test(code) && !this.session || unclear || unprepared.has(code);
     if (!again || unit.leavesTraces || unit.repeats === mostRepeats) {
       return this.#reject(unit, error);
     }

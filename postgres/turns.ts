@@ -28,7 +28,7 @@ export class Turns {
    */
   undone(unit: Unit, sent: Unit[], waiting: Set<Unit>) {
     const { text } = unit;
-    // Several statements in one text.
+    // It is only described.
     if (text === undefined) return this.#start(unit);
     if (!this.#texts.has(text)) {
       this.#texts.add(text);
