@@ -30,7 +30,10 @@ export interface Database {
    * it is asked once more on another one.
    */
   read<Row>(statement: Statement, hold?: Hold): Promise<Row[]>;
-  /** The parameters' and the columns' types of a statement, which is parsed and not run. */
+  /**
+   * The parameters' and the columns' types of a statement, which is parsed and not run, on a connection
+   * that is not used again, but for a `session`.
+   */
   describe(statement: Statement): Promise<Description>;
   /**
    * Several statements in one text, without parameters: DDL, for tools and tests. What it sets or
@@ -135,6 +138,10 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
             const { types, columns } = raw as Description;
             return { types, columns };
           },
+          true,
+          false,
+          // An error that comes after the description has the driver ask once more, and all that it is
+          // answered from then on goes to the wrong ones.
           true,
         ),
       ),
