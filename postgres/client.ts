@@ -1,12 +1,14 @@
 import type { Socket } from "node:net";
 import { Stream, type Writable } from "node:stream";
 import postgres from "postgres";
+import { within } from "./deadlines.ts";
 import { openDriver } from "./driver.ts";
 import { DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
+import type { Work } from "./work.ts";
 
 /** Milliseconds that a statement has to stop, and the request for it to arrive. */
 const stopMs = 1000;
@@ -23,11 +25,8 @@ export interface Owner {
   readonly applicationName: string;
   readonly session: boolean;
   readonly prepared: Prepared;
-  /**
-   * The unit's answer came on an open connection, so many milliseconds after it was sent, and
-   * after the answer before it.
-   */
-  heard(unit: Unit, afterMs: number, sinceMs: number): void;
+  /** Is told how long the answers take that come on an open connection. */
+  readonly work: Work;
   /** The unit's answer is there. */
   succeeded(unit: Unit, raw: unknown): void;
   /** The server refused the unit, which did nothing; `unclear`, if it may not be its own fault. */
@@ -104,7 +103,7 @@ export class Client {
         if (!unit.done) this.#owner.succeeded(unit, raw);
         this.#owner.free();
       },
-      (error) => this.#failed(unit, query, error),
+      (error) => unit.query === query && this.#failed(unit, query, error),
     );
   }
 
@@ -124,7 +123,7 @@ export class Client {
     if (this.phase === "dialling") {
       this.phase = "open";
       this.#owner.prepared.opened(query.state as Backend);
-    } else this.#owner.heard(unit, now - unit.sentAt, now - this.heardAt);
+    } else this.#owner.work.heard(unit.text, now - unit.sentAt, now - this.heardAt);
     this.heardAt = now;
     this.#remove(unit);
     if (this.#texts.has(unit.text)) this.#texts.set(unit.text, true);
@@ -247,6 +246,20 @@ export class Client {
     this.#hurry();
   }
 
+  /** Nothing was sent yet. */
+  get isOpening(): boolean {
+    return this.phase === "dialling" && [...this.underWay].some(({ query }) => !query?.state);
+  }
+
+  /** It is late in opening: its unit is for another connection. */
+  abandon() {
+    const [unit] = this.underWay;
+    unit!.query = undefined;
+    this.#remove(unit!);
+    this.#break();
+    if (!unit!.done) this.#owner.lost(unit!, new Unreachable("it does not open"), false);
+  }
+
   /** Takes nothing more, and closes when the last answer is there. */
   leave() {
     if (this.phase === "leaving" || this.phase === "gone") return;
@@ -284,10 +297,4 @@ export class Client {
   #own = (socket: Socket) => {
     this.#sockets.add(socket.once("close", () => this.#sockets.delete(socket)));
   };
-}
-
-function within(milliseconds: number, work: Promise<void>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

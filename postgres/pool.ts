@@ -24,7 +24,7 @@ const stuckMs = 250;
 /** How often it is looked whether anything is stuck. */
 const watchMs = 25;
 
-/** Milliseconds for which no more connections are opened after one was refused beside open ones. */
+/** Milliseconds that a connection has to open beside open ones, and for which none is opened then. */
 const fullMs = 1000;
 
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
@@ -35,6 +35,7 @@ const conflict = /^40(001|P01)$/;
 /** The connections, and which unit of work goes to which of them. */
 export class Pool implements Owner {
   readonly prepared: Prepared;
+  readonly work = new Work();
   readonly applicationName: string;
   readonly session: boolean;
   readonly #clients: Client[] = [];
@@ -44,7 +45,6 @@ export class Pool implements Owner {
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  readonly #work = new Work();
   #dialsAgainAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
@@ -123,7 +123,7 @@ export class Pool implements Owner {
 
   #send(client: Client, unit: Unit, now: number) {
     client.send(unit, now);
-    if (client.underWay.size > 1) this.#watch();
+    if (client.underWay.size > 1 || client.phase === "dialling") this.#watch();
   }
 
   /**
@@ -132,8 +132,8 @@ export class Pool implements Owner {
    * unit is not alone on, `kept` become free for those that want to be.
    */
   #choose(unit: Unit, now: number, kept = 0): Client | undefined {
-    unit.workMs = this.#work.of(unit.text);
-    const aheadMs = Math.max(leastAheadMs, this.#work.roundTripMs / 2);
+    unit.workMs = this.work.of(unit.text);
+    const aheadMs = Math.max(leastAheadMs, this.work.roundTripMs / 2);
     let best: Client | undefined;
     for (const client of this.#clients) {
       const { size } = client.underWay;
@@ -168,10 +168,6 @@ export class Pool implements Owner {
     unit.resolve(raw);
   }
 
-  heard({ text }: Unit, afterMs: number, sinceMs: number) {
-    this.#work.heard(text, afterMs, sinceMs);
-  }
-
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {
     const { code } = error;
     const now = performance.now();
@@ -197,7 +193,7 @@ export class Pool implements Owner {
   lost(unit: Unit, error: Error, sent: boolean) {
     const now = performance.now();
     // The server has no room for more, as it seems (53300): those that are open are enough for now.
-    if (!sent && this.#clients.some(({ phase }) => phase === "open")) {
+    if (!sent && this.#hasOpen()) {
       this.#dialsAgainAt = now + fullMs;
       this.#watch();
       return this.#submit(unit, now);
@@ -207,9 +203,12 @@ export class Pool implements Owner {
     this.#submit(unit, now);
   }
 
+  #hasOpen(): boolean {
+    return this.#clients.some(({ phase }) => phase === "open");
+  }
+
   left(client: Client, end: Promise<void>) {
-    const index = this.#clients.indexOf(client);
-    if (index >= 0) this.#clients.splice(index, 1);
+    this.#clients.splice(this.#clients.indexOf(client), 1);
     this.#leaving.set(client, end.finally(() => this.#leaving.delete(client)));
     this.free();
   }
@@ -247,7 +246,7 @@ export class Pool implements Owner {
   }
 
   #isSilent({ heardAt }: Connection, now: number, ms: number): boolean {
-    return now - heardAt > ms + 2 * this.#work.roundTripMs;
+    return now - heardAt > ms + 2 * this.work.roundTripMs;
   }
 
   /** While statements are under way together, somebody must see to it that none holds up the others. */
@@ -260,6 +259,12 @@ export class Pool implements Owner {
     const now = performance.now();
     let watching = false;
     for (const client of [...this.#clients, ...this.#leaving.keys()]) {
+      if (client.isOpening) {
+        watching = true;
+        const isLate = now - client.usedAt > fullMs + 10 * this.work.roundTripMs;
+        if (isLate && this.#hasOpen()) client.abandon();
+        continue;
+      }
       const [first] = client.underWay;
       if (!first || client.underWay.size === 1 && !first.done) continue;
       watching = true;

@@ -1,4 +1,7 @@
 /** Statements that take their time beside others: nobody waits behind them for long. */
+import { once } from "node:events";
+import { type AddressInfo, connect as connectPlain, createServer } from "node:net";
+import { pipeline } from "node:stream";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
@@ -200,4 +203,30 @@ Deno.test("behind many statements that wait for one lock nobody waits for each a
     await waiting;
   }
   assert(steps <= 55, `${steps} steps`);
+});
+
+Deno.test("who is given a connection that does not open is served by one that is open", async () => {
+  await using database = await withWrites();
+  const { host, port } = database.settings;
+  let accepted = 0;
+  await using relay = createServer((near) => {
+    near.on("error", () => {}).resume();
+    // The second one hears nothing.
+    if (++accepted === 1) pipeline(near, connectPlain({ host, port }), near, () => {});
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+  await using db = pool({ ...database.settings, ...way }, { size: 2 });
+  for (const n of range(3)) await echo(db, n);
+  let slow: Promise<unknown>;
+  let answer: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    slow = db.query(sql`select n from locked for update`);
+    await pause(100);
+    answer = echo(db, 7);
+    await until(() => accepted === 2);
+  }
+  await slow;
+  assertEquals(await soon(answer), 7);
 });
