@@ -1,11 +1,14 @@
 import type { Socket } from "node:net";
+import { Stream, type Writable } from "node:stream";
 import postgres from "postgres";
+import { within } from "./deadlines.ts";
 import { openDriver } from "./driver.ts";
-import { type DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
+import { DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import type { Query, Unit } from "./unit.ts";
+import type { Work } from "./work.ts";
 
 /** Milliseconds that a statement has to stop, and the request for it to arrive. */
 const stopMs = 1000;
@@ -13,17 +16,17 @@ const stopMs = 1000;
 /** Milliseconds for which an interruption may be due to a request to stop another statement. */
 const echoMs = 5000;
 
+/** Texts that are prepared on one connection at most: the server keeps 10 kB and more for each. */
+const mostTexts = 500;
+
 /** What a client tells the pool that it is of. */
 export interface Owner {
   readonly settings: DatabaseSettings;
   readonly applicationName: string;
   readonly session: boolean;
   readonly prepared: Prepared;
-  /**
-   * The unit's answer came on an open connection, so many milliseconds after it was sent, and
-   * after the answer before it.
-   */
-  heard(unit: Unit, afterMs: number, sinceMs: number): void;
+  /** Is told how long the answers take that come on an open connection. */
+  readonly work: Work;
   /** The unit's answer is there. */
   succeeded(unit: Unit, raw: unknown): void;
   /** The server refused the unit, which did nothing; `unclear`, if it may not be its own fault. */
@@ -55,6 +58,8 @@ export class Client {
   seenAt = 0;
   /** A request to stop the statement at work is on its way, and could meet the next one. */
   stopping: Promise<void> | undefined;
+  /** When one was last sent. */
+  stoppedAt = -Infinity;
   readonly #sql: postgres.Sql;
   readonly #owner: Owner;
   readonly #sockets = new Set<Socket>();
@@ -64,7 +69,6 @@ export class Client {
   readonly #over = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dialled = false;
-  #stoppedAt = -Infinity;
 
   constructor(owner: Owner) {
     this.#owner = owner;
@@ -92,11 +96,14 @@ export class Client {
     const query = unit.query = unit.start(this.#sql, this.#prepares(unit));
     query.then(
       (raw) => {
+        if (raw instanceof Stream) return this.#refuseCopy(unit, raw as Writable);
+        // What comes after the answers got out of step is another one's.
+        if (this.phase === "gone") return this.#failed(unit, query, new Error("out of step"));
         this.#answered(unit, query);
         if (!unit.done) this.#owner.succeeded(unit, raw);
         this.#owner.free();
       },
-      (error) => this.#failed(unit, query, error),
+      (error) => unit.query === query && this.#failed(unit, query, error),
     );
   }
 
@@ -115,14 +122,15 @@ export class Client {
     const now = performance.now();
     if (this.phase === "dialling") {
       this.phase = "open";
+      this.#owner.work.opened(now - unit.sentAt);
       this.#owner.prepared.opened(query.state as Backend);
-    } else this.#owner.heard(unit, now - unit.sentAt, now - this.heardAt);
+    } else this.#owner.work.heard(unit.text, now - unit.sentAt, now - this.heardAt);
     this.heardAt = now;
     this.#remove(unit);
     if (this.#texts.has(unit.text)) this.#texts.set(unit.text, true);
     // The driver has prepared it again and sent it again by itself.
     if (query.retried && unprepared.has(query.retried.code)) this.#owner.prepared.forgot();
-    if (unit.leavesTraces) this.leave();
+    if (!this.#owner.session && (unit.leavesTraces || this.#texts.size >= mostTexts)) this.leave();
   }
 
   /**
@@ -130,14 +138,15 @@ export class Client {
    * call it an ERROR that it lets nobody in: no statement was sent then.
    */
   #failed(unit: Unit, query: Query, error: Error & { code?: string }) {
-    if (error instanceof postgres.PostgresError && error.severity === "ERROR" && query.state) {
+    const isOwn = error instanceof postgres.PostgresError && error.severity === "ERROR";
+    if (isOwn && query.state && this.phase !== "gone") {
       this.#answered(unit, query);
       // The primary that it was has become a replica: the next connection may find the new one. A
       // session stays, for it has more than its connection to lose.
       if (error.code === sqlState.readOnly && !this.#owner.session) this.leave();
       if (unprepared.has(error.code)) this.#owner.prepared.forgot();
       const unclear = query.retried !== undefined ||
-        error.code === sqlState.interrupted && performance.now() - this.#stoppedAt < echoMs;
+        error.code === sqlState.interrupted && performance.now() - this.stoppedAt < echoMs;
       if (!unit.done) this.#owner.refused(unit, refusalOf(error), unclear);
       this.#owner.free();
       return;
@@ -149,6 +158,24 @@ export class Client {
     const where = describeDatabase(this.#owner.settings);
     const lost = new Unreachable(`${where}: ${error.message}`, error.code);
     if (!unit.done) this.#owner.lost(unit, lost, sent);
+  }
+
+  /**
+   * The server takes what was sent behind `copy … from stdin` for its rows: it answers once for the two,
+   * and the driver gives each answer after that to the wrong one.
+   */
+  #refuseCopy(unit: Unit, stream: Writable) {
+    // An error that nobody listens to would end the process.
+    stream.on("error", () => {}).destroy();
+    this.#remove(unit);
+    this.#break();
+    const error = new DatabaseError(
+      "copy from stdin and to stdout have nobody here who sends or takes the rows: use psql for that, or insert into … select from unnest(…)",
+      sqlState.unsupported,
+      undefined,
+      {},
+    );
+    if (!unit.done) this.#owner.refused(unit, error, false);
   }
 
   #remove(unit: Unit) {
@@ -175,9 +202,14 @@ export class Client {
     this.#hurry();
   }
 
-  /** The next answer comes soon, or is not waited for. */
+  /**
+   * The next answer comes soon, or is not waited for. In two steps, since it may be this process that
+   * was busy, and the answer lies there unread.
+   */
   #hurry() {
-    this.#timer ??= setTimeout(this.#over.resolve, stopMs);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = setTimeout(this.#over.resolve, stopMs / 2);
+    }, stopMs / 2);
   }
 
   /**
@@ -188,7 +220,7 @@ export class Client {
     const [first] = this.underWay;
     // There is nobody to ask before the server has said who it is.
     if (!first?.query?.state?.pid || this.stopping) return;
-    this.#stoppedAt = performance.now();
+    this.stoppedAt = performance.now();
     this.stopping = within(stopMs, this.#askToStop(first)).then(() => {
       this.stopping = undefined;
       // Answered meanwhile: the next one has its turn.
@@ -212,6 +244,20 @@ export class Client {
     this.stop();
     this.leave();
     this.#hurry();
+  }
+
+  /** Nothing was sent yet. */
+  get isOpening(): boolean {
+    return this.phase === "dialling" && [...this.underWay].some(({ query }) => !query?.state);
+  }
+
+  /** It is late in opening: its unit is for another connection. */
+  abandon() {
+    const [unit] = this.underWay;
+    unit!.query = undefined;
+    this.#remove(unit!);
+    this.#break();
+    if (!unit!.done) this.#owner.lost(unit!, new Unreachable("it does not open"), false);
   }
 
   /** Takes nothing more, and closes when the last answer is there. */
@@ -251,10 +297,4 @@ export class Client {
   #own = (socket: Socket) => {
     this.#sockets.add(socket.once("close", () => this.#sockets.delete(socket)));
   };
-}
-
-function within(milliseconds: number, work: Promise<void>): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, milliseconds);
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

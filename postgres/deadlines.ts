@@ -44,3 +44,10 @@ export class Deadlines<Item extends Timed> {
     }
   };
 }
+
+/** Resolves when the work is done, or when it has had its time. */
+export function within(milliseconds: number, work: Promise<void>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}

@@ -42,7 +42,7 @@ export function openDriver(
   socket: () => Promise<Socket>,
 ): postgres.Sql {
   // Everything that postgres.js would otherwise take from the environment is spelled out.
-  return postgres({
+  const sql = postgres({
     host,
     port,
     database,
@@ -72,4 +72,7 @@ export function openDriver(
     sslnegotiation: null,
     socket,
   } as unknown as postgres.Options<Record<never, never>>);
+  // Where each query was written, which the driver would keep for every one whose connection failed.
+  Object.defineProperty(Object.getPrototypeOf(sql.unsafe("")), "origin", { value: "" });
+  return sql;
 }

@@ -15,8 +15,8 @@ export class DatabaseError extends Error {
 /** SQLSTATEs of a prepared statement that the server does not have, or has already. */
 export const unprepared = new Set(["26000", "42P05"]);
 
-/** SQLSTATE of a write that a replica refuses, and of a statement that was stopped. */
-export const sqlState = { readOnly: "25006", interrupted: "57014" };
+/** SQLSTATE of a write that a replica refuses, of a statement that was stopped, of what is not known. */
+export const sqlState = { readOnly: "25006", interrupted: "57014", unsupported: "0A000" };
 
 /** SQLSTATE of a violated constraint. */
 const violation = /^23/;

@@ -20,7 +20,8 @@ export interface Database {
   /**
    * Runs one statement, which is one unit of work and, on a warm connection, one round trip.
    * A serialization failure or a deadlock (40001, 40P01) is tried again after a random pause, a few
-   * times, since nothing was done; those that met come one after the other then.
+   * times, since nothing was done; those that met come one after the other then. Not in a session, and
+   * not what may commit on its way, as a procedure does: it has a connection to itself, and is begun once.
    * Throws DatabaseError, Unreachable or DeadlinePassed.
    */
   query<Row>(statement: Statement, hold?: Hold): Promise<Row[]>;
@@ -29,7 +30,10 @@ export interface Database {
    * it is asked once more on another one.
    */
   read<Row>(statement: Statement, hold?: Hold): Promise<Row[]>;
-  /** The parameters' and the columns' types of a statement, which is parsed and not run. */
+  /**
+   * The parameters' and the columns' types of a statement, which is parsed and not run, on a connection
+   * that is not used again, but for a `session`.
+   */
   describe(statement: Statement): Promise<Description>;
   /**
    * Several statements in one text, without parameters: DDL, for tools and tests. What it sets or
@@ -66,6 +70,14 @@ export interface ConnectOptions {
   warn?: (text: string) => void;
 }
 
+/** What may commit on its way: begun twice, half of it would be done twice. */
+const commits =
+  /^\s*(?:call|do|vacuum|reindex|cluster|(?:create|drop|alter)\b[^]*\bconcurrently)\b/i;
+
+/** What opens or ends a transaction, in which the statements of other callers would be. */
+const transaction =
+  /^\s*(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b/i;
+
 /**
  * The only place that opens connections; none is opened before the first statement.
  *
@@ -94,6 +106,12 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
   async function run<Row>(statement: Statement, isRead: boolean, hold?: Hold): Promise<Row[]> {
     const parameters = parametersOf(statement);
     const { text } = statement;
+    if (!session && transaction.test(text)) {
+      throw new TypeError(
+        "a transaction of several statements is for script(): each query is one of its own, on a connection that others share",
+      );
+    }
+    const once = commits.test(text);
     return pool.run(
       new Unit(
         text,
@@ -101,8 +119,9 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
         // A plain array: the driver's own drags the statement and its columns along. Where the statement
         // before failed after its first rows, it begins with as many holes, which filter() leaves out.
         (rows) => (rows as Row[]).filter(() => true),
-        session,
-        isRead,
+        session || once,
+        isRead && !once,
+        once,
       ),
       hold,
     );
@@ -120,11 +139,15 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
             return { types, columns };
           },
           true,
+          false,
+          // An error that comes after the description has the driver ask once more, and all that it is
+          // answered from then on goes to the wrong ones.
+          true,
         ),
       ),
     script: (text) =>
       pool.run(
-        new Unit(undefined, (sql) => sql.unsafe(text).simple(), () => {}, true, false, !session),
+        new Unit(undefined, (sql) => sql.unsafe(text).simple(), () => {}, true, false, true),
       ),
     stats: () => pool.stats(),
     close: () => pool.close(),

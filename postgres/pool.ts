@@ -6,7 +6,7 @@ import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import type { Connection, Unit } from "./unit.ts";
-import { Work } from "./work.ts";
+import { slowMs, Work } from "./work.ts";
 
 /** Units under way on one connection at most. */
 const mostUnderWay = 32;
@@ -18,16 +18,13 @@ const mostUnderWay = 32;
  */
 const leastAheadMs = 8;
 
-/** Nothing is put behind a statement that has run for so many milliseconds beside the round trip. */
-const slowMs = 25;
-
 /** What others wait behind for so long is stopped, and done again on a connection of its own. */
 const stuckMs = 250;
 
 /** How often it is looked whether anything is stuck. */
 const watchMs = 25;
 
-/** Milliseconds for which no more connections are opened after one was refused beside open ones. */
+/** Milliseconds that a connection has to open beside open ones, and for which none is opened then. */
 const fullMs = 1000;
 
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
@@ -38,6 +35,7 @@ const conflict = /^40(001|P01)$/;
 /** The connections, and which unit of work goes to which of them. */
 export class Pool implements Owner {
   readonly prepared: Prepared;
+  readonly work = new Work();
   readonly applicationName: string;
   readonly session: boolean;
   readonly #clients: Client[] = [];
@@ -47,9 +45,6 @@ export class Pool implements Owner {
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  /** The shortest time in which an answer came, which is forgotten by and by; a long one at first. */
-  #roundTripMs = 250;
-  readonly #work = new Work();
   #dialsAgainAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
@@ -128,7 +123,7 @@ export class Pool implements Owner {
 
   #send(client: Client, unit: Unit, now: number) {
     client.send(unit, now);
-    if (client.underWay.size > 1) this.#watch();
+    if (client.underWay.size > 1 || client.phase === "dialling") this.#watch();
   }
 
   /**
@@ -137,8 +132,8 @@ export class Pool implements Owner {
    * unit is not alone on, `kept` become free for those that want to be.
    */
   #choose(unit: Unit, now: number, kept = 0): Client | undefined {
-    unit.workMs = this.#work.of(unit.text);
-    const aheadMs = Math.max(leastAheadMs, this.#roundTripMs / 2);
+    unit.workMs = this.work.of(unit.text);
+    const aheadMs = Math.max(leastAheadMs, this.work.roundTripMs / 2);
     let best: Client | undefined;
     for (const client of this.#clients) {
       const { size } = client.underWay;
@@ -154,7 +149,8 @@ export class Pool implements Owner {
       this.#clients.push(client);
       return client;
     }
-    return best;
+    // One that is about to open is better than much work ahead.
+    return this.#clients.some(({ phase }) => phase === "dialling") ? undefined : best;
   }
 
   /**
@@ -172,19 +168,11 @@ export class Pool implements Owner {
     unit.resolve(raw);
   }
 
-  heard({ text }: Unit, afterMs: number, sinceMs: number) {
-    this.#roundTripMs = Math.min(afterMs, this.#roundTripMs * 1.001);
-    const workMs = Math.min(sinceMs, afterMs - this.#roundTripMs);
-    // The former, where it was sent before the last answer came. The latter holds the way's delays.
-    const sure = workMs - this.#roundTripMs > slowMs;
-    const counts = workMs === sinceMs || sure || this.#work.of(text) > slowMs;
-    if (counts) this.#work.took(text, workMs, sure);
-  }
-
   refused(unit: Unit, error: DatabaseError, unclear: boolean) {
     const { code } = error;
     const now = performance.now();
-    const again = conflict.test(code) || unclear || unprepared.has(code);
+    // A session may have a transaction open, which is aborted then.
+    const again = conflict.test(code) && !this.session || unclear || unprepared.has(code);
     if (!again || unit.leavesTraces || unit.repeats === mostRepeats) {
       return this.#reject(unit, error);
     }
@@ -205,7 +193,7 @@ export class Pool implements Owner {
   lost(unit: Unit, error: Error, sent: boolean) {
     const now = performance.now();
     // The server has no room for more, as it seems (53300): those that are open are enough for now.
-    if (!sent && this.#clients.some(({ phase }) => phase === "open")) {
+    if (!sent && this.#hasOpen()) {
       this.#dialsAgainAt = now + fullMs;
       this.#watch();
       return this.#submit(unit, now);
@@ -215,9 +203,12 @@ export class Pool implements Owner {
     this.#submit(unit, now);
   }
 
+  #hasOpen(): boolean {
+    return this.#clients.some(({ phase }) => phase === "open");
+  }
+
   left(client: Client, end: Promise<void>) {
-    const index = this.#clients.indexOf(client);
-    if (index >= 0) this.#clients.splice(index, 1);
+    this.#clients.splice(this.#clients.indexOf(client), 1);
     this.#leaving.set(client, end.finally(() => this.#leaving.delete(client)));
     this.free();
   }
@@ -255,7 +246,7 @@ export class Pool implements Owner {
   }
 
   #isSilent({ heardAt }: Connection, now: number, ms: number): boolean {
-    return now - heardAt > ms + 2 * this.#roundTripMs;
+    return now - heardAt > ms + 2 * this.work.roundTripMs;
   }
 
   /** While statements are under way together, somebody must see to it that none holds up the others. */
@@ -268,6 +259,12 @@ export class Pool implements Owner {
     const now = performance.now();
     let watching = false;
     for (const client of [...this.#clients, ...this.#leaving.keys()]) {
+      if (client.isOpening) {
+        watching = true;
+        const isLate = now - client.usedAt > fullMs + 10 * this.work.roundTripMs;
+        if (isLate && this.#hasOpen()) client.abandon();
+        continue;
+      }
       const [first] = client.underWay;
       if (!first || client.underWay.size === 1 && !first.done) continue;
       watching = true;
@@ -275,8 +272,10 @@ export class Pool implements Owner {
       const silent = client.seenAt === client.heardAt;
       client.seenAt = client.heardAt;
       if (!silent) continue;
+      // Those behind it may have waited for another one that was stuck.
+      const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
       if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      else if (!first.alone && this.#isSilent(client, now, stuckMs)) {
+      else if (!first.alone && this.#isSilent(client, now, patienceMs)) {
         first.alone = true;
         client.stop();
       }

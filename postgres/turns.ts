@@ -27,9 +27,7 @@ export class Turns {
    * connection: of those, it takes whoever has to wait for a turn.
    */
   undone(unit: Unit, sent: Unit[], waiting: Set<Unit>) {
-    const { text } = unit;
-    // Several statements in one text.
-    if (text === undefined) return this.#start(unit);
+    const text = unit.text!;
     if (!this.#texts.has(text)) {
       this.#texts.add(text);
       // One whose caller has left is never said to have ended.

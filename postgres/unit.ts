@@ -53,7 +53,10 @@ export class Unit<Result = unknown> implements Timed {
     public alone: boolean,
     /** It changes nothing, so that it may be done twice. */
     readonly isRead = false,
-    /** It may leave something behind on its connection, which is closed after it. */
+    /**
+     * It may leave something behind on its connection, which is closed after it but for a session, and
+     * have done a part when it fails, so that it is not begun twice.
+     */
     readonly leavesTraces = false,
   ) {
     const { promise, resolve, reject } = Promise.withResolvers<Result>();

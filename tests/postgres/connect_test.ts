@@ -264,3 +264,21 @@ Deno.test("a database is reached through the folder of its Unix socket", async (
   }
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("an error that comes after a description shifts no answer to the next one", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using proxy = openProxy(database.settings);
+  const { database: name } = database.settings;
+  await database.db.script(`alter database ${name} set statement_timeout = '50ms'`);
+  await using db = pool(proxy.settings, { size: 1 });
+  await echo(db, 0).catch(() => {});
+  // The time passes before the description is there.
+  proxy.delay(200);
+  await db.describe(sql`select ${1}::int as n`);
+  proxy.heal();
+  for (let n = 0; n < 10; n++) {
+    // One may itself take too long.
+    const answer = await echo(db, n).catch((error) => error);
+    assert(answer === n || answer.code === "57014", String(answer));
+  }
+});

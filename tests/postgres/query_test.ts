@@ -6,12 +6,15 @@ import {
   DatabaseError,
   DeadlinePassed,
   sql,
+  Statement,
   Unreachable,
 } from "../../postgres/mod.ts";
 import { Pool } from "../../postgres/pool.ts";
 import { driven, type Query, Unit } from "../../postgres/unit.ts";
 import { connectPatiently, createDatabase, testServer } from "../support/database.ts";
 import { echo, pidOf, pool, soon, until } from "../support/pool.ts";
+import { freePort } from "../support/process.ts";
+import { readBack } from "../support/writes.ts";
 
 Deno.test("a refused statement leaves its connection in use", async () => {
   await using db = pool(testServer(), { size: 1 });
@@ -37,39 +40,64 @@ Deno.test("a statement that fails after its first rows leaves nothing in the nex
   ]);
 });
 
-Deno.test("of statements that failed nothing stays in memory", async () => {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage: () => void = runInNewContext("gc");
-  const own = new Pool(testServer(), {
-    size: 1,
-    deadlineMs: 300_000,
-    idleMs: 60_000,
-    applicationName: "test",
-    session: false,
-    warn: () => {},
+for (const copy of ["copy t from stdin", "copy t to stdout"]) {
+  Deno.test(`${copy} is refused, and nobody gets an answer of another one`, async () => {
+    await using database = await createDatabase({ empty: true });
+    await database.db.script("create table t as select repeat('x', 100000)");
+    await using db = pool(database.settings, { size: 1 });
+    const session = connectPatiently(database.settings, { session: true });
+    const numbers = [...Array(10).keys()];
+    const statement = new Statement([copy], []);
+    for (const { query, script } of [db, session]) {
+      for (const ask of [() => query(statement), () => script(copy)]) {
+        await echo(db, 0);
+        const refused = assertRejects(ask, DatabaseError, "use psql");
+        const behind = numbers.map((n) => readBack(db, n));
+        assertEquals(await Promise.all(behind), numbers);
+        await refused;
+      }
+    }
+    await session.close();
   });
-  const text = "select 1 / $1::int";
-  const kept: WeakRef<object>[] = [];
-  for (let n = 0; n < 100; n++) {
-    const unit = new Unit(
-      text,
-      (sql, prepare) => {
-        const query = driven(sql, text, ["0"], prepare) as unknown as Query & { strings: object };
-        kept.push(new WeakRef(query.strings));
-        return query;
-      },
-      () => {},
-      false,
-    );
-    await assertRejects(() => own.run(unit), DatabaseError);
-  }
-  // Of the last ones the driver may still know.
-  await until(() => {
-    collectGarbage();
-    return kept.filter((query) => query.deref()).length < 10;
+}
+
+for (const fails of [DatabaseError, Unreachable]) {
+  Deno.test(`of statements that failed by ${fails.name} nothing stays in memory`, async () => {
+    const settings = testServer();
+    if (fails === Unreachable) settings.port = freePort();
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: () => void = runInNewContext("gc");
+    const own = new Pool(settings, {
+      size: 1,
+      deadlineMs: 300_000,
+      idleMs: 60_000,
+      applicationName: "test",
+      session: false,
+      warn: () => {},
+    });
+    const text = "select 1 / $1::int";
+    const kept: WeakRef<object>[] = [];
+    for (let n = 0; n < 100; n++) {
+      const unit = new Unit(
+        text,
+        (sql, prepare) => {
+          const query = driven(sql, text, ["0"], prepare) as unknown as Query & { strings: object };
+          kept.push(new WeakRef(query.strings));
+          return query;
+        },
+        () => {},
+        false,
+      );
+      await assertRejects(() => own.run(unit), fails);
+    }
+    // Of the last ones the driver may still know.
+    await until(() => {
+      collectGarbage();
+      return kept.filter((query) => query.deref()).length < 10;
+    });
+    await own.close();
   });
-  await own.close();
-});
+}
 
 /** A function that fails with `code` at its first calls and says which call succeeded. */
 async function flaky(db: Database, code: string, failures: number) {
@@ -174,6 +202,19 @@ Deno.test("a statement whose table changed is prepared anew", async () => {
   assertEquals(await all(), [{ a: 1 }]);
   await db.script("alter table t add column b text default 'new'");
   assertEquals(await all(), [{ a: 1, b: "new" }]);
+});
+
+Deno.test("of a thousand texts the server keeps 500 at most on a connection, and each is answered", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  const numbers = [...Array(1000).keys()];
+  const answers = numbers.map(async (n) => {
+    const [row] = await db.query<{ n: number }>(new Statement([`select ${n} as n`], []));
+    return row!.n;
+  });
+  assertEquals(await Promise.all(answers), numbers);
+  const [row] = await db.query<{ kept: number }>(sql`
+    select count(*)::int as kept from pg_prepared_statements`);
+  assert(row!.kept <= 500, `${row!.kept} kept`);
 });
 
 Deno.test("an array is read as one, on whichever connection", async () => {

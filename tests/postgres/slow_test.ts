@@ -1,8 +1,12 @@
 /** Statements that take their time beside others: nobody waits behind them for long. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { once } from "node:events";
+import { type AddressInfo, connect as connectPlain, createServer } from "node:net";
+import { pipeline } from "node:stream";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
 import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
+import { openProxy } from "../support/proxy.ts";
 import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
 
 Deno.test("nothing is put behind a slow statement, also where all before it were slow", async () => {
@@ -61,6 +65,24 @@ Deno.test("what was sent behind a statement whose caller has left, and one that 
   assertEquals(await database.db.query<unknown>(sql`select n from locked`), [{ n: 10 }]);
   const once = [0, 1, 3, 5, 7, 9].map((n) => ({ n, times: 1 }));
   assertEquals(await written(database), once);
+});
+
+Deno.test("a second in which this process is busy breaks nothing that waits behind a statement that is stopped", async () => {
+  await using database = await withWrites();
+  await using proxy = openProxy(database.settings);
+  await using db = pool(proxy.settings, { size: 1 });
+  await echo(db, 0);
+  const before = proxy.accepted;
+  let leave = () => {};
+  const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+  const behind = range(10).map((n) => write(db, n));
+  leave();
+  await left;
+  // The request to stop it comes on a connection of its own.
+  while (proxy.accepted === before) await pause(1);
+  for (const start = performance.now(); performance.now() < start + 1100;);
+  await Promise.all(behind);
+  assertEquals(await written(database), range(10).map((n) => ({ n, times: 1 })));
 });
 
 Deno.test("where statements are slow, each has its connection to itself, until they are fast again", async () => {
@@ -131,7 +153,12 @@ Deno.test("what the server's own statement_timeout ends is not begun again", asy
 Deno.test("what is known to take its time holds up nothing that is asked in the same turn", async () => {
   await using db = pool(testServer(), { size: 4 });
   const slow = sql`select pg_sleep(0.5)`;
-  await Promise.all(range(8).map((n) => echo(db, n)));
+  await until(async () => {
+    const answers = range(8).map((n) => echo(db, n));
+    const { busy } = db.stats();
+    await Promise.all(answers);
+    return busy === 1;
+  });
   await db.query(slow);
   let over = false;
   const waits = db.query(slow).finally(() => over = true);
@@ -141,4 +168,65 @@ Deno.test("what is known to take its time holds up nothing that is asked in the 
   assertEquals(await Promise.all(answers), range(8));
   assertEquals(over, false);
   await waits;
+});
+
+Deno.test("many slow statements at once of which nothing is known: few are begun twice", async () => {
+  await using database = await createDatabase({ empty: true });
+  await database.db.script("create sequence tries");
+  await using db = pool(database.settings, { size: 8 });
+  await echo(db, 1);
+  await Promise.all(range(32).map(() => db.query(sql`select nextval('tries'), pg_sleep(0.5)`)));
+  const [row] = await database.db.query<{ n: number }>(sql`select last_value::int as n from tries`);
+  assert(row!.n < 48, `${row!.n} begun`);
+});
+
+Deno.test("behind many statements that wait for one lock nobody waits for each as long as for the first", async () => {
+  await using database = await withWrites();
+  await using db = pool(database.settings, { size: 16 });
+  const update = sql`update locked set n = n + 1`;
+  for (let n = 0; n < 20; n++) await db.query(update);
+  // They may not all be on one connection; on a busy machine it takes longer to stop them.
+  let steps = Infinity;
+  for (let round = 0; round < 10 && steps > 55; round++) {
+    let waiting: Promise<unknown>;
+    {
+      await using _ = await hold(database);
+      waiting = Promise.all(range(12).map(() => db.query(update)));
+      let over = false;
+      const behind = echo(db, 7).finally(() => over = true);
+      const together = db.stats().busy === 1;
+      let step = 0;
+      for (; !over; step++) await pause(25);
+      if (together) steps = step;
+      assertEquals(await behind, 7);
+    }
+    await waiting;
+  }
+  assert(steps <= 55, `${steps} steps`);
+});
+
+Deno.test("who is given a connection that does not open is served by one that is open", async () => {
+  await using database = await withWrites();
+  const { host, port } = database.settings;
+  let accepted = 0;
+  await using relay = createServer((near) => {
+    near.on("error", () => {}).resume();
+    // The second one hears nothing.
+    if (++accepted === 1) pipeline(near, connectPlain({ host, port }), near, () => {});
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+  await using db = pool({ ...database.settings, ...way }, { size: 2 });
+  for (const n of range(3)) await echo(db, n);
+  let slow: Promise<unknown>;
+  let answer: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    slow = db.query(sql`select n from locked for update`);
+    await pause(100);
+    answer = echo(db, 7);
+    await until(() => accepted === 2);
+  }
+  await slow;
+  assertEquals(await soon(answer), 7);
 });
