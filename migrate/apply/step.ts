@@ -117,8 +117,7 @@ export async function explain(
       128 + signalNumbers[result.signal],
     );
   }
-  const { likelyLine } = await import("../files/grammar.ts");
-  const line = result.line ?? await likelyLine(block);
+  const line = result.line ?? await (await import("../files/grammar.ts")).likelyLine(block);
   const where = `${path}:${line}: ${result.message}`;
   if (result.sqlState?.startsWith("08")) {
     return new Failure(
