@@ -20,15 +20,12 @@ const root = `${here}/..`;
 const built = `${root}/.data/bench`;
 
 const deno = Deno.execPath();
+const { tasks } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
 const python = `${built}/flask/bin`;
 
 export const slate: Peer = {
   name: "Slate",
-  command: [
-    // As `deno task start` has it.
-    ...[deno, "run", "--v8-flags=--max-semi-space-size=4,--no-memory-reducer"],
-    ...["--allow-net", "--allow-env", "--allow-read", "main.ts"],
-  ],
+  command: [deno, ...tasks.start.command.split(" ").slice(1)],
   cwd: root,
   install: [],
   version: [deno, "--version"],

@@ -4,20 +4,17 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { soon, until } from "../support/pool.ts";
 import { freePort, type Process, startProcess } from "../support/process.ts";
+import { root } from "../support/root.ts";
 import { dial, stopClock } from "../support/socket.ts";
 import { type Peer, startServer } from "../support/serve.ts";
 
-/** main.ts whose database is away: nothing here needs it. */
+const { tasks } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+
+/** `deno task start` whose database is away: nothing here needs it. */
 async function startMain(files?: number) {
   const port = freePort();
   const env = { DATABASE_URL: "postgres://u@127.0.0.1:1/x", PORT: String(port) };
-  const args = [
-    "run",
-    "--v8-flags=--max-semi-space-size=4,--no-memory-reducer",
-    "--allow-net",
-    "--allow-env",
-  ];
-  const main = startProcess([...args, "--allow-read", "main.ts"], env, undefined, files);
+  const main = startProcess(tasks.start.command.split(" ").slice(1), env, undefined, files);
   await main.says(/"listening"/);
   return { port, main };
 }

@@ -96,6 +96,12 @@ Deno.test("container: each base image is pinned, and no file contains a password
   assertMatch(compose, /db\/roles\.sql:\/docker-entrypoint-initdb\.d\//);
 });
 
+Deno.test("container: V8 gets the flags of `deno task start`", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
+  const [flags] = /--v8-flags=\S+/.exec(tasks.start.command)!;
+  assertMatch(await Deno.readTextFile(`${root}/entrypoint.sh`), new RegExp(`run ${flags} `));
+});
+
 Deno.test("container: the image leaves out the packages that neither the app nor its tools import", async () => {
   const [, list] = /RUN deno remove ([^&]*)/.exec(await Deno.readTextFile(`${root}/Dockerfile`))!;
   const { imports } = JSON.parse(await Deno.readTextFile(`${root}/deno.json`));
