@@ -205,14 +205,17 @@ Deno.test("behind many statements that wait for one lock nobody waits for each a
   assert(steps <= 55, `${steps} steps`);
 });
 
-Deno.test("who is given a connection that does not open is served by one that is open", async () => {
+Deno.test("who is given a connection that does not open is served by one that is open, and it may open yet", async () => {
   await using database = await withWrites();
   const { host, port } = database.settings;
   let accepted = 0;
-  await using relay = createServer((near) => {
-    near.on("error", () => {}).resume();
-    // The second one hears nothing.
-    if (++accepted === 1) pipeline(near, connectPlain({ host, port }), near, () => {});
+  const opening = Promise.withResolvers<void>();
+  let hungUp = false;
+  await using relay = createServer(async (near) => {
+    near.on("error", () => {}).on("close", () => hungUp = true);
+    // The second one hears nothing for long.
+    if (++accepted > 1) await opening.promise;
+    pipeline(near, connectPlain({ host, port }), near, () => {});
   }).listen(0, "127.0.0.1");
   await once(relay, "listening");
   const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
@@ -229,4 +232,11 @@ Deno.test("who is given a connection that does not open is served by one that is
   }
   await slow;
   assertEquals(await soon(answer), 7);
+  opening.resolve();
+  await until(async () => hungUp || await db.backends(database.db) === 2);
+  assert(!hungUp);
+  const both = [db.query(sql`select pg_sleep(0.1)`), echo(db, 8)];
+  assertEquals(db.stats().busy, 2);
+  await Promise.all(both);
+  assertEquals(accepted, 2);
 });
