@@ -274,7 +274,8 @@ export class Pool implements Owner {
       // Those behind it may have waited for another one that was stuck.
       const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
       if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      else if (!first.alone && this.#isSilent(client, now, patienceMs)) {
+      // Where the request to stop the one before it is still under way, it has its own after that.
+      else if (!first.alone && !client.stopping && this.#isSilent(client, now, patienceMs)) {
         first.alone = true;
         client.stop();
       }

@@ -205,6 +205,35 @@ Deno.test("behind many statements that wait for one lock nobody waits for each a
   assert(steps <= 55, `${steps} steps`);
 });
 
+Deno.test("statements that wait for one lock are each stopped for those behind, however long a request to stop takes", async () => {
+  await using database = await withWrites();
+  const { host, port } = database.settings;
+  const over = Promise.withResolvers<void>();
+  await using relay = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connectPlain({ host, port });
+    for (const end of [near, far]) end.on("error", () => {});
+    near.pipe(far);
+    far.pipe(near, { end: false });
+    // Who asks to stop a statement hears late that the server has hung up.
+    far.on("close", async () => {
+      await over.promise;
+      near.destroy();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+  await using db = pool({ ...database.settings, ...way }, { size: 1 });
+  for (const n of range(3)) await echo(db, n);
+  let updates: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    updates = Promise.all(range(3).map(() => db.query(sql`update locked set n = n + 1`)));
+    assertEquals(await soon(echo(db, 7)), 7);
+  }
+  await updates;
+  over.resolve();
+});
+
 Deno.test("who is given a connection that does not open is served by one that is open, and it may open yet", async () => {
   await using database = await withWrites();
   const { host, port } = database.settings;
