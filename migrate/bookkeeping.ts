@@ -2,10 +2,12 @@ import { Statement } from "../postgres/mod.ts";
 import { quoteName } from "./databases.ts";
 import { environment, searchPathOfUrl } from "./project.ts";
 
+/** dbmate's table and ours, where nobody has said another name. */
+const usual = ["schema_migrations", "migration_ledger"] as const;
+
 /** Where dbmate records versions: DBMATE_MIGRATIONS_TABLE, which may name a schema. */
 export function versionsTable(): { schema?: string; name: string } {
-  const [last, schema] = (environment().DBMATE_MIGRATIONS_TABLE || "schema_migrations")
-    .split(".").reverse();
+  const [last, schema] = (environment().DBMATE_MIGRATIONS_TABLE || usual[0]).split(".").reverse();
   return { schema, name: last! };
 }
 
@@ -45,12 +47,12 @@ export function versionsTableName(): string {
 
 /** The ledger's as well: it stands where dbmate's table does, unless that has a schema to itself. */
 export function ledgerName(): string {
-  return nameOf(madeSchema(), "migration_ledger");
+  return nameOf(madeSchema(), usual[1]);
 }
 
 function nameOf(schema: string | undefined, name: string): string {
-  // A schema may well be called `user`.
-  const own = /^[a-z_]+$/.test(name) ? name : quoteName(name);
+  // A schema may well be called `user`, and a table `order`.
+  const own = usual.some((one) => one === name) ? name : quoteName(name);
   return schema === undefined ? own : `${quoteName(schema)}.${own}`;
 }
 

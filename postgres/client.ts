@@ -7,7 +7,7 @@ import { DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./e
 import type { Prepared } from "./prepared.ts";
 import { type DatabaseSettings, describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
-import type { Query, Unit } from "./unit.ts";
+import { emptied, type Query, type Unit } from "./unit.ts";
 import type { Work } from "./work.ts";
 
 /** Milliseconds that a statement has to stop, and the request for it to arrive. */
@@ -96,6 +96,7 @@ export class Client {
     const query = unit.query = unit.start(this.#sql, this.#prepares(unit));
     query.then(
       (raw) => {
+        if (unit.query !== query) return;
         if (raw instanceof Stream) return this.#refuseCopy(unit, raw as Writable);
         // What comes after the answers got out of step is another one's.
         if (this.phase === "gone") return this.#failed(unit, query, new Error("out of step"));
@@ -246,18 +247,14 @@ export class Client {
     this.#hurry();
   }
 
-  /** Nothing was sent yet. */
-  get isOpening(): boolean {
-    return this.phase === "dialling" && [...this.underWay].some(({ query }) => !query?.state);
-  }
-
-  /** It is late in opening: its unit is for another connection. */
-  abandon() {
-    const [unit] = this.underWay;
-    unit!.query = undefined;
-    this.#remove(unit!);
-    this.#break();
-    if (!unit!.done) this.#owner.lost(unit!, new Unreachable("it does not open"), false);
+  /** It is late in opening: its unit is for another connection, and it goes on opening for nobody. */
+  handOver(unit: Unit) {
+    const nothing = emptied(unit.query!);
+    unit.query = undefined;
+    this.#remove(unit);
+    this.#texts.clear();
+    this.send(nothing, this.usedAt);
+    this.#owner.lost(unit, new Unreachable("it does not open"), false);
   }
 
   /** Takes nothing more, and closes when the last answer is there. */

@@ -70,13 +70,22 @@ export interface ConnectOptions {
   warn?: (text: string) => void;
 }
 
+/** What PostgreSQL skips before the first word; of comments inside comments two levels. */
+const inComment = String.raw`[^*/]|\*(?!/)|/(?!\*)`;
+const skipped = String.raw`[\s;]|--[^\r\n]*|/\*(?:${inComment}|/\*(?:${inComment})*\*/)*\*/`;
+
+const beginsWith = (words: string) => new RegExp(`^(?:${skipped})*(?:${words})\\b`, "i");
+
 /** What may commit on its way: begun twice, half of it would be done twice. */
-const commits =
-  /^\s*(?:call|do|vacuum|reindex|cluster|(?:create|drop|alter)\b[^]*\bconcurrently)\b/i;
+const commits = beginsWith(
+  String.raw`call|do|vacuum|reindex|cluster|(?:create|drop|alter)\b[^]*\bconcurrently`,
+);
 
 /** What opens or ends a transaction, in which the statements of other callers would be. */
-const transaction =
-  /^\s*(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b/i;
+const transaction = beginsWith(
+  String
+    .raw`begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction`,
+);
 
 /**
  * The only place that opens connections; none is opened before the first statement.
@@ -114,7 +123,8 @@ export function connect(settings: DatabaseSettings, options: ConnectOptions = {}
     const once = commits.test(text);
     return pool.run(
       new Unit(
-        text,
+        // The driver sends by itself again what was prepared and met some errors.
+        once ? undefined : text,
         (sql, prepare) => driven(sql, text, parameters, prepare),
         // A plain array: the driver's own drags the statement and its columns along. Where the statement
         // before failed after its first rows, it begins with as many holes, which filter() leaves out.

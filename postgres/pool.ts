@@ -1,7 +1,7 @@
 import { Client, type Owner } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, sqlState, unprepared, Unreachable } from "./errors.ts";
-import type { PoolOptions, PoolStats } from "./pool_options.ts";
+import { type PoolOptions, type PoolStats, statsOf } from "./pool_options.ts";
 import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
@@ -24,7 +24,7 @@ const stuckMs = 250;
 /** How often it is looked whether anything is stuck. */
 const watchMs = 25;
 
-/** Milliseconds that a connection has to open beside open ones, and for which none is opened then. */
+/** Milliseconds after which nobody waits for a connection beside open ones, and none is opened then. */
 const fullMs = 1000;
 
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
@@ -74,14 +74,7 @@ export class Pool implements Owner {
 
   /** For the metrics. */
   stats(): PoolStats {
-    const busy = this.#clients.filter(({ underWay }) => underWay.size > 0);
-    return {
-      size: this.options.size,
-      open: this.#clients.length,
-      busy: busy.length,
-      waiting: this.#waiting.size,
-      underWay: busy.reduce((all, { underWay }) => all + underWay.size, 0),
-    };
+    return statsOf(this.options.size, this.#clients, this.#waiting.size);
   }
 
   /** Lets what is under way finish, refuses what waits, closes every connection. */
@@ -150,7 +143,8 @@ export class Pool implements Owner {
       return client;
     }
     // One that is about to open is better than much work ahead.
-    return this.#clients.some(({ phase }) => phase === "dialling") ? undefined : best;
+    const opens = ({ phase, underWay: [first] }: Client) => phase === "dialling" && !first?.done;
+    return this.#clients.some(opens) ? undefined : best;
   }
 
   /**
@@ -259,13 +253,18 @@ export class Pool implements Owner {
     const now = performance.now();
     let watching = false;
     for (const client of [...this.#clients, ...this.#leaving.keys()]) {
-      if (client.isOpening) {
+      const [first] = client.underWay;
+      // Nothing was sent yet.
+      if (client.phase === "dialling" && first && !first.query?.state) {
         watching = true;
-        const isLate = now - client.usedAt > fullMs + 10 * this.work.roundTripMs;
-        if (isLate && this.#hasOpen()) client.abandon();
+        client.heardAt = now;
+        const openingMs = now - client.usedAt;
+        const isLate = openingMs > fullMs + 10 * this.work.roundTripMs;
+        if (first.done) {
+          if (openingMs > this.options.deadlineMs) client.leave();
+        } else if (isLate && this.#hasOpen()) client.handOver(first);
         continue;
       }
-      const [first] = client.underWay;
       if (!first || client.underWay.size === 1 && !first.done) continue;
       watching = true;
       // Twice, since it may be this process that was busy, and the answer lies there unread.
@@ -275,13 +274,14 @@ export class Pool implements Owner {
       // Those behind it may have waited for another one that was stuck.
       const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
       if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      else if (!first.alone && this.#isSilent(client, now, patienceMs)) {
+      // Where the request to stop the one before it is still under way, it has its own after that.
+      else if (!first.alone && !client.stopping && this.#isSilent(client, now, patienceMs)) {
         first.alone = true;
         client.stop();
       }
     }
     if (watching || now < this.#dialsAgainAt) this.#watch();
-    else this.#serve(now);
+    if (now >= this.#dialsAgainAt) this.#serve(now);
   };
 
   /** Closes the connections that nobody has used for long enough. */

@@ -91,6 +91,17 @@ export function driven(
   return Object.assign(query, { parameters }) as unknown as Query & { describe(): Query };
 }
 
+/**
+ * Nothing, in place of a query that was not sent yet, for nobody: the driver opens a connection for its
+ * first query, and only with it.
+ */
+export function emptied(query: Query): Unit {
+  Object.assign(query, { strings: [""], parameters: [], onlyDescribe: false });
+  const unit: Unit = new Unit<unknown>(undefined, () => query, () => {}, true);
+  unit.done = true;
+  return unit;
+}
+
 /** More than the protocol can count would be sent by the driver as nonsense. */
 const mostParameters = 65_533;
 

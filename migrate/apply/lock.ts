@@ -39,9 +39,11 @@ export async function takeLock(
     applicationName: "migrate lock",
   });
   try {
-    const pid = await provenSession(db, settings);
+    let pid = await provenSession(db, settings);
     const until = Date.now() + timeoutMs;
-    while (!await tryLock(db, pid)) {
+    for (let took; !(took = await tryLock(db, pid));) {
+      // Its connection broke while it waited, or there is a pooler after all.
+      if (took === undefined) pid = await provenSession(db, settings);
       if (signal.aborted) throw new Failure("interrupted while waiting for another run");
       if (Date.now() > until) throw await tooLate(db, timeoutMs);
       progress("waiting for another run to finish");
@@ -94,12 +96,15 @@ async function backend(db: Database): Promise<number> {
   return row!.pid;
 }
 
-/** Whether we have it now, and no dbmate of a run that was killed is still at work. */
-async function tryLock(db: Database, pid: number): Promise<boolean> {
+/**
+ * Whether we have it now, and no dbmate of a run that was killed is still at work; undefined where
+ * another process serves the session than before.
+ */
+async function tryLock(db: Database, pid: number): Promise<boolean | undefined> {
   const [row] = await db.query<{ pid: number; locked: boolean }>(sql`
     select pg_backend_pid() as pid, pg_try_advisory_lock(${key.high}, ${key.low}) as locked
   `);
-  if (row!.pid !== pid) throw pooled();
+  if (row!.pid !== pid) return undefined;
   if (!row!.locked) return false;
   const [engine] = await db.query<{ pid: number }>(sql`
     select pid from pg_stat_activity

@@ -1,9 +1,18 @@
+import type { Context } from "../command.ts";
 import { checkForm } from "../files/form.ts";
 import { judge, type Verdict } from "../files/judge.ts";
 import type { Folder, Migration } from "../files/migrations.ts";
 import type { Finding } from "../finding.ts";
 import { project } from "../project.ts";
 import { findingsOf, type Row } from "./state.ts";
+
+/** Whether the options say that it is to be applied, where the target does not leave it out. */
+export function isWanted({ options }: Context): (row: Row) => boolean {
+  const { again, "out-of-order": anyOrder } = options;
+  return ({ state, entry }) =>
+    state === "pending" || (state === "out of order" && anyOrder === true) ||
+    (state === "unfinished" && again === true && entry!.action === "up");
+}
 
 /** What stands against applying what is pending, as far as the files and the ledger tell. */
 export async function judgePending(

@@ -1,10 +1,11 @@
-import { type Context, exit, Failure, text } from "../command.ts";
+import { type Context, exit, text } from "../command.ts";
 import { createVersionsSchema, createVersionsTable, versionsTableName } from "../bookkeeping.ts";
 import { report } from "../finding.ts";
 import { readFolder } from "../files/migrations.ts";
 import type { Folder, Migration } from "../files/migrations.ts";
 import { openSession } from "./session.ts";
-import { judgePending } from "./pending.ts";
+import { isWanted, judgePending } from "./pending.ts";
+import { judgeReverted } from "./reverted.ts";
 import { readState, type Row } from "./state.ts";
 import { searchPathOfUrl } from "../project.ts";
 import { openTarget } from "../target.ts";
@@ -14,7 +15,7 @@ import { downTo, find, upTo } from "./versions.ts";
 export async function printUp(context: Context, target: string | undefined): Promise<number> {
   const folder = await readFolder();
   const rows = await readRows(context, folder);
-  const pending = upTo(target, rows, ({ state }) => state === "pending");
+  const pending = upTo(target, rows, isWanted(context));
   const { errors, warnings } = await judgePending(folder, rows, pending);
   report(context, errors, warnings);
   if (errors.length > 0) return exit.found;
@@ -34,12 +35,10 @@ export async function printDown(
 ): Promise<number> {
   const folder = await readFolder();
   const rows = await readRows(context, folder);
-  const reverted = downTo(target, steps, rows);
+  const migrations = await judgeReverted(context, downTo(target, steps, rows));
+  if (!migrations) return exit.found;
   printSearchPath(context);
-  for (const { file, version } of reverted) {
-    if (!file) throw new Failure(`the file of ${version} is gone: take a checkout that has it`);
-    context.print(script(file, "down"));
-  }
+  for (const migration of migrations) context.print(script(migration, "down"));
   return exit.done;
 }
 

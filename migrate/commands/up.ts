@@ -3,7 +3,7 @@ import { type Command, exit, Failure } from "../command.ts";
 import { brokenIndexes } from "../apply/indexes.ts";
 import { record } from "../apply/ledger.ts";
 import { formatFinding, report } from "../finding.ts";
-import { judgePending } from "../apply/pending.ts";
+import { isWanted, judgePending } from "../apply/pending.ts";
 import type { Row } from "../apply/state.ts";
 import { applyHistory } from "../apply/history.ts";
 import { step } from "../apply/step.ts";
@@ -41,7 +41,7 @@ export const command: Command = {
     }
     if (context.options.from) throw new Failure("--from goes with --sql", exit.usage);
     return await change(context, {}, async (work) => {
-      const pending = upTo(target, work.rows, isWanted(work));
+      const pending = upTo(target, work.rows, isWanted(context));
       const { errors, warnings, history } = await check(work, pending);
       for (const finding of history) context.say(`accepted: ${formatFinding(finding)}`);
       report(context, errors, warnings);
@@ -62,13 +62,6 @@ export const command: Command = {
     });
   },
 };
-
-function isWanted({ context }: Change): (row: Row) => boolean {
-  const { again, "out-of-order": anyOrder } = context.options;
-  return ({ state, entry }) =>
-    state === "pending" || (state === "out of order" && anyOrder === true) ||
-    (state === "unfinished" && again === true && entry!.action === "up");
-}
 
 /** Everything that stands against it, before anything is done. */
 async function check({ db, folder, rows }: Change, pending: Row[]): Promise<Verdict> {

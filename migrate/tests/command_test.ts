@@ -110,3 +110,28 @@ Deno.test("up --sql refuses no more than up: neither a fault of a down alone, no
   assertEquals([older.code, older.stderr], [0, ""]);
   assertEquals((await project.run(["up"], at)).code, 0);
 });
+
+Deno.test("a script is what up and down would do: out of order where that is accepted, and not by an edited file", async () => {
+  await using database = await createDatabase({ empty: true });
+  const at = named(database.settings);
+  await using project = await createForeign({
+    "002_b.sql": migration("create table b ();", "drop table b;"),
+  });
+  assertEquals((await project.run(["up"], at)).code, 0);
+  await project.write("db/migrations/001_a.sql", migration("create table a ();", "drop table a;"));
+  assertEquals((await project.run(["up", "--sql"], at)).code, 1);
+  const script = await project.run(["up", "--sql", "--out-of-order"], at);
+  assertEquals(script.code, 0, script.stderr);
+  await database.db.script(script.stdout);
+  assertEquals((await project.run(["status"], at)).code, 0);
+
+  await project.write("db/migrations/002_b.sql", migration("create table b ();", "drop table c;"));
+  for (const down of [["down"], ["down", "--sql"]]) {
+    const { code, stdout, stderr } = await project.run(down, at);
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(stderr, /002_b\.sql:5: was edited .*\n`--from-ledger` reverts by what/);
+  }
+  const recorded = await project.run(["down", "--sql", "--from-ledger"], at);
+  await database.db.script(recorded.stdout);
+  assertMatch((await project.run(["status"], at)).stdout, /^applied +001_a .*\npending +002_b\n$/);
+});

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { sql } from "../../postgres/mod.ts";
+import { sql, Unreachable } from "../../postgres/mod.ts";
 import { readApplied } from "../apply/ledger.ts";
-import { requireSession, takeLock } from "../apply/lock.ts";
+import { type Lock, requireSession, takeLock } from "../apply/lock.ts";
 import { Failure } from "../command.ts";
 import { until } from "../../tests/support/pool.ts";
 import { createPooler } from "../../tests/support/pooler.ts";
@@ -160,6 +160,36 @@ Deno.test("H28: a pooler in transaction mode that happens to give two sessions t
     Failure,
   );
   assertStringIncludes(message, "behind a pooler in transaction mode");
+});
+
+Deno.test("who waits for the lock goes on waiting where its connection broke, and blames no pooler", async () => {
+  await using project = await createProject({});
+  const { settings, db } = project;
+  const { signal } = new AbortController();
+  let looks = 0;
+  const progress = () => {
+    if (++looks > 1) return;
+    db.query(sql`
+      select pg_terminate_backend(pid) from pg_stat_activity a
+      where application_name = 'migrate lock' and datname = current_database()
+        and not exists (select from pg_locks l where l.pid = a.pid and locktype = 'advisory')
+    `);
+  };
+  const take = async (): Promise<Lock> => {
+    looks = 0;
+    try {
+      return await takeLock(settings, { timeoutMs: 600_000, signal, progress });
+    } catch (error) {
+      // On a busy machine it may come in the middle of a look, which is told that the server is gone.
+      if (error instanceof Unreachable) return take();
+      throw error;
+    }
+  };
+  const held = await take();
+  const next = take();
+  await Promise.race([next, until(() => looks > 2)]);
+  await held[Symbol.asyncDispose]();
+  await (await next)[Symbol.asyncDispose]();
 });
 
 function session(settings: Project["settings"]) {

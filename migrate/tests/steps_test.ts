@@ -121,9 +121,10 @@ Deno.test("a script makes the schema of dbmate's table, and works in the search_
   const file = { "20260101_create_a.sql": table("a") };
   for (
     const [searchPath, versions, made] of [
-      // A schema may have the name of a word of SQL.
+      // A schema or a table may have the name of a word of SQL.
       ["user, public", "schema_migrations", ["user.a", "user.schema_migrations"]],
       [undefined, "meta.versions", ["meta.versions", "public.a"]],
+      [undefined, "order", ["public.a", "public.order"]],
     ] as const
   ) {
     await using byUp = await createProject(file);

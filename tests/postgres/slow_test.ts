@@ -205,14 +205,46 @@ Deno.test("behind many statements that wait for one lock nobody waits for each a
   assert(steps <= 55, `${steps} steps`);
 });
 
-Deno.test("who is given a connection that does not open is served by one that is open", async () => {
+Deno.test("statements that wait for one lock are each stopped for those behind, however long a request to stop takes", async () => {
+  await using database = await withWrites();
+  const { host, port } = database.settings;
+  const over = Promise.withResolvers<void>();
+  await using relay = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connectPlain({ host, port });
+    for (const end of [near, far]) end.on("error", () => {});
+    near.pipe(far);
+    far.pipe(near, { end: false });
+    // Who asks to stop a statement hears late that the server has hung up.
+    far.on("close", async () => {
+      await over.promise;
+      near.destroy();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+  await using db = pool({ ...database.settings, ...way }, { size: 1 });
+  for (const n of range(3)) await echo(db, n);
+  let updates: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    updates = Promise.all(range(3).map(() => db.query(sql`update locked set n = n + 1`)));
+    assertEquals(await soon(echo(db, 7)), 7);
+  }
+  await updates;
+  over.resolve();
+});
+
+Deno.test("who is given a connection that does not open is served by one that is open, and it may open yet", async () => {
   await using database = await withWrites();
   const { host, port } = database.settings;
   let accepted = 0;
-  await using relay = createServer((near) => {
-    near.on("error", () => {}).resume();
-    // The second one hears nothing.
-    if (++accepted === 1) pipeline(near, connectPlain({ host, port }), near, () => {});
+  const opening = Promise.withResolvers<void>();
+  let hungUp = false;
+  await using relay = createServer(async (near) => {
+    near.on("error", () => {}).on("close", () => hungUp = true);
+    // The second one hears nothing for long.
+    if (++accepted > 1) await opening.promise;
+    pipeline(near, connectPlain({ host, port }), near, () => {});
   }).listen(0, "127.0.0.1");
   await once(relay, "listening");
   const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
@@ -229,4 +261,11 @@ Deno.test("who is given a connection that does not open is served by one that is
   }
   await slow;
   assertEquals(await soon(answer), 7);
+  opening.resolve();
+  await until(async () => hungUp || await db.backends(database.db) === 2);
+  assert(!hungUp);
+  await until(() => db.stats().busy === 0);
+  // Each has a connection to itself.
+  await Promise.all(range(2).map(() => db.query(sql`do 'begin perform pg_sleep(0.1); end'`)));
+  assertEquals(accepted, 2);
 });

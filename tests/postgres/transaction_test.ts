@@ -5,9 +5,12 @@ import { connectPatiently } from "../support/database.ts";
 import { echo, pool } from "../support/pool.ts";
 import { range, withWrites, write, written } from "../support/writes.ts";
 
+/** What PostgreSQL skips. */
+const heads = ["", "-- every night\n", "/* every /* single */ night */ ", " ; "];
+
 const fail = "do $$ begin raise 'met' using errcode = '40P01'; end $$";
 
-Deno.test("a procedure that commits on its way is not begun again for those who wait", async () => {
+Deno.test("a procedure that commits on its way is not begun again for those who wait, whatever stands before it", async () => {
   await using database = await withWrites();
   await database.db.script(`
     create procedure write_twice() language plpgsql as $$
@@ -20,10 +23,32 @@ Deno.test("a procedure that commits on its way is not begun again for those who 
   await using db = pool(database.settings, { size: 1 });
   // The way is known to be short.
   for (const n of range(3)) await echo(db, n);
-  const call = db.query(sql`call write_twice()`);
-  const behind = range(5).map((n) => echo(db, n));
-  await call;
-  assertEquals(await Promise.all(behind), range(5));
+  for (const head of heads) {
+    const call = db.query(new Statement([`${head}call write_twice()`], []));
+    const behind = range(5).map((n) => echo(db, n));
+    await call;
+    assertEquals(await Promise.all(behind), range(5));
+    assertEquals(await written(database), [{ n: 1, times: 1 }, { n: 2, times: 1 }]);
+    await database.db.script("truncate writes");
+  }
+});
+
+Deno.test("what committed a part before it failed is not begun again by the driver", async () => {
+  await using database = await withWrites();
+  // It meets an error upon which the driver sends once more what it has prepared.
+  await database.db.script(`
+    create procedure write_and_fail(n int) language plpgsql as $$
+    begin
+      insert into writes values (n);
+      commit;
+      if n > 1 then execute 'insert into writes values (current_date)'; end if;
+    end $$`);
+  const session = connectPatiently(database.settings, { session: true });
+  const call = (n: number) => session.query(sql`call write_and_fail(${n}::int)`);
+  await call(1);
+  const error = await assertRejects(() => call(2), DatabaseError);
+  assertEquals(error.code, "42804");
+  await session.close();
   assertEquals(await written(database), [{ n: 1, times: 1 }, { n: 2, times: 1 }]);
 });
 
@@ -58,8 +83,12 @@ Deno.test("a query begins no transaction, in which the statements of others woul
   await using database = await withWrites();
   await using db = pool(database.settings, { size: 1 });
   for (const text of ["begin", " START TRANSACTION", "commit", "rollback", "savepoint one"]) {
-    await assertRejects(() => db.query(new Statement([text], [])), TypeError, "script()");
+    for (const head of heads) {
+      await assertRejects(() => db.query(new Statement([head + text], [])), TypeError, "script()");
+    }
   }
+  await echo(db, 0);
+  await db.query(sql`/* a */ select case when true then 1 /* b */ end -- no end of a transaction`);
   await write(db, 1);
   assertEquals(await written(database), [{ n: 1, times: 1 }]);
 });
