@@ -52,7 +52,7 @@ the file, or for all files in the configuration.`,
       if (unproven) say(`note: ${path} does not run: ${unproven}`);
     }
     const findings = [...form, ...proven.filter((finding) => !repeated(finding))];
-    const { errors, warnings } = judge(findings, migrations, { complete: true });
+    const { errors, warnings } = judge(findings, migrations, { complete: true, baseline });
     report(context, sorted(errors), sorted(warnings));
     const seconds = `(${((performance.now() - started) / 1000).toFixed(1)} s)`;
     const files = counted(judged.length, "migration");

@@ -15,15 +15,14 @@ export interface Verdict {
 
 /**
  * Weighs findings: what rules are off, what is accepted in a file and what is in the history up to
- * the baseline does not count. With `complete` every rule was looked at, so that an acceptance of
+ * the baseline, the project's or another one, does not count. With `complete` every rule was looked at, so that an acceptance of
  * nothing is one too many.
  */
 export function judge(
   findings: Finding[],
   migrations: Migration[],
-  { complete = false }: { complete?: boolean } = {},
+  { complete = false, baseline = project.config.baseline ?? "" } = {},
 ): Verdict {
-  const { baseline = "" } = project.config;
   const judged = migrations.filter(({ version }) => version > baseline);
   const seen = findings.filter((finding) => !isIgnored(finding));
   const young = seen.filter((finding) => !isHistory(finding, baseline));

@@ -158,6 +158,21 @@ INSERT INTO public.schema_migrations (version) VALUES
   assertMatch(broken.stderr, /db\/schema\.sql:7: cannot be loaded: type "nonsense" does not exist/);
 });
 
+Deno.test("check --since: what comes after it is judged and nothing before, whatever the baseline is", async () => {
+  const reason = "-- safety: allow scan-under-lock: it is small\n";
+  await using project = await createForeign({
+    "1_create.sql": create,
+    "2_index.sql": reason + index,
+    "3_empty.sql": migration("alter table people add column age int;", ""),
+    "4_empty.sql": migration("alter table people add column born date;", ""),
+  }, { baseline: "4" });
+  for (const [version, left] of [["4", []], ["3", ["4"]], ["1", ["3", "4"]]] as const) {
+    const result = await project.run(["check", "--since", version]);
+    const files = findings(result).map((line) => /(\d)_\w+\.sql:.*\[empty-down\]/.exec(line)?.[1]);
+    assertEquals(files, [...left], result.stdout + result.stderr);
+  }
+});
+
 Deno.test("several folders, another table for the versions and .env work as they do for dbmate", async () => {
   await using database = await createDatabase({ empty: true });
   await using project = await createForeign({ "2_index.sql": index });
