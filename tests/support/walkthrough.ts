@@ -61,6 +61,12 @@ export function named(tests: string[]): string {
   return tests.map((name) => `tests/${name}_test.ts`).join(" ");
 }
 
+/** The version of the project's newest migration. */
+export function newestMigration(): string {
+  const names = Array.from(Deno.readDirSync(join(root, "db", "migrations")), ({ name }) => name);
+  return names.sort().at(-1)!.split("_")[0]!;
+}
+
 /** A copy of the project, in which a text is run. Disposing ends what it started and removes it. */
 export class Walkthrough implements AsyncDisposable {
   readonly #port = freePort();
