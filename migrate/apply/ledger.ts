@@ -3,6 +3,7 @@ import {
   createVersionsSchema,
   ledgerName,
   ledgerSql,
+  versionsTable,
   versionsTableName,
   versionsTableSql,
 } from "../bookkeeping.ts";
@@ -39,6 +40,7 @@ export interface Entry {
 export async function createLedger(db: Database) {
   const schema = createVersionsSchema();
   if (schema) await db.script(schema);
+  if (await exists(db, ledgerName())) return;
   await db.script(`
     create table if not exists ${ledgerName()} (
       id bigint generated always as identity,
@@ -79,11 +81,15 @@ export async function readLedger(db: Database): Promise<Entry[]> {
   `);
 }
 
-/** Whether it is there; without a schema, where dbmate looks: in the first, not behind it. */
+/**
+ * Whether it is there; without a schema, where dbmate looks: in the first, not behind it. Of a table that
+ * has a schema to itself the ledger is the first in sight: a migration may make the first schema.
+ */
 async function exists(db: Database, table: string): Promise<boolean> {
+  const inSight = versionsTable().schema !== undefined;
   const [row] = await db.query<{ found: boolean }>(sql`
     select to_regclass(case
-      when strpos(${table}, '.') > 0 then ${table}
+      when ${inSight} or strpos(${table}, '.') > 0 then ${table}
       else quote_ident(current_schema()) || '.' || ${table}
     end) is not null as found
   `);

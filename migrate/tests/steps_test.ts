@@ -151,6 +151,27 @@ Deno.test("a script makes the schema of dbmate's table, and works in the search_
   }
 });
 
+Deno.test("the ledger of a table in a schema of its own stays in sight where a migration makes the first of the search_path", async () => {
+  await using project = await createProject({
+    "001_tenant.sql": migration("create schema tenant;", "drop schema tenant;"),
+    "002_a.sql": table("a"),
+  });
+  const settings = { ...project.settings, searchPath: "tenant, public" };
+  const env = { DBMATE_MIGRATIONS_TABLE: "meta.versions" };
+  for (const args of [["up", "001"], ["up"], ["status"], ["down", "base"], ["up"]]) {
+    const { code, stdout, stderr } = await runDb(args, {
+      settings,
+      folder: join(project.dir, ".."),
+      env,
+    });
+    assertEquals(code, 0, stderr);
+    if (args[0] === "status") assertEquals(/dbmate itself|pending/.test(stdout), false, stdout);
+  }
+  const ledgers = await project.db.query(sql`
+    select schemaname as schema from pg_tables where tablename = 'migration_ledger'`);
+  assertEquals(ledgers, [{ schema: "public" }]);
+});
+
 Deno.test("a migration that PostgreSQL refuses is named with its line, and what came before it stays applied", async () => {
   await using project = await createProject({
     "001_a.sql": table("a"),
