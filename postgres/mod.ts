@@ -70,13 +70,20 @@ export interface ConnectOptions {
   warn?: (text: string) => void;
 }
 
+/** At the beginning of a statement, behind comments, none of which has another one inside. */
+const begins = (words: string) =>
+  new RegExp(String.raw`^\s*(?:(?:--[^\n\r]*[\n\r]|/\*(?:(?!\*/)[^])*\*/)\s*)*(?:${words})\b`, "i");
+
 /** What may commit on its way: begun twice, half of it would be done twice. */
-const commits =
-  /^\s*(?:call|do|vacuum|reindex|cluster|(?:create|drop|alter)\b[^]*\bconcurrently)\b/i;
+const commits = begins(
+  String.raw`call|do|vacuum|reindex|cluster|(?:create|drop|alter)\b[^]*\bconcurrently`,
+);
 
 /** What opens or ends a transaction, in which the statements of other callers would be. */
-const transaction =
-  /^\s*(?:begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b/i;
+const transaction = begins(
+  String
+    .raw`begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction`,
+);
 
 /**
  * The only place that opens connections; none is opened before the first statement.

@@ -20,7 +20,8 @@ Deno.test("a procedure that commits on its way is not begun again for those who 
   await using db = pool(database.settings, { size: 1 });
   // The way is known to be short.
   for (const n of range(3)) await echo(db, n);
-  const call = db.query(sql`call write_twice()`);
+  const call = db.query(sql`-- As every night.
+    /* It takes * a while */ call write_twice()`);
   const behind = range(5).map((n) => echo(db, n));
   await call;
   assertEquals(await Promise.all(behind), range(5));
@@ -57,7 +58,8 @@ Deno.test("in a session's transaction the first error is the one that is told", 
 Deno.test("a query begins no transaction, in which the statements of others would be undone", async () => {
   await using database = await withWrites();
   await using db = pool(database.settings, { size: 1 });
-  for (const text of ["begin", " START TRANSACTION", "commit", "rollback", "savepoint one"]) {
+  const first = ["begin", " START TRANSACTION", "commit", "rollback", "savepoint one"];
+  for (const text of [...first, "/* all */ -- or nothing\n begin"]) {
     await assertRejects(() => db.query(new Statement([text], [])), TypeError, "script()");
   }
   await write(db, 1);
