@@ -205,28 +205,30 @@ Deno.test("behind many statements that wait for one lock nobody waits for each a
   assert(steps <= 55, `${steps} steps`);
 });
 
-Deno.test("who is given a connection that does not open is served by one that is open", async () => {
-  await using database = await withWrites();
-  const { host, port } = database.settings;
-  let accepted = 0;
-  await using relay = createServer((near) => {
-    near.on("error", () => {}).resume();
-    // The second one hears nothing.
-    if (++accepted === 1) pipeline(near, connectPlain({ host, port }), near, () => {});
-  }).listen(0, "127.0.0.1");
-  await once(relay, "listening");
-  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
-  await using db = pool({ ...database.settings, ...way }, { size: 2 });
-  for (const n of range(3)) await echo(db, n);
-  let slow: Promise<unknown>;
-  let answer: Promise<unknown>;
-  {
-    await using _ = await hold(database);
-    slow = db.query(sql`select n from locked for update`);
-    await pause(100);
-    answer = echo(db, 7);
-    await until(() => accepted === 2);
-  }
-  await slow;
-  assertEquals(await soon(answer), 7);
-});
+for (const fate of ["hears nothing", "is hung up on"]) {
+  Deno.test(`who is given a connection that ${fate} before it is open is served by another one`, async () => {
+    await using database = await withWrites();
+    const { host, port } = database.settings;
+    let accepted = 0;
+    await using relay = createServer((near) => {
+      near.on("error", () => {}).resume();
+      if (++accepted === 1) pipeline(near, connectPlain({ host, port }), near, () => {});
+      else if (fate === "is hung up on") near.end();
+    }).listen(0, "127.0.0.1");
+    await once(relay, "listening");
+    const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+    await using db = pool({ ...database.settings, ...way }, { size: 2 });
+    for (const n of range(3)) await echo(db, n);
+    let slow: Promise<unknown>;
+    let answer: Promise<unknown>;
+    {
+      await using _ = await hold(database);
+      slow = db.query(sql`select n from locked for update`);
+      await pause(100);
+      answer = echo(db, 7);
+      await until(() => accepted === 2);
+    }
+    await slow;
+    assertEquals(await soon(answer), 7);
+  });
+}
