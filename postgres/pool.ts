@@ -275,7 +275,7 @@ export class Pool implements Owner {
       // Those behind it may have waited for another one that was stuck.
       const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
       if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      else if (!first.alone && this.#isSilent(client, now, patienceMs)) {
+      else if (this.#isSilent(client, now, patienceMs)) {
         first.alone = true;
         client.stop();
       }

@@ -232,3 +232,36 @@ for (const fate of ["hears nothing", "is hung up on"]) {
     assertEquals(await soon(answer), 7);
   });
 }
+
+Deno.test("a request to stop a statement that is lost for a second is made again", async () => {
+  await using database = await withWrites();
+  const { host, port } = database.settings;
+  let isDeaf = true;
+  let lost = 0;
+  await using relay = createServer((near) => {
+    near.on("error", () => {}).once("data", (bytes) => {
+      if (isDeaf && bytes.readUInt32BE(4) === 80877102) {
+        lost++;
+        return near.destroy();
+      }
+      const far = connectPlain({ host, port });
+      far.write(bytes);
+      pipeline(near, far, near, () => {});
+    });
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
+  await using db = pool({ ...database.settings, ...way }, { size: 1 });
+  for (const n of range(3)) await echo(db, n);
+  let slow: Promise<unknown>;
+  {
+    await using _ = await hold(database);
+    slow = db.query(sql`update locked set n = n + 1`);
+    const behind = echo(db, 7);
+    await until(() => lost > 0);
+    await pause(1500);
+    isDeaf = false;
+    assertEquals(await soon(behind), 7);
+  }
+  await slow;
+});
