@@ -239,8 +239,9 @@ export class Pool implements Owner {
     if (!client) return;
     const now = performance.now();
     const [first] = client.underWay;
-    // Where the server is at others still, it is not this one that holds them up.
-    if (first === unit && (client.underWay.size === 1 || this.#isSilent(client, now, slowMs))) {
+    // Where the server is at others still, it is not this one that holds them up. And what is answered
+    // soon costs less than a request to stop it, and a connection.
+    if (client.isOpening || first === unit && this.#isSilent(client, now, slowMs)) {
       client.giveUp();
     } else this.#watch();
   }

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseError, DeadlinePassed, sql, type Statement } from "../../postgres/mod.ts";
 import { createDatabase, testServer } from "../support/database.ts";
-import { echo, never, pause, pool, soon, until } from "../support/pool.ts";
+import { echo, never, pause, pidOf, pool, soon, until } from "../support/pool.ts";
 import { openProxy } from "../support/proxy.ts";
 import { hold, range, readBack, withWrites, write, written } from "../support/writes.ts";
 
@@ -24,6 +24,22 @@ Deno.test("nothing is put behind a slow statement, also where all before it were
     assertEquals(await answer, 3);
   }
   await waits;
+});
+
+Deno.test("who leaves a statement that is answered soon costs no connection", async () => {
+  await using db = pool(testServer(), { size: 1 });
+  // Where the machine is busy, an answer may take its time.
+  await until(async () => {
+    const pid = await pidOf(db);
+    let leave = () => {};
+    const left = assertRejects(
+      () => db.query(sql`select 1`, (stop) => leave = stop),
+      DeadlinePassed,
+    );
+    leave();
+    await left;
+    return await pidOf(db) === pid;
+  });
 });
 
 Deno.test("who leaves behind a statement that takes its time does not stop it", async () => {
