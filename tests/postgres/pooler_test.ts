@@ -117,6 +117,23 @@ Deno.test({
   },
 });
 
+Deno.test("a server that has lost a statement, and keeps them otherwise, is used as before", async () => {
+  const warnings: string[] = [];
+  const db = connect(testServer(), { size: 4, warn: (text) => warnings.push(text) });
+  for (const lost of range(2)) {
+    // What is lost is seen where it is used again.
+    await until(async () => {
+      const before = await Promise.all(range(8).map((n) => echo(db, n)));
+      assertEquals(before, range(8));
+      await Promise.all(range(8).map(() => db.query(sql`deallocate all`)));
+      return !await severalUnderWay(db);
+    });
+    await until(() => severalUnderWay(db));
+    assertEquals(warnings, [], `${lost}`);
+  }
+  await db.close();
+});
+
 Deno.test("a pooler that deals out two servers in turn keeps none, however that falls", async () => {
   // One has the first and the other the second, again and again, if they are asked in turn as well.
   const deal = (nth: number) => [0, 0, 1][nth] ?? nth % 2;
