@@ -152,13 +152,11 @@ export class Client {
       this.#owner.free();
       return;
     }
-    // The first one is sent while the phase is still that of dialling.
-    const sent = this.phase !== "dialling" || Boolean(query.state);
     this.#remove(unit);
     this.#break();
     const where = describeDatabase(this.#owner.settings);
     const lost = new Unreachable(`${where}: ${error.message}`, error.code);
-    if (!unit.done) this.#owner.lost(unit, lost, sent);
+    if (!unit.done) this.#owner.lost(unit, lost, Boolean(query.state));
   }
 
   /**
@@ -245,6 +243,11 @@ export class Client {
     this.stop();
     this.leave();
     this.#hurry();
+  }
+
+  /** Nothing was sent yet. */
+  get isOpening(): boolean {
+    return this.phase === "dialling" && [...this.underWay].some(({ query }) => !query?.state);
   }
 
   /** It is late in opening: its unit is for another connection, and it goes on opening for nobody. */

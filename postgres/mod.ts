@@ -37,7 +37,8 @@ export interface Database {
   describe(statement: Statement): Promise<Description>;
   /**
    * Several statements in one text, without parameters: DDL, for tools and tests. What it sets or
-   * leaves open ends with it: its connection is not used again, but for a `session`.
+   * leaves open ends with it: its connection is not used again, but for a `session`. A pooler in
+   * transaction mode keeps what is set for whoever comes next: `set` has no place there.
    */
   script(text: string): Promise<void>;
   /** What the pool is at, for the metrics. */

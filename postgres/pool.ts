@@ -233,8 +233,9 @@ export class Pool implements Owner {
     if (!client) return;
     const now = performance.now();
     const [first] = client.underWay;
-    // Where the server is at others still, it is not this one that holds them up.
-    if (first === unit && (client.underWay.size === 1 || this.#isSilent(client, now, slowMs))) {
+    // Where the server is at others still, it is not this one that holds them up. And what is answered
+    // soon costs less than a request to stop it, and a connection.
+    if (client.isOpening || first === unit && this.#isSilent(client, now, slowMs)) {
       client.giveUp();
     } else this.#watch();
   }
@@ -254,8 +255,7 @@ export class Pool implements Owner {
     let watching = false;
     for (const client of [...this.#clients, ...this.#leaving.keys()]) {
       const [first] = client.underWay;
-      // Nothing was sent yet.
-      if (client.phase === "dialling" && first && !first.query?.state) {
+      if (first && client.isOpening) {
         watching = true;
         client.heardAt = now;
         const openingMs = now - client.usedAt;
@@ -274,8 +274,7 @@ export class Pool implements Owner {
       // Those behind it may have waited for another one that was stuck.
       const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
       if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      // Where the request to stop the one before it is still under way, it has its own after that.
-      else if (!first.alone && !client.stopping && this.#isSilent(client, now, patienceMs)) {
+      else if (this.#isSilent(client, now, patienceMs)) {
         first.alone = true;
         client.stop();
       }

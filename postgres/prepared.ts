@@ -35,6 +35,7 @@ export class Prepared {
   connections = 0;
   /** Nothing is left to be found out, or somebody is at it. */
   #isKnown: boolean;
+  #pauseMs = leastPauseMs;
   #asking: Promise<void> | undefined;
   readonly #closing = new AbortController();
 
@@ -53,38 +54,52 @@ export class Prepared {
   opened(backend: Backend) {
     const { keepsStatements } = this.options;
     if (this.#isKnown || !keepsStatements || !isPooler(backend)) return;
-    this.#isKnown = true;
     this.inUse = false;
+    this.#isKnown = true;
     this.#asking = this.#findOut(keepsStatements);
+  }
+
+  /**
+   * A statement that was prepared is not there. That says little of a pooler that keeps them: where one
+   * cannot be prepared, as its table is missing for a moment, those behind it are told so.
+   */
+  forgot() {
+    if (!this.inUse) return;
+    this.inUse = false;
+    this.#isKnown = true;
+    const { keepsStatements } = this.options;
+    if (keepsStatements) this.#asking = this.#pause().then(() => this.#findOut(keepsStatements));
   }
 
   async #findOut(ask: Ask) {
     const { signal } = this.#closing;
-    for (let pauseMs = leastPauseMs;; pauseMs = Math.min(pauseMs * 2, mostPauseMs)) {
+    while (!signal.aborted) {
       this.connections = 2;
       const keeps = await ask(signal).catch(() => undefined);
       if (signal.aborted) return;
       this.connections = 0;
-      this.inUse = keeps !== undefined;
-      if (keeps === false) this.forgot();
+      this.inUse = keeps === true;
       this.free();
+      if (keeps === false) {
+        this.options.warn(
+          "the database forgets prepared statements, as a pooler does that does not know them: none are used from now on, and each statement has its connection to itself; say prepared_statements=false in DATABASE_URL",
+        );
+      }
       if (keeps !== undefined) return;
-      if (pauseMs === worthSayingMs) {
+      if (this.#pauseMs === worthSayingMs) {
         this.options.warn(
           "the pooler in front of the database could not be asked yet whether it keeps prepared statements, which takes two connections more: until then none are used, and each statement has its connection to itself; prepared_statements=true or false in DATABASE_URL says it",
         );
       }
-      await pause(pauseMs, undefined, { signal }).catch(() => {});
+      await this.#pause();
     }
   }
 
-  /** A statement that was prepared is not there any more. */
-  forgot() {
-    if (!this.inUse) return;
-    this.inUse = false;
-    this.options.warn(
-      "the database forgets prepared statements, as a pooler does that does not know them: none are used from now on, and each statement has its connection to itself; say prepared_statements=false in DATABASE_URL, or true if it does keep them",
-    );
+  /** Longer each time, so that whoever does not get better is asked once a minute in the end. */
+  async #pause() {
+    const { signal } = this.#closing;
+    await pause(this.#pauseMs, undefined, { signal }).catch(() => {});
+    this.#pauseMs = Math.min(this.#pauseMs * 2, mostPauseMs);
   }
 
   /** Nothing is asked any more. */

@@ -1,4 +1,12 @@
-import { connect, type Database, DeadlinePassed, type Hold, sql, type Statement } from "./mod.ts";
+import {
+  connect,
+  type Database,
+  DatabaseError,
+  DeadlinePassed,
+  type Hold,
+  sql,
+  type Statement,
+} from "./mod.ts";
 import type { DatabaseSettings } from "./settings.ts";
 
 /** A streaming replica, for reads that may be a moment behind but never behind their caller. */
@@ -16,6 +24,9 @@ const replicaDeadlineMs = 2000;
 
 /** Milliseconds for which nobody asks it after it failed. */
 const replicaPauseMs = 5000;
+
+/** SQLSTATE of what is wrong with a statement or its values, wherever it is asked. */
+const ownFault = /^(22|42)/;
 
 interface Seen {
   is_replica: boolean;
@@ -86,11 +97,14 @@ export function connectReplica(
           left = true;
           stop();
         });
-        const rows = await fromReplica<Row>(statement, written, (its) => stop = its).catch(() => {
-          // That the caller has left is no fault of the replica.
-          if (!left) askedAgainAt = performance.now() + replicaPauseMs;
-          return undefined;
-        });
+        const rows = await fromReplica<Row>(statement, written, (its) => stop = its).catch(
+          (error) => {
+            // That the caller has left is no fault of the replica, nor is what the caller asks for.
+            const isIts = !left && !(error instanceof DatabaseError && ownFault.test(error.code));
+            if (isIts) askedAgainAt = performance.now() + replicaPauseMs;
+            return undefined;
+          },
+        );
         if (left && !rows) throw new DeadlinePassed("its caller left");
         return rows ?? await primary.read<Row>(statement, hold);
       },

@@ -19,6 +19,8 @@ export interface Connection {
   readonly underWay: Set<Unit>;
   /** When the last answer came, on the clock of performance.now(). */
   heardAt: number;
+  /** Nothing was sent yet. */
+  readonly isOpening: boolean;
   /** Stops what is under way and closes it. */
   giveUp(): void;
 }

@@ -6,7 +6,7 @@ import { connectReplica } from "../../postgres/replica.ts";
 import { createDatabase, type TestDatabase, testServer } from "../support/database.ts";
 import { pgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
 import { range } from "../support/writes.ts";
-import { echo, pause, soon, until } from "../support/pool.ts";
+import { echo, pause, severalUnderWay, soon, until } from "../support/pool.ts";
 import { createPooler } from "../support/pooler.ts";
 import { openProxy } from "../support/proxy.ts";
 
@@ -60,14 +60,6 @@ async function work(db: Database, from: number) {
       }
     }),
   );
-}
-
-/** Whether a connection has more than one statement, when there is more to do than connections. */
-async function severalUnderWay(db: Database): Promise<boolean> {
-  const answers = Promise.all(range(100).map((n) => echo(db, n)));
-  const { open, underWay } = db.stats();
-  assertEquals(await answers, range(100));
-  return underWay > open;
 }
 
 async function count({ db }: TestDatabase): Promise<number> {

@@ -1,4 +1,4 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type Database, DeadlinePassed, sql } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { connectPatiently, testServer } from "./database.ts";
@@ -73,4 +73,13 @@ export async function echoInTime(db: Database, n: number): Promise<number> {
 
 export async function echo(db: Database, n: number): Promise<number> {
   return (await db.query<{ n: number }>(sql`select ${n}::int as n`))[0]!.n;
+}
+
+/** Whether a connection has more than one statement, when there is more to do than connections. */
+export async function severalUnderWay(db: Database): Promise<boolean> {
+  const numbers = Array.from({ length: 100 }, (_, n) => n);
+  const answers = Promise.all(numbers.map((n) => echo(db, n)));
+  const { open, underWay } = db.stats();
+  assertEquals(await answers, numbers);
+  return underWay > open;
 }
