@@ -208,7 +208,9 @@ export class Pool implements Owner {
   }
 
   free() {
-    if (!this.session) this.#sweeper ??= setTimeout(this.#sweep, this.options.idleMs);
+    if (!this.session && !this.#closing) {
+      this.#sweeper ??= setTimeout(this.#sweep, this.options.idleMs);
+    }
     if (this.#waiting.size > 0) this.#serve(performance.now());
   }
 

@@ -39,6 +39,16 @@ Deno.test("who leaves a statement that is answered soon costs no connection", as
   });
 });
 
+Deno.test("a pool that is closed as soon as its first and only caller has left keeps no timer", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using db = pool(database.settings, { size: 1 });
+  let leave = () => {};
+  const left = assertRejects(() => db.query(never, (stop) => leave = stop), DeadlinePassed);
+  await until(async () => await db.backends(database.db) === 1);
+  leave();
+  await left;
+});
+
 Deno.test("who leaves behind a statement that takes its time does not stop it", async () => {
   await using database = await createDatabase({ empty: true });
   await database.db.script("create sequence tries");
