@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect as connectPlain, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { assert, assertEquals } from "@std/assert";
-import { sql } from "../../postgres/mod.ts";
+import { type Database, sql } from "../../postgres/mod.ts";
 import { echo, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, withWrites, write, written } from "../support/writes.ts";
 
@@ -11,24 +11,46 @@ import { hold, range, withWrites, write, written } from "../support/writes.ts";
 const cancelRequest = 80877102;
 
 /** A database by way of a relay that treats each connection as it likes; `server` is where it leads. */
-async function relayed(accept: (near: Socket, server: { host: string; port: number }) => void) {
+async function relayed(
+  accept: (near: Socket, server: { host: string; port: number }, nth: number) => void,
+) {
   const database = await withWrites();
   const { host, port } = database.settings;
-  const relay = createServer(
-    { allowHalfOpen: true },
-    (near) => accept(near.on("error", () => {}), { host, port }),
-  )
-    .listen(0, "127.0.0.1");
+  let accepted = 0;
+  const relay = createServer({ allowHalfOpen: true }, (near) => {
+    accept(near.on("error", () => {}), { host, port }, ++accepted);
+  }).listen(0, "127.0.0.1");
   await once(relay, "listening");
   const way = { host: "127.0.0.1", port: (relay.address() as AddressInfo).port };
   return {
     database,
     settings: { ...database.settings, ...way },
+    accepted: () => accepted,
     async [Symbol.asyncDispose]() {
       await relay[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Does work for which a second connection is dialled, since the first one has something slow. */
+async function besideSlow<Result>(
+  { database, accepted }: Awaited<ReturnType<typeof relayed>>,
+  db: Database,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  for (const n of range(3)) await echo(db, n);
+  let slow: Promise<unknown>;
+  let result: Promise<Result>;
+  {
+    await using _ = await hold(database);
+    slow = db.query(sql`select n from locked for update`);
+    await pause(100);
+    result = work();
+    await until(() => accepted() === 2);
+  }
+  await slow;
+  return await soon(result);
 }
 
 Deno.test("statements that wait for one lock are each stopped for those behind, however long a request to stop takes", async () => {
@@ -56,58 +78,33 @@ Deno.test("statements that wait for one lock are each stopped for those behind, 
 });
 
 Deno.test("who is given a connection that does not open is served by one that is open, and it may open yet", async () => {
-  let accepted = 0;
   const opening = Promise.withResolvers<void>();
   let hungUp = false;
-  await using relay = await relayed(async (near, server) => {
+  await using relay = await relayed(async (near, server, nth) => {
     near.on("close", () => hungUp = true);
     // The second one hears nothing for long.
-    if (++accepted > 1) await opening.promise;
+    if (nth > 1) await opening.promise;
     pipeline(near, connectPlain(server), near, () => {});
   });
   await using db = pool(relay.settings, { size: 2 });
-  for (const n of range(3)) await echo(db, n);
-  let slow: Promise<unknown>;
-  let answer: Promise<unknown>;
-  {
-    await using _ = await hold(relay.database);
-    slow = db.query(sql`select n from locked for update`);
-    await pause(100);
-    answer = echo(db, 7);
-    await until(() => accepted === 2);
-  }
-  await slow;
-  assertEquals(await soon(answer), 7);
+  assertEquals(await besideSlow(relay, db, () => echo(db, 7)), 7);
   opening.resolve();
   await until(async () => hungUp || await db.backends(relay.database.db) === 2);
   assert(!hungUp);
   await until(() => db.stats().busy === 0);
   // Each has a connection to itself.
   await Promise.all(range(2).map(() => db.query(sql`do 'begin perform pg_sleep(0.1); end'`)));
-  assertEquals(accepted, 2);
+  assertEquals(relay.accepted(), 2);
 });
 
 Deno.test("who is hung up on while a connection opens is served by one that is open, once", async () => {
-  let accepted = 0;
-  await using relay = await relayed((near, server) => {
-    if (++accepted > 1) near.resume().end();
+  await using relay = await relayed((near, server, nth) => {
+    if (nth > 1) near.resume().end();
     else pipeline(near, connectPlain(server), near, () => {});
   });
-  const { database } = relay;
   await using db = pool(relay.settings, { size: 2 });
-  for (const n of range(3)) await echo(db, n);
-  let slow: Promise<unknown>;
-  let wrote: Promise<unknown>;
-  {
-    await using _ = await hold(database);
-    slow = db.query(sql`select n from locked for update`);
-    await pause(100);
-    wrote = write(db, 7);
-    await until(() => accepted === 2);
-  }
-  await slow;
-  await soon(wrote);
-  assertEquals(await written(database), [{ n: 7, times: 1 }]);
+  await besideSlow(relay, db, () => write(db, 7));
+  assertEquals(await written(relay.database), [{ n: 7, times: 1 }]);
 });
 
 Deno.test("a request to stop a statement that is lost for a second is made again", async () => {
