@@ -1,17 +1,9 @@
 import { statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import {
-  homeOf,
-  openLock,
-  removeData,
-  runBeside,
-  serverAccount,
-  takeBack,
-  writeBeside,
-} from "./account.ts";
+import { homeOf, openLock, runBeside, serverAccount, takeBack, writeBeside } from "./account.ts";
 import { binaries, major } from "./binaries.ts";
 import { EmbeddedError } from "./error.ts";
-import { removeInTheEnd } from "./watchdog.ts";
+import { temporaryFolder } from "./watchdog.ts";
 import {
   freePort,
   PortTaken,
@@ -64,8 +56,29 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     );
   }
   const { owner = "another Slate command" } = options;
-  const ephemeral = options.dataDir === undefined;
-  const dataDir = resolve(options.dataDir ?? await temporaryFolder(options.small));
+  if (options.dataDir !== undefined) return await startOwned(resolve(options.dataDir), owner);
+  const folder = await temporaryFolder("slate-", await memoryFor(options.small));
+  try {
+    const { settings, stop } = await startOwned(folder.path, owner, true);
+    return {
+      settings,
+      async stop() {
+        await stop();
+        await folder[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    // The first error is the one to throw.
+    await folder[Symbol.asyncDispose]().catch(() => {});
+    throw error;
+  }
+}
+
+async function startOwned(
+  dataDir: string,
+  owner: string,
+  ephemeral = false,
+): Promise<EmbeddedServer> {
   const lock = await own(dataDir, owner);
   try {
     const { settings, stop } = await start(dataDir, ephemeral);
@@ -77,8 +90,6 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
       },
     };
   } catch (error) {
-    // stop() would have removed it. The first error is the one to throw.
-    if (ephemeral) await removeData(dataDir).catch(() => {});
     lock.close();
     throw error;
   }
@@ -88,11 +99,10 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
  * A small server is kept in memory where that is plentiful: a disk takes several times as long for
  * the thousands of files that come and go with a schema. TMPDIR has precedence.
  */
-async function temporaryFolder(small = false): Promise<string> {
+async function memoryFor(small = false): Promise<string | undefined> {
   const memory = "/dev/shm";
   const free = await statfs(memory).then(({ bavail, bsize }) => bavail * bsize, () => 0);
-  const dir = small && !Deno.env.get("TMPDIR") && free > 2 ** 30 ? memory : undefined;
-  return await Deno.makeTempDir({ dir, prefix: "slate-" });
+  return small && !Deno.env.get("TMPDIR") && free > 2 ** 30 ? memory : undefined;
 }
 
 /** What startEmbedded does once it owns the folder. */
@@ -100,23 +110,9 @@ async function start(dataDir: string, ephemeral: boolean): Promise<EmbeddedServe
   await refuseOtherMajor(dataDir);
   const account = await serverAccount(dataDir);
   const home = await homeOf(dataDir, account);
-  const remove = ephemeral ? removeInTheEnd(home, dataDir) : async () => {};
-  try {
-    const data = join(home, "postgres");
-    const bin = await binaries(dataDir, account);
-    const server: Server = { bin, home, data, account, ephemeral };
-    const { settings, stop } = await startServer(server, dataDir);
-    return {
-      settings,
-      async stop() {
-        await stop();
-        await remove();
-      },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const data = join(home, "postgres");
+  const bin = await binaries(dataDir, account);
+  return await startServer({ bin, home, data, account, ephemeral }, dataDir);
 }
 
 async function startServer(server: Server, dataDir: string): Promise<EmbeddedServer> {

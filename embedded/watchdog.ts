@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { homes } from "./account.ts";
 
 /**
@@ -66,13 +68,14 @@ export function whenTaskIsGone(gone: () => void) {
 }
 
 /**
- * Waits as the watchdog does, then for the servers in the folders to be gone, and removes them, with the
+ * Waits for a line, or for the end that comes when its owner is gone, then for the servers in the folders to be gone, and removes them, with the
  * homes of servers that root's own links in there lead to. A shell of its own, because the folders are
  * ours and not always the server's account's.
  */
 const remover = `
 trap '' INT HUP TERM PIPE
-read -r _
+once=1
+read -r _ || once=
 runs() {
   [ -f "$1/postgres/postmaster.pid" ] || return 1
   pid=$(head -n 1 "$1/postgres/postmaster.pid" 2>/dev/null)
@@ -91,7 +94,12 @@ while [ $attempt -lt 3000 ]; do
   done
   busy=
   for folder in "$1" $found; do ! runs "$folder" || busy=1; done
-  if [ -z "$busy" ]; then rm -rf "$@" $found 2>/dev/null && break; fi
+  if [ -z "$busy" ] && rm -rf "$@" $found 2>/dev/null; then
+    [ -z "$once" ] || break
+    # Whom a killed owner has just started may be about to make one of them.
+    once=1
+    sleep 2
+  fi
   sleep 0.02
 done
 `;
@@ -112,21 +120,40 @@ export function removeInTheEnd(...folders: string[]): () => Promise<void> {
     detached: true,
   }).spawn();
   return async () => {
-    await child.stdin.close();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode("\n"));
+    await writer.close();
     await child.status;
   };
 }
 
-/**
- * A folder for files that nobody needs after us. Disposing removes it; so does a kill -9 of us, where
- * there is a shell.
- */
-export async function temporaryFolder(prefix: string): Promise<AsyncDisposable & { path: string }> {
-  const path = await Deno.makeTempDir({ prefix });
-  return { path, [Symbol.asyncDispose]: shellRemover(path) ?? removerOf(path) };
+/** A folder that disposing removes. */
+export interface TemporaryFolder {
+  path: string;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
-const removerOf = (path: string) => () => Deno.remove(path, { recursive: true });
+/**
+ * A folder for files that nobody needs after us, where temporary files are or in the one given.
+ * Disposing removes it; so does a kill -9 of us at any moment, where there is a shell.
+ */
+export async function temporaryFolder(prefix: string, dir?: string): Promise<TemporaryFolder> {
+  const number = crypto.randomUUID().replaceAll("-", "").slice(0, 16);
+  const path = join(dir ?? tmpdir(), `${prefix}${number}`);
+  // It waits before there is a folder, so that there is never one for which nobody waits.
+  const remove = shellRemover(path);
+  if (!remove) {
+    const path = await Deno.makeTempDir({ dir, prefix });
+    return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+  }
+  try {
+    await Deno.mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { path, [Symbol.asyncDispose]: remove };
+}
 
 /** Nothing where there is no shell, as on a serverless host, or none that we may run: in the container. */
 function shellRemover(path: string): (() => Promise<void>) | undefined {

@@ -12,7 +12,7 @@ import { migrate } from "../migrate/apply/dbmate.ts";
 import { dbFlag } from "./support/command.ts";
 import { serveCommands } from "./support/command_hosts.ts";
 import { root, testLock } from "./support/root.ts";
-import { removeInTheEnd, spawnWatched, whenTaskIsGone } from "../embedded/watchdog.ts";
+import { spawnWatched, temporaryFolder, whenTaskIsGone } from "../embedded/watchdog.ts";
 import { startEmbedded } from "../embedded/mod.ts";
 import { type DatabaseSettings, databaseUrl, readDatabaseSettings } from "../postgres/settings.ts";
 import { joinNodes, spread, workersOf } from "./support/citus.ts";
@@ -42,9 +42,9 @@ const jobs = 2 * navigator.hardwareConcurrency;
 const programs = ["PGBOUNCER", "DBMATE_BIN"];
 
 const given = Deno.env.get("TEST_DATABASE_URL");
-const folder = await Deno.makeTempDir({ prefix: "slate-test-" });
 // Whoever is killed in the middle of a test leaves what it has there.
-const removeFolder = removeInTheEnd(folder);
+const temporary = await temporaryFolder("slate-test-");
+const folder = temporary.path;
 await Deno.chmod(folder, 0o711);
 const embedded = given ? undefined : await startEmbedded({ small: true });
 const server = embedded?.settings ?? settingsOf(given!);
@@ -70,7 +70,7 @@ try {
   await commands?.[Symbol.asyncDispose]();
   await dropTemplate();
   await embedded?.stop();
-  await removeFolder();
+  await temporary[Symbol.asyncDispose]();
 }
 Deno.exit(code);
 

@@ -208,6 +208,27 @@ Deno.test("embedded: an owner who is killed while the server starts leaves nothi
   await until(async () => !await runs(pid));
 });
 
+Deno.test("embedded: an owner who is killed before the server starts leaves nothing behind, nor what it has begun", async () => {
+  await using folder = await temporaryFolder("slate-embedded-");
+  // A shell that is slow to make the folder: it does when its owner is gone.
+  const made = `${folder.path}/made`;
+  await Deno.writeTextFile(
+    `${folder.path}/sh`,
+    `#!/bin/sh
+case "$*" in *"mkdir -p"*) sleep 1; /bin/sh "$@"; exec touch '${made}' ;; esac
+exec /bin/sh "$@"
+`,
+    { mode: 0o755 },
+  );
+  const { owner, parent } = await startOnce(folder.path, `PATH=${folder.path}:$PATH;`);
+  const isEmpty = () => Array.from(Deno.readDirSync(parent)).length === 0;
+  await until(() => !isEmpty());
+  owner.kill("SIGKILL");
+  await owner.output();
+  await until(() => Deno.stat(made).then(() => true, () => false));
+  await until(isEmpty);
+});
+
 Deno.test("embedded: the data of another major is refused, and nothing is changed", async () => {
   await using folder = await temporaryFolder("slate-embedded-");
   const dataDir = `${folder.path}/data`;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { startEmbedded } from "../../embedded/mod.ts";
-import { removeInTheEnd } from "../../embedded/watchdog.ts";
+import { temporaryFolder } from "../../embedded/watchdog.ts";
 import { connect, type Database } from "../../postgres/mod.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { migrate } from "../../migrate/apply/dbmate.ts";
@@ -25,9 +25,9 @@ export interface Server extends AsyncDisposable {
 
 /** Starts it, migrated, with the roles of db/roles.sql. */
 export async function openServer(): Promise<Server> {
-  const dataDir = await Deno.makeTempDir({ prefix: "slate-faults-" });
   // A suite that is killed leaves no data either.
-  const removeFolder = removeInTheEnd(dataDir);
+  const folder = await temporaryFolder("slate-faults-");
+  const dataDir = folder.path;
   await keepPort(dataDir);
   let running = await startEmbedded({ dataDir });
   const { settings } = running;
@@ -64,7 +64,7 @@ export async function openServer(): Promise<Server> {
     async [Symbol.asyncDispose]() {
       await admin.close();
       await running.stop();
-      await removeFolder();
+      await folder[Symbol.asyncDispose]();
     },
   };
 }
