@@ -4,11 +4,10 @@ import postgres from "postgres";
 import { within } from "./deadlines.ts";
 import { openDriver } from "./driver.ts";
 import { DatabaseError, refusalOf, sqlState, unprepared, Unreachable } from "./errors.ts";
-import type { Prepared } from "./prepared.ts";
-import { type DatabaseSettings, describeDatabase } from "./settings.ts";
+import type { Owner } from "./owner.ts";
+import { describeDatabase } from "./settings.ts";
 import { type Backend, cancel, dial, gathering } from "./socket.ts";
 import { emptied, type Query, type Unit } from "./unit.ts";
-import type { Work } from "./work.ts";
 
 /** Milliseconds that a statement has to stop, and the request for it to arrive. */
 const stopMs = 1000;
@@ -18,26 +17,6 @@ const echoMs = 5000;
 
 /** Texts that are prepared on one connection at most: the server keeps 10 kB and more for each. */
 const mostTexts = 500;
-
-/** What a client tells the pool that it is of. */
-export interface Owner {
-  readonly settings: DatabaseSettings;
-  readonly applicationName: string;
-  readonly session: boolean;
-  readonly prepared: Prepared;
-  /** Is told how long the answers take that come on an open connection. */
-  readonly work: Work;
-  /** The unit's answer is there. */
-  succeeded(unit: Unit, raw: unknown): void;
-  /** The server refused the unit, which did nothing; `unclear`, if it may not be its own fault. */
-  refused(unit: Unit, error: DatabaseError, unclear: boolean): void;
-  /** The unit's connection broke, or never was: `sent` says that it may have been done. */
-  lost(unit: Unit, error: Error, sent: boolean): void;
-  /** There is room for another unit. */
-  free(): void;
-  /** The client takes nothing more. */
-  left(client: Client, end: Promise<void>): void;
-}
 
 /**
  * One connection, opened when it is first used, on which several units of work may be under way.
@@ -61,7 +40,7 @@ export class Client {
   /** When one was last sent. */
   stoppedAt = -Infinity;
   readonly #sql: postgres.Sql;
-  readonly #owner: Owner;
+  readonly #owner: Owner<Client>;
   readonly #sockets = new Set<Socket>();
   /** Texts that are being prepared (false) or are prepared (true). */
   readonly #texts = new Map<string | undefined, boolean>();
@@ -70,7 +49,7 @@ export class Client {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dialled = false;
 
-  constructor(owner: Owner) {
+  constructor(owner: Owner<Client>) {
     this.#owner = owner;
     this.#sql = openDriver(owner.settings, owner.applicationName, () => this.#connect());
   }
@@ -152,11 +131,11 @@ export class Client {
       this.#owner.free();
       return;
     }
-    this.#remove(unit);
     this.#break();
+    this.#remove(unit);
     const where = describeDatabase(this.#owner.settings);
     const lost = new Unreachable(`${where}: ${error.message}`, error.code);
-    if (!unit.done) this.#owner.lost(unit, lost, Boolean(query.state));
+    this.#owner.lost(unit, lost, Boolean(query.state));
   }
 
   /**
@@ -265,14 +244,15 @@ export class Client {
     if (this.phase === "leaving" || this.phase === "gone") return;
     this.phase = "leaving";
     this.#goOnLeaving();
-    this.#owner.left(this, this.#close());
+    this.#owner.left(this, this.#close(), false);
   }
 
   /** Its answers will not come any more. */
   #break() {
     const { phase } = this;
+    const losing = phase === "dialling" && this.underWay.size > 0;
     this.phase = "gone";
-    if (phase === "dialling" || phase === "open") this.#owner.left(this, this.#close());
+    if (phase === "dialling" || phase === "open") this.#owner.left(this, this.#close(), losing);
     this.#over.resolve();
   }
 

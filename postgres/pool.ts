@@ -1,11 +1,13 @@
-import { Client, type Owner } from "./client.ts";
+import { Client } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, sqlState, unprepared, Unreachable } from "./errors.ts";
+import type { Owner } from "./owner.ts";
 import { type PoolOptions, type PoolStats, statsOf } from "./pool_options.ts";
 import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
-import type { Connection, Unit } from "./unit.ts";
+import type { Unit } from "./unit.ts";
+import { fullMs, isSilent, lookAfter, stuckMs } from "./watch.ts";
 import { slowMs, Work } from "./work.ts";
 
 /** Units under way on one connection at most. */
@@ -18,14 +20,8 @@ const mostUnderWay = 32;
  */
 const leastAheadMs = 8;
 
-/** What others wait behind for so long is stopped, and done again on a connection of its own. */
-const stuckMs = 250;
-
 /** How often it is looked whether anything is stuck. */
 const watchMs = 25;
-
-/** Milliseconds after which nobody waits for a connection beside open ones, and none is opened then. */
-const fullMs = 1000;
 
 /** Times that a unit is sent again after the server refused it for reasons that may pass. */
 const mostRepeats = 4;
@@ -33,7 +29,7 @@ const mostRepeats = 4;
 const conflict = /^40(001|P01)$/;
 
 /** The connections, and which unit of work goes to which of them. */
-export class Pool implements Owner {
+export class Pool implements Owner<Client> {
   readonly prepared: Prepared;
   readonly work = new Work();
   readonly applicationName: string;
@@ -154,7 +150,8 @@ export class Pool implements Owner {
   #takesMore(client: Client, unit: Unit, now: number): boolean {
     const [first] = client.underWay;
     return this.prepared.inUse && client.phase === "open" && !first!.alone &&
-      !this.#isSilent(client, now, slowMs) && Math.min(client.aheadMs, unit.workMs) < stuckMs / 2;
+      !isSilent(client, this.work, now, slowMs) &&
+      Math.min(client.aheadMs, unit.workMs) < stuckMs / 2;
   }
 
   succeeded(unit: Unit, raw: unknown) {
@@ -186,25 +183,47 @@ export class Pool implements Owner {
 
   lost(unit: Unit, error: Error, sent: boolean) {
     const now = performance.now();
-    // The server has no room for more, as it seems (53300): those that are open are enough for now.
-    if (!sent && this.#hasOpen()) {
+    if (!sent) return this.#keptOut(unit, error, now);
+    if (unit.done) return;
+    if (!unit.isRead || unit.lost || this.session) return this.#reject(unit, error);
+    unit.lost = true;
+    this.#submit(unit, now);
+  }
+
+  /**
+   * The server has no room for more, as it seems (53300): the connections that are open are enough for
+   * now, or those that are about to open. Where none of them opens, all who were kept out are told.
+   */
+  #keptOut(unit: Unit, error: Error, now: number) {
+    const opens = this.#clients.length > 0;
+    if (!unit.done && (this.#hasOpen() || opens && !unit.refusal)) {
+      unit.refusal = error;
       this.#dialsAgainAt = now + fullMs;
       this.#watch();
       return this.#submit(unit, now);
     }
-    if (!unit.isRead || !sent || unit.lost || this.session) return this.#reject(unit, error);
-    unit.lost = true;
-    this.#submit(unit, now);
+    if (!unit.done) this.#reject(unit, error);
+    if (!opens) this.#rejectRefused();
+    this.free();
+  }
+
+  #rejectRefused() {
+    this.#dialsAgainAt = -Infinity;
+    for (const unit of this.#waiting) {
+      if (!unit.refusal) continue;
+      this.#waiting.delete(unit);
+      this.#reject(unit, unit.refusal);
+    }
   }
 
   #hasOpen(): boolean {
     return this.#clients.some(({ phase }) => phase === "open");
   }
 
-  left(client: Client, end: Promise<void>) {
+  left(client: Client, end: Promise<void>, losing: boolean) {
     this.#clients.splice(this.#clients.indexOf(client), 1);
     this.#leaving.set(client, end.finally(() => this.#leaving.delete(client)));
-    this.free();
+    if (!losing) this.free();
   }
 
   free() {
@@ -237,13 +256,9 @@ export class Pool implements Owner {
     const [first] = client.underWay;
     // Where the server is at others still, it is not this one that holds them up. And what is answered
     // soon costs less than a request to stop it, and a connection.
-    if (client.isOpening || first === unit && this.#isSilent(client, now, slowMs)) {
+    if (client.isOpening || first === unit && isSilent(client, this.work, now, slowMs)) {
       client.giveUp();
     } else this.#watch();
-  }
-
-  #isSilent({ heardAt }: Connection, now: number, ms: number): boolean {
-    return now - heardAt > ms + 2 * this.work.roundTripMs;
   }
 
   /** While statements are under way together, somebody must see to it that none holds up the others. */
@@ -256,34 +271,18 @@ export class Pool implements Owner {
     const now = performance.now();
     let watching = false;
     for (const client of [...this.#clients, ...this.#leaving.keys()]) {
-      const [first] = client.underWay;
-      if (first && client.isOpening) {
-        watching = true;
-        client.heardAt = now;
-        const openingMs = now - client.usedAt;
-        const isLate = openingMs > fullMs + 10 * this.work.roundTripMs;
-        if (first.done) {
-          if (openingMs > this.options.deadlineMs) client.leave();
-        } else if (isLate && this.#hasOpen()) client.handOver(first);
-        continue;
-      }
-      if (!first || client.underWay.size === 1 && !first.done) continue;
-      watching = true;
-      // Twice, since it may be this process that was busy, and the answer lies there unread.
-      const silent = client.seenAt === client.heardAt;
-      client.seenAt = client.heardAt;
-      if (!silent) continue;
-      // Those behind it may have waited for another one that was stuck.
-      const patienceMs = first.sentAt < client.stoppedAt ? slowMs : stuckMs;
-      if (first.done && this.#isSilent(client, now, slowMs)) client.giveUp();
-      else if (this.#isSilent(client, now, patienceMs)) {
-        first.alone = true;
-        client.stop();
-      }
+      const opensLate = () => this.#opensLate(client);
+      watching = lookAfter(client, this.work, now, this.options.deadlineMs, opensLate) || watching;
     }
     if (watching || now < this.#dialsAgainAt) this.#watch();
     if (now >= this.#dialsAgainAt) this.#serve(now);
   };
+
+  #opensLate(client: Client) {
+    const [first] = client.underWay;
+    if (this.#hasOpen()) client.handOver(first!);
+    else this.#rejectRefused();
+  }
 
   /** Closes the connections that nobody has used for long enough. */
   #sweep = () => {

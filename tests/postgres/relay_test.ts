@@ -1,9 +1,10 @@
 /** Connections and requests that get lost on the way to the server. */
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { type AddressInfo, connect as connectPlain, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
-import { assert, assertEquals } from "@std/assert";
-import { type Database, sql } from "../../postgres/mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { type Database, sql, Unreachable } from "../../postgres/mod.ts";
 import { echo, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, withWrites, write, written } from "../support/writes.ts";
 
@@ -134,4 +135,53 @@ Deno.test("a request to stop a statement that is lost for a second is made again
     assertEquals(await soon(behind), 7);
   }
   await slow;
+});
+
+const tooMany = "SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
+
+/** How a server, or a pooler, keeps somebody out. */
+const ways = {
+  "by hanging up": (near: Socket) => near.destroy(),
+  "by saying so": (near: Socket) => {
+    const answer = Buffer.alloc(5 + tooMany.length);
+    answer.write("E");
+    answer.writeInt32BE(4 + tooMany.length, 1);
+    answer.write(tooMany, 5);
+    near.once("data", () => near.end(answer));
+  },
+};
+
+for (const [way, keepOut] of Object.entries(ways)) {
+  Deno.test(`of many calls at once at the start all are answered, where the server keeps most out ${way}`, async () => {
+    await using relay = await relayed((near, server, nth) => {
+      if (nth % 5 !== 0) keepOut(near);
+      else pipeline(near, connectPlain(server), near, () => {});
+    });
+    await using db = pool(relay.settings, { size: 10 });
+    await Promise.all(range(40).map((n) => write(db, n)));
+    assertEquals(await written(relay.database), range(40).map((n) => ({ n, times: 1 })));
+    assert(relay.accepted() <= 10);
+  });
+
+  Deno.test(`where a server keeps all out ${way}, each call is told so, at once`, async () => {
+    await using relay = await relayed(keepOut);
+    await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+    const calls = range(40).map((n) => assertRejects(() => write(db, n), Unreachable));
+    await soon(Promise.all(calls));
+    assert(relay.accepted() <= 40);
+  });
+}
+
+Deno.test("who is kept out is told so where the others do not open for long", async () => {
+  const hanging = Promise.withResolvers<Socket>();
+  await using relay = await relayed((near, _, nth) => {
+    if (nth === 1) hanging.resolve(near);
+    else near.destroy();
+  });
+  await using db = pool(relay.settings, { size: 3, deadlineMs: 600_000 });
+  const calls = range(3).map((n) => assertRejects(() => write(db, n), Unreachable));
+  const near = await hanging.promise;
+  await soon(Promise.all(calls.slice(1)));
+  near.destroy();
+  await soon(calls[0]!);
 });
