@@ -5,6 +5,7 @@ import { type AddressInfo, connect as connectPlain, createServer, type Socket } 
 import { pipeline } from "node:stream";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Database, sql, Unreachable } from "../../postgres/mod.ts";
+import { untilLocked } from "../support/locks.ts";
 import { echo, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, withWrites, write, written } from "../support/writes.ts";
 
@@ -184,4 +185,36 @@ Deno.test("who is kept out is told so where the others do not open for long", as
   await soon(Promise.all(calls.slice(1)));
   near.destroy();
   await soon(calls[0]!);
+});
+
+/** A call that is the first on its connection, and what is asked behind it while it waits for a lock. */
+async function behindLocked(
+  relay: Awaited<ReturnType<typeof relayed>>,
+  db: Database,
+  work: () => void | Promise<void>,
+) {
+  await using _ = await hold(relay.database);
+  const first = db.query(sql`update locked set n = n + 1`);
+  const behind = range(3).map((n) => write(db, n));
+  const all = Promise.allSettled([first, ...behind]);
+  await untilLocked(relay.database.db, "update locked");
+  await work();
+  return { all };
+}
+
+const statuses = async (all: Promise<PromiseSettledResult<unknown>[]>) =>
+  (await soon(all)).map(({ status }) => status);
+
+Deno.test("who waits is served where the first connection breaks at its first statement", async () => {
+  const first = Promise.withResolvers<Socket>();
+  await using relay = await relayed((near, server) => {
+    first.resolve(near);
+    pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 1, deadlineMs: 600_000 });
+  const { all } = await behindLocked(relay, db, async () => {
+    (await first.promise).destroy();
+  });
+  assertEquals(await statuses(all), ["rejected", "fulfilled", "fulfilled", "fulfilled"]);
+  assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
 });
