@@ -216,8 +216,9 @@ export class Pool implements Owner<Client> {
     }
   }
 
+  /** Whether a connection is open, be it that its first statement is under way still. */
   #hasOpen(): boolean {
-    return this.#clients.some(({ phase }) => phase === "open");
+    return this.#clients.some((client) => !client.isOpening);
   }
 
   left(client: Client, end: Promise<void>, losing: boolean) {

@@ -218,3 +218,15 @@ Deno.test("who waits is served where the first connection breaks at its first st
   assertEquals(await statuses(all), ["rejected", "fulfilled", "fulfilled", "fulfilled"]);
   assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
 });
+
+Deno.test("who is kept out waits for the only connection, also where its first statement takes its time", async () => {
+  await using relay = await relayed((near, server, nth) => {
+    if (nth > 1) near.destroy();
+    else pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+  // They have dialled again by then.
+  const { all } = await behindLocked(relay, db, () => until(() => relay.accepted() > 4));
+  assertEquals(await statuses(all), range(4).map(() => "fulfilled"));
+  assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
+});
