@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect as connectPlain, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Database, sql, Unreachable } from "../../postgres/mod.ts";
+import { type Database, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
 import { untilLocked } from "../support/locks.ts";
 import { echo, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, withWrites, write, written } from "../support/writes.ts";
@@ -185,6 +185,31 @@ Deno.test("who is kept out is told so where the others do not open for long", as
   await soon(Promise.all(calls.slice(1)));
   near.destroy();
   await soon(calls[0]!);
+});
+
+Deno.test("who is kept out waits for the only connection, also where it opens after more than a second", async () => {
+  await using relay = await relayed(async (near, server, nth) => {
+    if (nth > 1) return near.destroy();
+    await pause(1500);
+    pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+  await Promise.all(range(3).map((n) => write(db, n)));
+  assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
+});
+
+Deno.test("where none was let in, whoever is kept out next is told so before any other dial ends", async () => {
+  const deadlineMs = 3000;
+  await using relay = await relayed((near, _, nth) => {
+    if (nth === 2) near.resume().on("end", () => near.destroy());
+    else near.destroy();
+  });
+  await using db = pool(relay.settings, { size: 3, deadlineMs });
+  await assertRejects(() => write(db, 1), Unreachable);
+  const [hangs, ...others] = range(3).map((n) => write(db, n));
+  const calls = [assertRejects(() => hangs!, DeadlinePassed)];
+  calls.push(...others.map((call) => assertRejects(() => call, Unreachable)));
+  await Promise.all(calls);
 });
 
 /** A call that is the first on its connection, and what is asked behind it while it waits for a lock. */
