@@ -14,9 +14,11 @@ export class Places {
    * that are about to open: once for the latter, and not in the second after none has opened.
    */
   waits(unit: Unit, error: Error, now: number): boolean {
+    const hasOpen = this.hasOpen();
     const mayOpen = !unit.refusal && now >= this.#isOutUntil && this.opens();
-    if (!mayOpen && !this.hasOpen()) return false;
-    unit.refusal = error;
+    if (!mayOpen && !hasOpen) return false;
+    // Where the open ones break it dials again, as everybody does who waits for them.
+    unit.refusal = hasOpen ? undefined : error;
     this.#isFullUntil = now + fullMs;
     return true;
   }

@@ -255,3 +255,23 @@ Deno.test("who is kept out waits for the only connection, also where its first s
   assertEquals(await statuses(all), range(4).map(() => "fulfilled"));
   assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
 });
+
+Deno.test("of those who are kept out beside an open connection that breaks, only who is kept out again is told", async () => {
+  const first = Promise.withResolvers<Socket>();
+  let keptOut = Infinity;
+  await using relay = await relayed((near, server, nth) => {
+    if (nth === 1) first.resolve(near);
+    else if (keptOut-- > 0) return near.destroy();
+    pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+  const { all } = await behindLocked(relay, db, async () => {
+    // Each has dialled three times by then, and none is at it.
+    await until(() => relay.accepted() > 7 && db.stats().open === 1);
+    keptOut = 1;
+    (await first.promise).destroy();
+  });
+  const rejected = (await statuses(all)).filter((status) => status === "rejected");
+  // The first one, and at most one that dialled again.
+  assert(rejected.length <= 2);
+});
