@@ -249,8 +249,7 @@ export class Client {
 
   /** Its answers will not come any more. */
   #break() {
-    const { phase } = this;
-    const losing = phase === "dialling" && this.underWay.size > 0;
+    const { phase, isOpening: losing } = this;
     this.phase = "gone";
     if (phase === "dialling" || phase === "open") this.#owner.left(this, this.#close(), losing);
     this.#over.resolve();

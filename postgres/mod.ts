@@ -73,7 +73,8 @@ export interface ConnectOptions {
 
 /** What PostgreSQL skips before the first word; of comments inside comments two levels. */
 const inComment = String.raw`[^*/]|\*(?!/)|/(?!\*)`;
-const skipped = String.raw`[\s;]|--[^\r\n]*|/\*(?:${inComment}|/\*(?:${inComment})*\*/)*\*/`;
+const skipped = String
+  .raw`[\s;]|--[^\r\n]*(?:[\r\n]|$)|/\*(?:${inComment}|/\*(?:${inComment})*\*/)*\*/`;
 
 const beginsWith = (words: string) => new RegExp(`^(?:${skipped})*(?:${words})\\b`, "i");
 

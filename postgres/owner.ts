@@ -23,6 +23,6 @@ export interface Owner<Client> {
   lost(unit: Unit, error: Error, sent: boolean): void;
   /** There is room for another unit. */
   free(): void;
-  /** The client takes nothing more; `losing`, if it never opened, and its unit is told of next. */
+  /** The client takes nothing more; `losing`, if it never opened: its unit, not sent, is told of next. */
   left(client: Client, end: Promise<void>, losing: boolean): void;
 }

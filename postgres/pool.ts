@@ -2,12 +2,13 @@ import { Client } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type DatabaseError, DeadlinePassed, sqlState, unprepared, Unreachable } from "./errors.ts";
 import type { Owner } from "./owner.ts";
+import { Places } from "./places.ts";
 import { type PoolOptions, type PoolStats, statsOf } from "./pool_options.ts";
 import { Prepared } from "./prepared.ts";
 import type { DatabaseSettings } from "./settings.ts";
 import { Turns } from "./turns.ts";
 import type { Unit } from "./unit.ts";
-import { fullMs, isSilent, lookAfter, stuckMs } from "./watch.ts";
+import { isSilent, lookAfter, stuckMs } from "./watch.ts";
 import { slowMs, Work } from "./work.ts";
 
 /** Units under way on one connection at most. */
@@ -35,13 +36,13 @@ export class Pool implements Owner<Client> {
   readonly applicationName: string;
   readonly session: boolean;
   readonly #clients: Client[] = [];
+  readonly #places = new Places(this.#clients);
   /** In their order: who wants a connection alone keeps one free from those behind. */
   readonly #waiting = new Set<Unit>();
   readonly #leaving = new Map<Client, Promise<void>>();
   readonly #deadlines: Deadlines<Unit>;
   readonly #turns = new Turns((unit) => this.#start(unit));
   readonly #drained = Promise.withResolvers<void>();
-  #dialsAgainAt = -Infinity;
   #closing = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #watcher: ReturnType<typeof setTimeout> | undefined;
@@ -106,7 +107,9 @@ export class Pool implements Owner<Client> {
       if (client) {
         this.#waiting.delete(unit);
         this.#send(client, unit, now);
-      } else if (!unit.alone || ++kept >= this.options.size) return;
+      } else if (!this.#places.isHoping(unit) && (!unit.alone || ++kept >= this.options.size)) {
+        return;
+      }
     }
   }
 
@@ -132,15 +135,14 @@ export class Pool implements Owner<Client> {
       if (size < mostUnderWay && client.aheadMs < (best?.aheadMs ?? Infinity)) best = client;
     }
     const all = this.#clients.length + this.prepared.connections;
-    const hasRoom = now >= this.#dialsAgainAt && all < this.options.size;
-    if (this.#clients.length === 0 || hasRoom) {
+    const hasRoom = all < this.options.size && !this.#places.isFull(now);
+    if (this.#clients.length === 0 || hasRoom && !this.#places.isHoping(unit)) {
       const client = new Client(this);
       this.#clients.push(client);
       return client;
     }
     // One that is about to open is better than much work ahead.
-    const opens = ({ phase, underWay: [first] }: Client) => phase === "dialling" && !first?.done;
-    return this.#clients.some(opens) ? undefined : best;
+    return this.#places.opens() ? undefined : best;
   }
 
   /**
@@ -183,41 +185,34 @@ export class Pool implements Owner<Client> {
 
   lost(unit: Unit, error: Error, sent: boolean) {
     const now = performance.now();
+    if (unit.done) return this.free();
     if (!sent) return this.#keptOut(unit, error, now);
-    if (unit.done) return;
     if (!unit.isRead || unit.lost || this.session) return this.#reject(unit, error);
     unit.lost = true;
     this.#submit(unit, now);
   }
 
   /**
-   * The server has no room for more, as it seems (53300): the connections that are open are enough for
-   * now, or those that are about to open. Where none of them opens, all who were kept out are told.
+   * The server has no room for more, as it seems (53300): others may serve it. Where none opens, all who
+   * were kept out are told.
    */
   #keptOut(unit: Unit, error: Error, now: number) {
-    const opens = this.#clients.length > 0;
-    if (!unit.done && (this.#hasOpen() || opens && !unit.refusal)) {
-      unit.refusal = error;
-      this.#dialsAgainAt = now + fullMs;
+    if (this.#places.waits(unit, error, now)) {
       this.#watch();
       return this.#submit(unit, now);
     }
-    if (!unit.done) this.#reject(unit, error);
-    if (!opens) this.#rejectRefused();
+    this.#reject(unit, error);
+    this.#rejectRefused(now);
     this.free();
   }
 
-  #rejectRefused() {
-    this.#dialsAgainAt = -Infinity;
+  #rejectRefused(now: number) {
+    this.#places.none(now);
     for (const unit of this.#waiting) {
       if (!unit.refusal) continue;
       this.#waiting.delete(unit);
       this.#reject(unit, unit.refusal);
     }
-  }
-
-  #hasOpen(): boolean {
-    return this.#clients.some(({ phase }) => phase === "open");
   }
 
   left(client: Client, end: Promise<void>, losing: boolean) {
@@ -271,17 +266,18 @@ export class Pool implements Owner<Client> {
     const now = performance.now();
     let watching = false;
     for (const client of [...this.#clients, ...this.#leaving.keys()]) {
-      const opensLate = () => this.#opensLate(client);
+      const opensLate = () => this.#opensLate(client, now);
       watching = lookAfter(client, this.work, now, this.options.deadlineMs, opensLate) || watching;
     }
-    if (watching || now < this.#dialsAgainAt) this.#watch();
-    if (now >= this.#dialsAgainAt) this.#serve(now);
+    const isFull = this.#places.isFull(now);
+    if (watching || isFull) this.#watch();
+    if (!isFull) this.#serve(now);
   };
 
-  #opensLate(client: Client) {
+  #opensLate(client: Client, now: number) {
     const [first] = client.underWay;
-    if (this.#hasOpen()) client.handOver(first!);
-    else this.#rejectRefused();
+    if (this.#places.hasOpen()) client.handOver(first!);
+    else this.#rejectRefused(now);
   }
 
   /** Closes the connections that nobody has used for long enough. */

@@ -40,7 +40,7 @@ export class Unit<Result = unknown> implements Timed {
   lost = false;
   /** How often it was sent again because the server had refused it, and so had done nothing. */
   repeats = 0;
-  /** Why the server did not let it in, while it waits for others that may be let in. */
+  /** Why the server did not let it in, while it waits for others that are about to be let in. */
   refusal: Error | undefined;
   /** Until it is sent again. */
   timer: ReturnType<typeof setTimeout> | undefined;

@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect as connectPlain, createServer, type Socket } from "node:net";
 import { pipeline } from "node:stream";
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Database, sql, Unreachable } from "../../postgres/mod.ts";
+import { type Database, DeadlinePassed, sql, Unreachable } from "../../postgres/mod.ts";
+import { untilLocked } from "../support/locks.ts";
 import { echo, pause, pool, soon, until } from "../support/pool.ts";
 import { hold, range, withWrites, write, written } from "../support/writes.ts";
 
@@ -184,4 +185,93 @@ Deno.test("who is kept out is told so where the others do not open for long", as
   await soon(Promise.all(calls.slice(1)));
   near.destroy();
   await soon(calls[0]!);
+});
+
+Deno.test("who is kept out waits for the only connection, also where it opens after more than a second", async () => {
+  await using relay = await relayed(async (near, server, nth) => {
+    if (nth > 1) return near.destroy();
+    await pause(1500);
+    pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+  await Promise.all(range(3).map((n) => write(db, n)));
+  assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
+});
+
+Deno.test("where none was let in, whoever is kept out next is told so before any other dial ends", async () => {
+  const deadlineMs = 3000;
+  await using relay = await relayed((near, _, nth) => {
+    if (nth === 2) near.resume().on("end", () => near.destroy());
+    else near.destroy();
+  });
+  await using db = pool(relay.settings, { size: 3, deadlineMs });
+  await assertRejects(() => write(db, 1), Unreachable);
+  const [hangs, ...others] = range(3).map((n) => write(db, n));
+  const calls = [assertRejects(() => hangs!, DeadlinePassed)];
+  calls.push(...others.map((call) => assertRejects(() => call, Unreachable)));
+  await Promise.all(calls);
+});
+
+/** A call that is the first on its connection, and what is asked behind it while it waits for a lock. */
+async function behindLocked(
+  relay: Awaited<ReturnType<typeof relayed>>,
+  db: Database,
+  work: () => void | Promise<void>,
+) {
+  await using _ = await hold(relay.database);
+  const first = db.query(sql`update locked set n = n + 1`);
+  const behind = range(3).map((n) => write(db, n));
+  const all = Promise.allSettled([first, ...behind]);
+  await untilLocked(relay.database.db, "update locked");
+  await work();
+  return { all };
+}
+
+const statuses = async (all: Promise<PromiseSettledResult<unknown>[]>) =>
+  (await soon(all)).map(({ status }) => status);
+
+Deno.test("who waits is served where the first connection breaks at its first statement", async () => {
+  const first = Promise.withResolvers<Socket>();
+  await using relay = await relayed((near, server) => {
+    first.resolve(near);
+    pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 1, deadlineMs: 600_000 });
+  const { all } = await behindLocked(relay, db, async () => {
+    (await first.promise).destroy();
+  });
+  assertEquals(await statuses(all), ["rejected", "fulfilled", "fulfilled", "fulfilled"]);
+  assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
+});
+
+Deno.test("who is kept out waits for the only connection, also where its first statement takes its time", async () => {
+  await using relay = await relayed((near, server, nth) => {
+    if (nth > 1) near.destroy();
+    else pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+  // They have dialled again by then.
+  const { all } = await behindLocked(relay, db, () => until(() => relay.accepted() > 4));
+  assertEquals(await statuses(all), range(4).map(() => "fulfilled"));
+  assertEquals(await written(relay.database), range(3).map((n) => ({ n, times: 1 })));
+});
+
+Deno.test("of those who are kept out beside an open connection that breaks, only who is kept out again is told", async () => {
+  const first = Promise.withResolvers<Socket>();
+  let keptOut = Infinity;
+  await using relay = await relayed((near, server, nth) => {
+    if (nth === 1) first.resolve(near);
+    else if (keptOut-- > 0) return near.destroy();
+    pipeline(near, connectPlain(server), near, () => {});
+  });
+  await using db = pool(relay.settings, { size: 10, deadlineMs: 600_000 });
+  const { all } = await behindLocked(relay, db, async () => {
+    // Each has dialled three times by then, and none is at it.
+    await until(() => relay.accepted() > 7 && db.stats().open === 1);
+    keptOut = 1;
+    (await first.promise).destroy();
+  });
+  const rejected = (await statuses(all)).filter((status) => status === "rejected");
+  // The first one, and at most one that dialled again.
+  assert(rejected.length <= 2);
 });

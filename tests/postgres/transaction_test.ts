@@ -5,8 +5,14 @@ import { connectPatiently } from "../support/database.ts";
 import { echo, pool } from "../support/pool.ts";
 import { range, withWrites, write, written } from "../support/writes.ts";
 
-/** What PostgreSQL skips. */
-const heads = ["", "-- every night\n", "/* every /* single */ night */ ", " ; "];
+/** What PostgreSQL skips; a line of dashes could be many comments, and is read as one. */
+const heads = [
+  "",
+  "-- every night\n",
+  `${"-".repeat(80)}\r-- every night\n`,
+  "/* every /* single */ night */ ",
+  " ; ",
+];
 
 const fail = "do $$ begin raise 'met' using errcode = '40P01'; end $$";
 
