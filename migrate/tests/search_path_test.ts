@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { assertEquals, assertMatch } from "@std/assert";
+import { sql } from "../../postgres/mod.ts";
+import { migration, runDb, runDbmate } from "../../tests/support/command.ts";
+import { createDatabase } from "../../tests/support/database.ts";
+import { createProject, type Project } from "../../tests/support/project.ts";
+import { schemasOfPath } from "../project.ts";
+import { createForeign, named } from "./support.ts";
+
+const a = migration("create table a (id int);", "drop table a;");
+
+/** The tables, but for the ledger. */
+async function tables({ db }: Pick<Project, "db">): Promise<string[]> {
+  const rows = await db.query<{ name: string }>(sql`
+    select schemaname || '.' || tablename as name from pg_tables
+    where schemaname !~ '^(pg_|information_schema$)' and tablename <> 'migration_ledger' order by 1`);
+  return rows.map(({ name }) => name);
+}
+
+Deno.test("the first schema of the URL's search_path is the one that dbmate makes, whatever signs and capitals it has", async () => {
+  const paths = [
+    ...["my-app", "tenant$1, public", "café", "a%b", `o'b"x`, "order", "1st"],
+    // dbmate makes "Tenant" and looks there, the server looks into tenant, and the same with quotes.
+    ...["Tenant, public", '"Tenant", public', '"$user", public'],
+  ];
+  for (const searchPath of paths) {
+    await using byDbmate = await createProject({ "001_a.sql": a });
+    await using byUp = await createProject({ "001_a.sql": a });
+    await using byScript = await createProject({ "001_a.sql": a });
+    const place = ({ settings, dir }: Project) => ({
+      settings: { ...settings, searchPath },
+      folder: join(dir, ".."),
+    });
+    assertEquals((await runDbmate(["up"], place(byDbmate))).code, 0);
+    const made = await tables(byDbmate);
+    await byScript.db.script((await runDb(["up", "--sql"], place(byScript))).stdout);
+    for (const args of [["up"], ["drift"]]) {
+      const { code, stderr } = await runDb(args, place(byUp));
+      assertEquals(code, 0, stderr);
+    }
+    assertEquals([await tables(byUp), await tables(byScript)], [made, made], searchPath);
+    assertMatch((await runDbmate(["status"], place(byUp))).stdout, /\[X\] 001_a\.sql/);
+    assertMatch((await runDb(["status"], place(byUp))).stdout, /^applied +001_a +\d/);
+    await byScript.db.script((await runDb(["down", "--sql"], place(byScript))).stdout);
+    assertEquals((await runDb(["down"], place(byUp))).code, 0);
+    const left = made.filter((name) => !name.endsWith(".a"));
+    assertEquals([await tables(byUp), await tables(byScript)], [left, left], searchPath);
+  }
+});
+
+Deno.test("a search_path of which the server finds no schema, and dbmate makes another one, is told before anything is made", async () => {
+  await using project = await createProject({ "001_a.sql": a });
+  const settings = { ...project.settings, searchPath: "Tenant" };
+  const { code, stderr } = await runDb(["up"], { settings, folder: join(project.dir, "..") });
+  assertEquals(code, 3);
+  assertMatch(stderr, /no schema tenant, as which the server reads "Tenant".*lower case/);
+  assertEquals(await project.db.query(sql`select from pg_namespace where nspname ~* 'tenant'`), []);
+});
+
+Deno.test("the schemas of a search_path are those that the server reads", () => {
+  const read = schemasOfPath(' App,"b, ""C""" ,É-x,$user');
+  assertEquals(read, ["app", 'b, "C"', "É-x", "$user"]);
+});
+
+Deno.test("a name that dbmate's table cannot have, or that the ledger has, is refused by every command", async () => {
+  await using project = await createProject({ "001_a.sql": a });
+  for (const table of ["a.b.c", "meta.", "migration_ledger", "public.migration_ledger"]) {
+    for (const args of [["up"], ["up", "--sql"], ["status"], ["check"]]) {
+      const { code, stdout, stderr } = await runDb(args, {
+        settings: project.settings,
+        folder: join(project.dir, ".."),
+        env: { DBMATE_MIGRATIONS_TABLE: table },
+      });
+      assertEquals([code, stdout], [2, ""], stderr);
+      assertMatch(stderr, /^DBMATE_MIGRATIONS_TABLE is "[^\n]+\n$/);
+    }
+  }
+  assertEquals(await tables(project), []);
+});
+
+Deno.test("drift: what another table or search_path of dbmate's builds is not taken for this one's", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using project = await createForeign({ "001_a.sql": a });
+  const { DATABASE_URL } = named(database.settings);
+  for (const table of ["meta.versions", "schema_migrations", "other.versions"]) {
+    const env = { DATABASE_URL: DATABASE_URL!, DBMATE_MIGRATIONS_TABLE: table };
+    await database.db.script("drop table if exists a, migration_ledger, schema_migrations");
+    await database.db.script("drop schema if exists meta cascade");
+    assertEquals((await project.run(["up"], env)).code, 0);
+    const { code, stdout, stderr } = await project.run(["drift"], env);
+    assertEquals([code, stdout], [0, ""], stderr);
+  }
+});
