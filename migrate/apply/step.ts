@@ -1,5 +1,5 @@
 import type { Database } from "../../postgres/mod.ts";
-import { deniedExtension, missingClass, missingExtension } from "../advice.ts";
+import { deniedExtension, missingClass, missingExtension, missingRecord } from "../advice.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "../command.ts";
 import { type EngineFiles, type EngineResult, runEngine } from "./engine.ts";
@@ -140,7 +140,8 @@ export async function explain(
     ? `, accept that by \`${project.command} stamp ${version}\``
     : "";
   const advice = missingClass(result.message);
-  const remedy = missingExtension(result.message) ?? await deniedExtension(db, result.message) ??
+  const remedy = missingExtension(result.message) ?? missingRecord(result.message) ??
+    await deniedExtension(db, result.message) ??
     `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState

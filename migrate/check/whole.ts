@@ -21,7 +21,7 @@ export async function buildWhole(
       if (/\b(drop|rename)\b/i.test(migration.up.text)) {
         shapes = withGone(await readShapes(db), shapes);
       }
-      await replay(db, migration, "up");
+      await replay(db, migration, "up", { recorded: true });
     }
     const versions = [...history, ...judged].map(({ version }) => `('${version}')`).join(", ");
     if (versions) await db.script(`insert into ${versionsTableName()} values ${versions}`);

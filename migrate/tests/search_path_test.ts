@@ -5,7 +5,7 @@ import { migration, runDb, runDbmate } from "../../tests/support/command.ts";
 import { createDatabase } from "../../tests/support/database.ts";
 import { createProject, type Project } from "../../tests/support/project.ts";
 import { schemasOfPath } from "../project.ts";
-import { createForeign, named } from "./support.ts";
+import { createForeign, findings, named } from "./support.ts";
 
 const a = migration("create table a (id int);", "drop table a;");
 
@@ -89,5 +89,34 @@ Deno.test("drift: what another table or search_path of dbmate's builds is not ta
     assertEquals((await project.run(["up"], env)).code, 0);
     const { code, stdout, stderr } = await project.run(["drift"], env);
     assertEquals([code, stdout], [0, ""], stderr);
+  }
+});
+
+Deno.test("a migration after which dbmate finds no table to record it in is named by check, and by up with the way out", async () => {
+  const local = "create schema app;\nset local search_path = app;\ncreate table b (id int);";
+  const ends = "set local search_path = app;\ndrop table b;\nreset search_path;\ndrop schema app;";
+  const moved = "create schema old;\nalter table schema_migrations set schema old;";
+  for (const [up, schema] of [[local, "app"], [moved, "public"]] as const) {
+    await using database = await createDatabase({ empty: true });
+    await using project = await createForeign({
+      "001_a.sql": a,
+      "002_b.sql": migration(up, ends),
+    });
+    const [found, ...more] = findings(await project.run(["check"]));
+    assertEquals(more, []);
+    const words = `${schema}.schema_migrations, which is not there; leave .*reset search_path`;
+    assertMatch(found!, RegExp(`002_b\\.sql:1: up fails: dbmate records it in ${words}`));
+    const at = named(database.settings);
+    const { code, stderr } = await project.run(["up"], at);
+    assertEquals(code, 1);
+    assertMatch(stderr, /records it there; leave .*reset search_path.*nothing of it is left/);
+    await project.write(
+      "db/migrations/002_b.sql",
+      migration(`${local}\nreset search_path;`, ends),
+    );
+    const mended = await project.run(["up"], at);
+    assertEquals(mended.code, 0, mended.stderr);
+    assertEquals(findings(await project.run(["check"])), []);
+    assertEquals((await project.run(["down"], at)).code, 0);
   }
 });
