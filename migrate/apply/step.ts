@@ -6,8 +6,9 @@ import { type EngineFiles, type EngineResult, runEngine } from "./engine.ts";
 import { isConcurrent } from "../files/form.ts";
 import { dropRemedy, invalidIndexes } from "./indexes.ts";
 import { type Interrupt, pause } from "./interrupt.ts";
-import { begin, finish, readApplied } from "./ledger.ts";
+import { begin, finish, outOfSight, readApplied } from "./ledger.ts";
 import type { Lock } from "./lock.ts";
+import { openSession } from "./session.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import { project } from "../project.ts";
 
@@ -52,6 +53,7 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
       await finish(db, entry, "done");
       const verb = action === "up" ? "applied" : "reverted";
       context.print(`${verb} ${migration.file} in ${elapsed(started)}`);
+      await requireSight(settings, migration, block);
       if (result.code === 0 && !stop.aborted) return;
     }
     const again = !done && result.sqlState === "55P03" && attempt < attempts && !stop.aborted;
@@ -67,6 +69,18 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
     const certain = block.transaction || (result.sqlState && !/^57P/.test(result.sqlState));
     if (!done && certain) await finish(db, entry, "failed");
     throw await explain(stepper, migration, action, result, done);
+  }
+}
+
+/** Whoever connects from now on may have another search_path, in which dbmate finds its table no more. */
+async function requireSight(settings: DatabaseSettings, { path }: Migration, { text }: Block) {
+  if (!/search_path/i.test(text)) return;
+  const next = await openSession(settings);
+  try {
+    const fault = await outOfSight(next);
+    if (fault) throw new Failure(`${path} is done and recorded; from now on ${fault}`, exit.usage);
+  } finally {
+    await next.close();
   }
 }
 
@@ -141,8 +155,7 @@ export async function explain(
     : "";
   const advice = missingClass(result.message);
   const remedy = missingExtension(result.message) ?? missingRecord(result.message) ??
-    await deniedExtension(db, result.message) ??
-    `${advice ? `${advice}; ` : ""}correct it`;
+    await deniedExtension(db, result.message) ?? `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState
       ? `${where} (${result.sqlState}); ${remedy}${accept} and run this again; ${

@@ -8,6 +8,7 @@ import { schemasOfPath } from "../project.ts";
 import { createForeign, findings, named } from "./support.ts";
 
 const a = migration("create table a (id int);", "drop table a;");
+const app = migration("create schema app;", "drop schema app;");
 
 /** The tables, but for the ledger. */
 async function tables({ db }: Pick<Project, "db">): Promise<string[]> {
@@ -119,4 +120,32 @@ Deno.test("a migration after which dbmate finds no table to record it in is name
     assertEquals(findings(await project.run(["check"])), []);
     assertEquals((await project.run(["down"], at)).code, 0);
   }
+});
+
+Deno.test("up stops behind a migration that leads new sessions away from dbmate's table, and goes on where its schema is said", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { db, settings } = database;
+  const alter = (change: string) =>
+    `do $$ begin execute format('alter database %I ${change}', current_database()); end $$;`;
+  await using project = await createForeign({
+    "001_app.sql": app,
+    "002_path.sql": migration(alter("set search_path = app, public"), alter("reset search_path")),
+    "003_a.sql": a,
+  });
+  const at = named(settings);
+  const first = await project.run(["up"], at);
+  assertEquals(first.code, 2);
+  assertMatch(first.stderr, /002_path\.sql is done and recorded; from now on dbmate looks for /);
+  for (const args of [["up"], ["up", "--sql"], ["status"], ["drift"], ["down"]]) {
+    const { code, stdout, stderr } = await project.run(args, at);
+    assertEquals([code, stdout], [2, ""]);
+    assertMatch(stderr, /in app, .*DBMATE_MIGRATIONS_TABLE=public\.schema_migrations/);
+  }
+  assertEquals(await tables(database), ["public.schema_migrations"]);
+  const said = { ...at, DBMATE_MIGRATIONS_TABLE: "public.schema_migrations" };
+  for (const args of [["up"], ["status"], ["drift"], ["check"], ["down", "base"], ["up"]]) {
+    const { code, stderr } = await project.run(args, said);
+    assertEquals(code, 0, stderr);
+  }
+  assertEquals(await tables({ db }), ["app.a", "public.schema_migrations"]);
 });
