@@ -36,6 +36,7 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   const lockTimeoutSeconds = await isPatient(block) ? 0 : stepper.lockTimeoutSeconds;
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
   throwIfStopped(stepper, migration);
+  await requireUndone(db, migration, action);
   const entry = await begin(db, migration, action);
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
@@ -70,6 +71,19 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
     if (!done && certain) await finish(db, entry, "failed");
     throw await explain(stepper, migration, action, result, done);
   }
+}
+
+/** dbmate would pass over a version in silence that is recorded, or not any more, when its turn comes. */
+async function requireUndone(
+  db: Database,
+  { path, version }: Migration,
+  action: "up" | "down",
+) {
+  if ((await readApplied(db)).includes(version) !== (action === "up")) return;
+  const [is, done] = action === "up" ? ["is", "applied"] : ["is not any more", "reverted"];
+  throw new Failure(
+    `${path} ${is} recorded since this run began, by a migration before it or by somebody else, and was not ${done} now: look whether it is; \`${project.command} status\` shows what is recorded`,
+  );
 }
 
 /** Whoever connects from now on may have another search_path, in which dbmate finds its table no more. */

@@ -59,14 +59,16 @@ export async function probe(
     return [];
   }
   const effects: Effect[] = [];
-  await db.script("begin");
   let before = new Map((await observe(db)).map((seen) => [seen.oid, seen]));
   const existing = before;
+  await db.script("begin");
   try {
     for (const parsed of statements) {
       const { text, line } = parsed;
       const statement = { ...migration, up: { text, line, transaction: false } };
       await replayInSession(db, statement, "up");
+      // `set transaction` may come before any query, ours too.
+      if (/^(VariableSet|Transaction)Stmt$/.test(parsed.kind)) continue;
       const now = await observe(db);
       for (const seen of now) {
         const was = before.get(seen.oid);
@@ -86,14 +88,13 @@ export async function probe(
       before = new Map(now.map((seen) => [seen.oid, seen]));
     }
     if (recorded) await requireRecord(db, migration, "up");
-  } catch (error) {
-    await db.script("rollback");
-    await renewSession(db);
-    throw error;
+    // What is deferred is looked at here.
+    const end = { ...migration, up: { text: "commit", line: up.line, transaction: false } };
+    await replayInSession(db, end, "up");
+    return effects;
+  } finally {
+    await renewSession(db, up.text);
   }
-  await db.script("commit");
-  await renewSession(db);
-  return effects;
 }
 
 /** Of an `alter table`, its steps and the constraints that they add, be it with a column. */

@@ -35,13 +35,18 @@ export async function replay(
   try {
     await replayInSession(db, migration, part, recorded);
   } finally {
-    await renewSession(db);
+    await renewSession(db, migration[part].text);
   }
 }
 
-/** Takes back what a script may have left to a session, without the price of another connection. */
-export async function renewSession(db: Database) {
-  await db.script("rollback; reset session authorization; reset all; discard temp");
+/** Takes back what a script has left to a session, without the price of another connection. */
+export async function renewSession(db: Database, script: string) {
+  await db.script("rollback; reset session authorization; reset all; discard temp; close all");
+  if (!/\bprepare\b/i.test(script)) return;
+  // Not the client's own.
+  const prepared = await db.query<{ name: string }>(sql`
+    select quote_ident(name) as name from pg_prepared_statements where from_sql`);
+  for (const { name } of prepared) await db.script(`deallocate ${name}`);
 }
 
 /**
@@ -171,18 +176,19 @@ export async function failingLine(
  * Throws a ReplayFailure.
  */
 export async function build(db: Database, { history, judged }: Parted) {
+  const texts = history.map(({ up }) => up.text).join("\n");
   try {
     for (const [i, migration] of history.entries()) {
       try {
         await replayInSession(db, migration, "up");
       } catch (error) {
         if (!(error instanceof ReplayFailure) || i === 0 || !migration.up.transaction) throw error;
-        await renewSession(db);
+        await renewSession(db, texts);
         await replayInSession(db, migration, "up");
       }
     }
   } finally {
-    if (history.length > 0) await renewSession(db);
+    if (history.length > 0) await renewSession(db, texts);
   }
   for (const migration of judged) await replay(db, migration, "up");
 }
