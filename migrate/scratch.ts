@@ -84,7 +84,7 @@ async function openServer(): Promise<Server> {
     settings,
     db: connect(settings, { session: true, deadlineMs: 300_000 }),
     created: [],
-    roles: { made: [], named: [] },
+    roles: { made: [], named: [], taken: [] },
     ...own && { stop: () => own.stop() },
   };
 }

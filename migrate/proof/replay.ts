@@ -6,6 +6,7 @@ import type { Parted } from "../files/baseline.ts";
 import { waiting } from "../files/form.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import { environment } from "../project.ts";
+import { onDatabase } from "./own_database.ts";
 
 /** A block that the scratch database refused, with the file and the line. */
 export class ReplayFailure extends Failure {
@@ -60,7 +61,8 @@ export async function replayInSession(
   part: "up" | "down",
   recorded = false,
 ) {
-  const { text, transaction } = migration[part];
+  const { transaction } = migration[part];
+  const text = await onDatabase(db, migration[part]);
   if (/\bcopy\b/i.test(text)) await refuseWaiting(migration, part);
   const [begin, commit] = transaction ? ["begin;", ";commit"] : ["", ""];
   // The end on a line of its own: the last one may be a comment.
@@ -74,7 +76,7 @@ export async function replayInSession(
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     if (transaction) await db.script("rollback");
-    const line = await refusedLine(db, migration[part], script, error);
+    const line = await refusedLine(db, { ...migration[part], text }, script, error);
     const words = `${part} fails: ${explained(error)}${serverHint(error)}`;
     throw new ReplayFailure(migration.path, line, words, error);
   }

@@ -103,3 +103,87 @@ Deno.test("adopt: head is all that there is, whatever lengths the numbers have",
   assertEquals((await project.run(["up"], named(database.settings))).code, 0);
   assertEquals((await project.run(["drift"], named(database.settings))).code, 0);
 });
+
+Deno.test("H10: a second up behind the down stops up and its script, whatever the profile", async () => {
+  await using database = await createDatabase({ empty: true });
+  await using project = await createForeign({ "1_a.sql": table("a") + table("b") });
+  for (const args of [["up"], ["up", "--sql"]]) {
+    const { code, stdout, stderr } = await project.run(args, named(database.settings));
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(stderr, /^\S*1_a\.sql:6: another up block \[second-block\]/m);
+  }
+});
+
+Deno.test("H9: a space that dbmate does not take for one makes no directive", async () => {
+  await using project = await createProject({
+    "1_a.sql": table("a").replace("migrate:up", "migrate:up\u00a0"),
+  });
+  const { code, stderr } = await project.run("up");
+  assertEquals(code, 1);
+  assertMatch(stderr, /1_a\.sql:1: dbmate does not see this directive \[missing-up\]/);
+  assertMatch((await project.dbmate("up")).stderr, /requires each migration to define an up block/);
+});
+
+Deno.test("check: percent signs, dollars and quotes in names are names to the proof with rows", async () => {
+  const name = `"a%s ""'$1%I"`;
+  await using project = await createForeign({
+    "1_a.sql": "-- down loses the table\n" + migration(
+      `create table ${name} (${name} int, "%%" text);`,
+      `drop table ${name};`,
+    ),
+    "2_b.sql": migration(
+      `alter table ${name} add column "%1$s" int;`,
+      `alter table ${name} drop column ${name};\nalter table ${name} drop column "%1$s";\n` +
+        `alter table ${name} add column ${name} int;`,
+    ),
+  }, { rules: { "down-loses": "error", "down-leaves": "off" } });
+  const found = findings(await project.run(["check"])).filter((line) => !/ban-drop/.test(line));
+  assertMatch(found[0]!, /2_b\.sql:4: down loses .*a%s ""'\$1%I"/);
+  assertEquals(found.length, 1, found.join("\n"));
+});
+
+Deno.test("check and drift: a migration may take another role, and change the database that it names", async () => {
+  await using database = await createDatabase({ empty: true });
+  const { db, settings } = database;
+  const { database: own } = settings;
+  const role = `odd_files_${own.slice(-8)}`;
+  await db.script(`create role ${role}`);
+  try {
+    await using project = await createForeign({
+      "1_a.sql": migration(
+        `grant create on schema public to ${role};\nset local role ${role};\n` +
+          "create table a (id int);\nreset role;",
+        `drop table a;\nrevoke create on schema public from ${role};`,
+      ),
+      "2_database.sql": migration(
+        `create table database (id int);\ncreate index on database (id);\n` +
+          `grant connect, temporary on database ${own} to ${role};\n` +
+          `comment on database "${own}" is 'alter database ${own}';\n` +
+          `alter database ${own.toUpperCase()} set work_mem = '5MB';\n` +
+          `create function f() returns text language sql as $$ select 'on database ${own}' $$;`,
+        `drop function f();\nalter database ${own} reset work_mem;\n` +
+          `revoke all on database ${own} from ${role};\ndrop table database;`,
+      ),
+    });
+    for (const args of [["up"], ["drift"], ["check"], ["down"]]) {
+      const { code, stdout, stderr } = await project.run(args, named(settings));
+      assertEquals(code, 0, stdout + stderr);
+    }
+  } finally {
+    await db.script(`drop owned by ${role} cascade; drop role ${role}`);
+  }
+});
+
+Deno.test("check: what a down loses is told also where it leaves something behind (H25)", async () => {
+  await using project = await createForeign({
+    "1_a.sql": "-- down loses the table\n" +
+      migration("create table a (b int, c text);", "drop table a;"),
+    "2_b.sql": migration(
+      "alter table a add column d int;",
+      "alter table a drop column d, drop column b;\nalter table a add column b int;",
+    ),
+  }, { rules: { "down-loses": "error", "down-leaves": "off" } });
+  const found = findings(await project.run(["check"]))
+    .map((line) => /(2_b\.sql:\d+).* \[(.*?)\]/.exec(line)?.slice(1));
+  assertEquals(found.filter(Boolean), [["2_b.sql:4", "down-loses"]]);
+});
