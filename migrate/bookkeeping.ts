@@ -71,6 +71,29 @@ function nameOf(schema: string | undefined, name: string): string {
   return schema === undefined ? own : `${quoteName(schema)}.${own}`;
 }
 
+/**
+ * The statement that records a version, or takes it out of the record. Where the server says in which
+ * schema the table is, and a script has changed its mind, it is found as dbmate finds it.
+ */
+export function recording(
+  action: "up" | "down",
+  version: string,
+  { asFound = false } = {},
+): string {
+  const write = (table: string, version: string) =>
+    action === "up"
+      ? `insert into ${table} (version) values (${version})`
+      : `delete from ${table} where version = ${version}`;
+  const { schema = madeSchema(), name } = versionsTable();
+  if (schema !== undefined || !asFound) return `${write(versionsTableName(), `'${version}'`)};`;
+  const literal = `'${name.replaceAll("'", "''")}'`;
+  return `do $record$ begin
+  execute format('${
+    write("%I.%I", "%L")
+  }', coalesce(current_schema(), 'public'), ${literal}, '${version}');
+end $record$;`;
+}
+
 /** The versions' table as a piece of a statement. */
 export function versionsTableSql(): Statement {
   return new Statement([versionsTableName()], []);

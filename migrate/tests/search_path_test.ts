@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { assertEquals, assertMatch } from "@std/assert";
 import { sql } from "../../postgres/mod.ts";
 import { migration, runDb, runDbmate } from "../../tests/support/command.ts";
-import { createDatabase } from "../../tests/support/database.ts";
+import { connectPatiently, createDatabase } from "../../tests/support/database.ts";
 import { createProject, type Project } from "../../tests/support/project.ts";
 import { schemasOfPath } from "../project.ts";
 import { createForeign, findings, named } from "./support.ts";
@@ -149,3 +149,36 @@ Deno.test("up stops behind a migration that leads new sessions away from dbmate'
   }
   assertEquals(await tables({ db }), ["app.a", "public.schema_migrations"]);
 });
+
+Deno.test("a script records where dbmate does, whatever a block makes of the search_path, and what history leaves to a session ends there", async () => {
+  await using byUp = await createDatabase({ empty: true });
+  await using byScript = await createDatabase({ empty: true });
+  const dump =
+    "set statement_timeout = 0;\nselect pg_catalog.set_config('search_path', '', false);\n";
+  await using project = await createForeign({
+    "001_dump.sql": migration(`${dump}create table public.dumped ();`, "drop table public.dumped;"),
+    "002_a.sql": a,
+    "003_b.sql": migration(
+      "set local search_path = '';\ncreate table public.b ();",
+      "set local search_path = '';\ndrop table public.b;",
+    ),
+    "004_c.sql": migration("create table c ();", "drop table c;"),
+  }, { baseline: "001" });
+  for (const args of [["up"], ["down", "base"]]) {
+    const up = await project.run(args, named(byUp.settings));
+    assertEquals(up.code, 0, up.stderr);
+    const script = await project.run([...args, "--sql"], named(byScript.settings));
+    // A script is one session, and ends with it.
+    await using session = createSession(byScript.settings);
+    await session.db.script(script.stdout);
+    assertEquals(await tables(byScript), await tables(byUp));
+    const recorded = async ({ db }: Pick<Project, "db">) =>
+      await db.query(sql`select version from public.schema_migrations order by 1`);
+    assertEquals(await recorded(byScript), await recorded(byUp));
+  }
+});
+
+function createSession(settings: Project["settings"]) {
+  const db = connectPatiently(settings, { session: true });
+  return { db, [Symbol.asyncDispose]: () => db.close() };
+}
