@@ -58,7 +58,9 @@ export async function compareWithMigrations(
   const different = compareRows(expected.rows, rows);
   if (different.length === 0) return [];
   const found = { definitions: await readDefinitions(live), rows };
-  const differences = describeRows(different, expected, found);
+  const unmade = await unmadeSchema(live);
+  const differences = describeRows(different, expected, found)
+    .filter(({ kind, name }) => kind !== "schema" || name !== unmade);
   if (!differences.some(needsNormalizing)) return differences;
   await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
   const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
@@ -68,6 +70,15 @@ export async function compareWithMigrations(
   } finally {
     await db.close();
   }
+}
+
+/** dbmate's schema, where dbmate has not been here yet: it comes with its table, by no migration. */
+async function unmadeSchema(live: Database): Promise<string | undefined> {
+  const { schema = madeSchema() } = versionsTable();
+  if (schema === undefined) return undefined;
+  const [row] = await live.query<{ name: string }>(sql`
+    select quote_ident(${schema}) as name where to_regnamespace(quote_ident(${schema})) is null`);
+  return row?.name;
 }
 
 /** The schemas that its sessions look into and that are there. */

@@ -35,7 +35,7 @@ Deno.test("the first schema of the URL's search_path is the one that dbmate make
     assertEquals((await runDbmate(["up"], place(byDbmate))).code, 0);
     const made = await tables(byDbmate);
     await byScript.db.script((await runDb(["up", "--sql"], place(byScript))).stdout);
-    for (const args of [["up"], ["drift"]]) {
+    for (const args of [["drift"], ["up"], ["drift"]]) {
       const { code, stderr } = await runDb(args, place(byUp));
       assertEquals(code, 0, stderr);
     }
