@@ -1,4 +1,5 @@
 import { type Database, sql } from "../postgres/mod.ts";
+import { versionsTable } from "./bookkeeping.ts";
 
 /** PostgreSQL's words with its detail, and its hint or what is better to say here. */
 export function explained(
@@ -22,6 +23,17 @@ export function missingClass(message: string): string | undefined {
   return /^data type .* has no default operator class for access method "gist"/.test(message)
     ? "`create extension btree_gist` before it"
     : undefined;
+}
+
+/** What keeps dbmate's table where dbmate looks for it when it records a migration. */
+export const keepRecord =
+  "leave that table where it is, and the search_path too (end with `reset search_path`), or name " +
+  "the table with its schema in DBMATE_MIGRATIONS_TABLE";
+
+/** What to do where dbmate has no table to record a migration in that ran. */
+export function missingRecord(message: string): string | undefined {
+  const [, table] = /^relation "(?:.*\.)?(.+)" does not exist\b/.exec(message) ?? [];
+  return table === versionsTable().name ? `dbmate records it there; ${keepRecord}` : undefined;
 }
 
 /** What to do about an extension that the server has no files of. */

@@ -66,7 +66,16 @@ export function searchPathOfUrl(): string | undefined {
 
 /** The schema of a name without one. */
 export function homeSchema(): string {
-  return (searchPathOfUrl() ?? "public").split(",")[0]!.trim();
+  return schemasOfPath(searchPathOfUrl() ?? "public")[0] ?? "public";
+}
+
+/** The schemas of a search_path as the server reads it: `App, "b, C"` are app and `b, C`. */
+export function schemasOfPath(path: string): string[] {
+  return Array.from(
+    path.matchAll(/"((?:[^"]|"")*)"|[^\s,]+/g),
+    ([plain, quoted]) =>
+      quoted?.replaceAll('""', '"') ?? plain.replace(/[A-Z]+/g, (part) => part.toLowerCase()),
+  );
 }
 
 /** The words that started this process, as far as it knows them. */

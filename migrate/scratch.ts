@@ -6,12 +6,12 @@ import {
   describeDatabase,
   readDatabaseSettings,
 } from "../postgres/settings.ts";
-import { versionsTable } from "./bookkeeping.ts";
+import { madeSchema, versionsTable } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
 import { type Roles, schemasOf } from "./files/surroundings.ts";
-import { environment, project, searchPathOfUrl } from "./project.ts";
+import { environment, project, schemasOfPath, searchPathOfUrl } from "./project.ts";
 import { allowed, forRoles, makeRoles } from "./scratch_roles.ts";
 
 /** A server on which a command may try things out. Disposing leaves nothing behind. */
@@ -84,7 +84,7 @@ async function openServer(): Promise<Server> {
     settings,
     db: connect(settings, { session: true, deadlineMs: 300_000 }),
     created: [],
-    roles: { made: [], named: [] },
+    roles: { made: [], named: [], taken: [] },
     ...own && { stop: () => own.stop() },
   };
 }
@@ -105,7 +105,8 @@ async function copier({ settings, db, created }: Server, searchPath: string | un
     await db.script(`alter database ${database} set plan_cache_mode = force_generic_plan`);
     await db.script(`alter database ${database} set enable_memoize = off`);
     await db.script(`alter database ${database} set jit = off`);
-    if (searchPath) await db.script(`alter database ${database} set search_path = ${searchPath}`);
+    const path = schemasOfPath(searchPath ?? "").map(quoteName).join(", ");
+    if (path) await db.script(`alter database ${database} set search_path = ${path}`);
     return { ...settings, database };
   };
 }
@@ -194,7 +195,7 @@ async function dropAbandoned(db: Database) {
   }
 }
 
-/** dbmate makes its table, and the first schema of the search_path, before the first migration. */
+/** As dbmate finds it: with its table, in its schema, and what of the search_path no migration makes. */
 async function prepare(
   settings: DatabaseSettings,
   searchPath: string | undefined,
@@ -202,26 +203,25 @@ async function prepare(
 ) {
   const db = connect(settings, { size: 1, deadlineMs: 60_000 });
   try {
-    const path = searchPath?.split(",").map((name) => name.trim()) ?? [];
-    const made = path.length > 1 ? await schemasOf(migrations) : [];
-    for (const [i, schema] of path.entries()) {
-      if (/\$user|^pg_/.test(schema) || i > 0 && made.includes(nameIn(schema))) continue;
-      await db.script(`create schema if not exists ${quoteName(nameIn(schema))}`);
+    const { schema: own = madeSchema(), name } = versionsTable();
+    // Of `App` dbmate makes "App", which is not what the server reads, and nobody makes app.
+    const path = schemasOfPath(searchPath ?? "").filter((schema) =>
+      !/\$user|^pg_/.test(schema) && (own?.toLowerCase() !== schema || own === schema)
+    );
+    const made = path.length > 0 ? await schemasOf(migrations) : [];
+    for (
+      const schema of [...path.filter((schema) => !made.includes(schema)), ...own ? [own] : []]
+    ) {
+      await db.script(`create schema if not exists ${quoteName(schema)}`);
     }
-    const { schema, name } = versionsTable();
-    if (schema) await db.script(`create schema if not exists ${quoteName(schema)}`);
-    const table = [schema, name].filter((part) => part !== undefined).map(quoteName).join(".");
+    const [home] = await db.query<{ schema: string }>(sql`
+      select coalesce(${own ?? null}, current_schema(), 'public') as schema`);
+    const table = [home!.schema, name].map(quoteName).join(".");
     await db.script(`create table ${table} (version varchar(128) primary key)`);
     await runPreparation(db);
   } finally {
     await db.close();
   }
-}
-
-/** The name that an identifier of SQL means. */
-function nameIn(identifier: string): string {
-  const [, quoted] = /^"(.*)"$/.exec(identifier) ?? [];
-  return quoted?.replaceAll('""', '"') ?? identifier.toLowerCase();
 }
 
 /** The project's own script, for what its migrations expect and do not make. */

@@ -24,19 +24,24 @@ export async function makeRoles(
   server: DatabaseSettings,
   { migrations = [], scripts = [] }: { migrations?: Migration[]; scripts?: string[] },
 ): Promise<Roles> {
-  const { made, named } = await rolesOf(migrations, scripts);
-  if (made.length + named.length === 0) return { made, named };
+  const roles = await rolesOf(migrations, scripts);
+  const { made, named, taken } = roles;
+  if (made.length + named.length === 0) return roles;
   await db.query(forRoles);
   const wanted = JSON.stringify([...made, ...named]);
   const there = await db.query<{ rolname: string }>(sql`
     select rolname from pg_roles
     where rolname in (select json_array_elements_text(${wanted}::text::json))`);
   const known = new Set(there.map(({ rolname }) => rolname));
+  const [own] = await db.query<{ super: boolean }>(sql`
+    select rolsuper as super from pg_roles where rolname = current_user`);
   for (const name of named.filter((name) => !known.has(name))) {
-    await allowed(server, "createrole", () => db.script(`create role ${quoteName(name)}`));
+    // It may do on the real server what its migrations do; which rights that takes, nobody says here.
+    const rights = own!.super && taken.includes(name) ? " superuser" : "";
+    await allowed(server, "createrole", () => db.script(`create role ${quoteName(name)}${rights}`));
   }
   const ours = (names: string[]) => names.filter((name) => !known.has(name));
-  return { made: ours(made), named: ours(named) };
+  return { made: ours(made), named: ours(named), taken };
 }
 
 /** Tells which right the role lacks, where the server refuses it something. */

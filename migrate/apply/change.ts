@@ -68,8 +68,9 @@ export async function change(
     const { signal } = interrupt;
     await using lock = await takeLock(settings, { timeoutMs, signal, progress: context.progress });
     await using files = new EngineFiles();
-    await createLedger(db);
+    // Where that refuses, it says that nothing was changed.
     const rows = await closeEnded(db, folder);
+    await createLedger(db);
     const code = await work({
       settings,
       files,

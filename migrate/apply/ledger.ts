@@ -3,6 +3,7 @@ import {
   createVersionsSchema,
   ledgerName,
   ledgerSql,
+  madeSchema,
   versionsTable,
   versionsTableName,
   versionsTableSql,
@@ -94,6 +95,23 @@ async function exists(db: Database, table: string): Promise<boolean> {
     end) is not null as found
   `);
   return row!.found;
+}
+
+/**
+ * What is wrong where dbmate's table is behind the first schema of the search_path, and the server says
+ * what that is: dbmate looks into the first alone. A migration may have made that schema, or changed the
+ * search_path of the role or the database.
+ */
+export async function outOfSight(db: Database): Promise<string | undefined> {
+  const { schema = madeSchema(), name } = versionsTable();
+  if (schema !== undefined) return undefined;
+  const [row] = await db.query<{ first: string; behind: string }>(sql`
+    select current_schema() as first, n.nspname as behind
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = to_regclass(${versionsTableName()}) and n.nspname <> current_schema()`);
+  if (!row) return undefined;
+  const { first, behind } = row;
+  return `dbmate looks for ${name} in ${first}, the first schema of the search_path, and there is one in ${behind} only, so that it would begin anew: say which is meant by DBMATE_MIGRATIONS_TABLE=${behind}.${name} or ${first}.${name}`;
 }
 
 /** Notes that something begins, before it begins. Returns the entry's id. */

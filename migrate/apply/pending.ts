@@ -34,7 +34,9 @@ export async function judgePending(
 /** What is wrong in a down alone stops nobody from going up, but under the profile `strict`. */
 function withoutDowns(verdict: Verdict, files: Migration[]): Verdict {
   if (project.config.profile === "strict") return verdict;
-  const isDown = ({ path, line }: Finding) =>
+  // Of a second up behind the down dbmate runs the first one, and fails at the second.
+  const isDown = ({ path, line, rule }: Finding) =>
+    rule !== "second-block" &&
     files.some(({ path: own, down }) => own === path && down.line > 0 && line >= down.line);
   return {
     ...verdict,

@@ -1,5 +1,6 @@
 import { type Context, exit, text } from "../command.ts";
-import { createVersionsSchema, createVersionsTable, versionsTableName } from "../bookkeeping.ts";
+import { createVersionsSchema, createVersionsTable, recording } from "../bookkeeping.ts";
+import { partAtBaseline } from "../files/baseline.ts";
 import { report } from "../finding.ts";
 import { readFolder } from "../files/migrations.ts";
 import type { Folder, Migration } from "../files/migrations.ts";
@@ -23,7 +24,7 @@ export async function printUp(context: Context, target: string | undefined): Pro
   const schema = createVersionsSchema();
   if (schema) context.print(schema);
   context.print(createVersionsTable());
-  for (const { file } of pending) context.print(script(file!, "up"));
+  printBlocks(context, pending.map(({ file }) => file!), "up");
   return exit.done;
 }
 
@@ -38,7 +39,7 @@ export async function printDown(
   const migrations = await judgeReverted(context, downTo(target, steps, rows));
   if (!migrations) return exit.found;
   printSearchPath(context);
-  for (const migration of migrations) context.print(script(migration, "down"));
+  printBlocks(context, migrations, "down");
   return exit.done;
 }
 
@@ -47,6 +48,29 @@ function printSearchPath(context: Context) {
   const path = searchPathOfUrl()?.replaceAll("'", "''");
   if (path) context.print(`select pg_catalog.set_config('search_path', '${path}', false);`);
 }
+
+/**
+ * In one session, where `up` begins a new one behind what is at or before the baseline: what that has
+ * left to the session ends there.
+ */
+function printBlocks(context: Context, migrations: Migration[], action: "up" | "down") {
+  const { history, judged } = partAtBaseline(migrations);
+  let moved = false;
+  for (const migration of migrations) {
+    if (
+      action === "up" && migration === judged[0] && history.some(({ up }) => leaves.test(up.text))
+    ) {
+      context.print("\n-- A session anew.\nreset all;\ndiscard temp;");
+      printSearchPath(context);
+      moved = false;
+    }
+    moved ||= /search_path/i.test(migration[action].text);
+    context.print(script(migration, action, moved));
+  }
+}
+
+/** Words by which a block changes its session. */
+const leaves = /\b(set|set_config|temp|temporary)\b/i;
 
 /** What is applied: as the database says, or with --from everything up to a version. */
 async function readRows(context: Context, folder: Folder): Promise<Row[]> {
@@ -73,17 +97,13 @@ async function readRows(context: Context, folder: Folder): Promise<Row[]> {
   return rows;
 }
 
-function script(migration: Migration, action: "up" | "down"): string {
-  const table = versionsTableName();
-  const recording = action === "up"
-    ? `insert into ${table} (version) values ('${migration.version}');`
-    : `delete from ${table} where version = '${migration.version}';`;
+function script(migration: Migration, action: "up" | "down", asFound: boolean): string {
   const { text, transaction } = migration[action];
   const body = text.split("\n").slice(1).join("\n").trim();
   // Nothing tells where the last statement ends but its semicolon, on a line of its own after a
   // comment without a line feed.
   const complete = /;\s*$/.test(body) ? body : `${body}\n;`;
-  const lines = [complete, recording];
+  const lines = [complete, recording(action, migration.version, { asFound })];
   return [
     "",
     `-- ${action}: ${migration.file}`,

@@ -2,6 +2,7 @@ import { connect, type Database, sql } from "../../postgres/mod.ts";
 import { type DatabaseSettings, describeDatabase } from "../../postgres/settings.ts";
 import { exit, Failure, nearest } from "../command.ts";
 import { ledgerName, madeSchema, versionsTableName } from "../bookkeeping.ts";
+import { homeSchema } from "../project.ts";
 import { pause } from "./interrupt.ts";
 
 export interface WaitOptions {
@@ -111,6 +112,7 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
     may_create: boolean;
     unwritable: string | null;
     role: string;
+    selected: boolean;
   }>(sql`
     select
       current_setting('server_version_num')::int as version,
@@ -131,11 +133,13 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
           )
         limit 1
       ) as unwritable,
-      current_user as role
+      current_user as role,
+      current_schema() is not null as selected
     from (select coalesce(${own}, current_schema()) as name) home
     left join pg_namespace made on made.nspname = home.name
   `);
-  const { version, replica, read_only, schema, may_create, unwritable, made, role } = facts!;
+  const { version, replica, read_only, schema, may_create, unwritable, made, role, selected } =
+    facts!;
   const where = describeDatabase(settings);
   const refuse = (text: string) => new Failure(`${where} ${text}`, exit.unreachable);
   if (version < 150000) {
@@ -151,6 +155,12 @@ export async function requireWritable(db: Database, settings: DatabaseSettings) 
   }
   if (schema === null) {
     throw refuse("has no schema on the search_path: create it, or set search_path for the role");
+  }
+  const meant = homeSchema();
+  if (!selected && own !== null && own !== meant) {
+    throw refuse(
+      `has no schema ${meant}, as which the server reads "${own}", the first of search_path in DATABASE_URL, and dbmate makes another one: write it in lower case and without quotes; nothing was changed`,
+    );
   }
   if (!may_create && !made) {
     throw refuse(

@@ -1,5 +1,6 @@
 import type { Database } from "../../postgres/mod.ts";
-import { type Entry, readApplied, readLedger } from "./ledger.ts";
+import { type Entry, outOfSight, readApplied, readLedger } from "./ledger.ts";
+import { exit, Failure } from "../command.ts";
 import type { Finding } from "../finding.ts";
 import { type Folder, type Migration, parse, shownPath } from "../files/migrations.ts";
 import type { Rule } from "../rules.ts";
@@ -40,6 +41,8 @@ export interface Row {
 
 /** Every version that the folder or the database knows, in dbmate's order. */
 export async function readState(db: Database, folder: Folder): Promise<Row[]> {
+  const fault = await outOfSight(db);
+  if (fault) throw new Failure(`${fault}; nothing was changed`, exit.usage);
   const applied = new Set(await readApplied(db));
   const entries = Map.groupBy(await readLedger(db), ({ version }) => version);
   const last = new Map(entries.values().map((all) => all.at(-1)!).map((e) => [e.version, e]));

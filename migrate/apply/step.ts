@@ -1,13 +1,14 @@
 import type { Database } from "../../postgres/mod.ts";
-import { deniedExtension, missingClass, missingExtension } from "../advice.ts";
+import { deniedExtension, missingClass, missingExtension, missingRecord } from "../advice.ts";
 import type { DatabaseSettings } from "../../postgres/settings.ts";
 import { type Context, exit, Failure, signalNumbers } from "../command.ts";
 import { type EngineFiles, type EngineResult, runEngine } from "./engine.ts";
 import { isConcurrent } from "../files/form.ts";
 import { dropRemedy, invalidIndexes } from "./indexes.ts";
 import { type Interrupt, pause } from "./interrupt.ts";
-import { begin, finish, readApplied } from "./ledger.ts";
+import { begin, finish, outOfSight, readApplied } from "./ledger.ts";
 import type { Lock } from "./lock.ts";
+import { openSession } from "./session.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import { project } from "../project.ts";
 
@@ -35,6 +36,7 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
   const lockTimeoutSeconds = await isPatient(block) ? 0 : stepper.lockTimeoutSeconds;
   const stop = AbortSignal.any([interrupt.signal, lock.lost]);
   throwIfStopped(stepper, migration);
+  await requireUndone(db, migration, action);
   const entry = await begin(db, migration, action);
   for (let attempt = 1;; attempt++) {
     context.progress(`${action} ${migration.file}`);
@@ -52,6 +54,7 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
       await finish(db, entry, "done");
       const verb = action === "up" ? "applied" : "reverted";
       context.print(`${verb} ${migration.file} in ${elapsed(started)}`);
+      await requireSight(settings, migration, block);
       if (result.code === 0 && !stop.aborted) return;
     }
     const again = !done && result.sqlState === "55P03" && attempt < attempts && !stop.aborted;
@@ -67,6 +70,31 @@ export async function step(stepper: Stepper, migration: Migration, action: "up" 
     const certain = block.transaction || (result.sqlState && !/^57P/.test(result.sqlState));
     if (!done && certain) await finish(db, entry, "failed");
     throw await explain(stepper, migration, action, result, done);
+  }
+}
+
+/** dbmate would pass over a version in silence that is recorded, or not any more, when its turn comes. */
+async function requireUndone(
+  db: Database,
+  { path, version }: Migration,
+  action: "up" | "down",
+) {
+  if ((await readApplied(db)).includes(version) !== (action === "up")) return;
+  const [is, done] = action === "up" ? ["is", "applied"] : ["is not any more", "reverted"];
+  throw new Failure(
+    `${path} ${is} recorded since this run began, by a migration before it or by somebody else, and was not ${done} now: look whether it is; \`${project.command} status\` shows what is recorded`,
+  );
+}
+
+/** Whoever connects from now on may have another search_path, in which dbmate finds its table no more. */
+async function requireSight(settings: DatabaseSettings, { path }: Migration, { text }: Block) {
+  if (!/search_path/i.test(text)) return;
+  const next = await openSession(settings);
+  try {
+    const fault = await outOfSight(next);
+    if (fault) throw new Failure(`${path} is done and recorded; from now on ${fault}`, exit.usage);
+  } finally {
+    await next.close();
   }
 }
 
@@ -140,8 +168,8 @@ export async function explain(
     ? `, accept that by \`${project.command} stamp ${version}\``
     : "";
   const advice = missingClass(result.message);
-  const remedy = missingExtension(result.message) ?? await deniedExtension(db, result.message) ??
-    `${advice ? `${advice}; ` : ""}correct it`;
+  const remedy = missingExtension(result.message) ?? missingRecord(result.message) ??
+    await deniedExtension(db, result.message) ?? `${advice ? `${advice}; ` : ""}correct it`;
   return new Failure(
     result.sqlState
       ? `${where} (${result.sqlState}); ${remedy}${accept} and run this again; ${

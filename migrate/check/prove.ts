@@ -92,7 +92,7 @@ async function settled<Results extends unknown[]>(
 function withoutRepetition(trip: Finding[], rows: Finding[], squawk: Finding[]): Finding[] {
   const place = ({ path, line }: Finding) => `${path}:${line}`;
   // What fails on empty tables too needs no second mention.
-  const known = new Set(trip.map(place));
+  const known = new Set(trip.filter(({ rule }) => /fails/.test(rule)).map(place));
   const measured = rows.filter((finding) => !known.has(place(finding)));
   const guessed = squawk.filter((guess) =>
     !rows.some((finding) =>

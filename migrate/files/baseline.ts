@@ -21,7 +21,10 @@ export function partAtBaseline(
 
 /** The version that a version, the start of one, a name or `head` means. Throws a Failure. */
 export function versionOf(wanted: string, migrations: Migration[]): string {
-  if (wanted === "head" && migrations.length > 0) return migrations.at(-1)!.version;
+  // Not the last file: dbmate runs 2_b.sql after 2024_a.sql, whose number is the newer one to us.
+  if (wanted === "head" && migrations.length > 0) {
+    return migrations.map(({ version }) => version).sort().at(-1)!;
+  }
   const bare = wanted.split(/[\\/]/).pop()!.replace(/\.sql$/, "");
   const exact = migrations.find(({ version, name }) =>
     [version, name, `${version}_${name}`].includes(bare)

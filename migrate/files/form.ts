@@ -144,7 +144,10 @@ function leak(
     return {
       rule: "session-setting",
       message: `\`${firstLine(text)}\` lasts for the session and changes the migrations after it`,
-      remedy: "write `set local`, or qualify the names",
+      remedy: fields.name === "search_path"
+        // With `set local` dbmate would look for its table in that schema.
+        ? "end the block with `reset search_path`, or qualify the names"
+        : "write `set local`, or qualify the names",
     };
   }
   const configured = kind === "SelectStmt" ? setForSession(fields) : [];

@@ -45,7 +45,9 @@ export async function parseBlock({ text, line }: Pick<Block, "text" | "line">): 
       .sqlDetails;
     if (!details) throw error;
     const at = lineAt(text, details.cursorPosition + 1);
-    throw new GrammarError(details.message, at === 0 ? line : line + at - 1);
+    // Of a text that does not end it quotes all that follows.
+    const words = details.message.replace(/\s*\n[^]*"$/, ' ..."');
+    throw new GrammarError(words, at === 0 ? line : line + at - 1);
   }
   let seen = 0;
   let seenLine = line;

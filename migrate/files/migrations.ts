@@ -160,6 +160,9 @@ interface Directive {
   content: string;
 }
 
+/** As dbmate reads it, to which a space is one of these, and no other one of Unicode. */
+const seenDirective = /^--[\t\f\r ]*migrate:(up|down)(?:[\t\f\r ]*$|[\t\f\r ]+[^\t\f\r ]+)/;
+
 /** What an author takes for a directive and dbmate does not; a word behind it makes it prose. */
 const meantDirective =
   /^\ufeff?\s*-{2,}\s*migrat(?:e|ion)\s*[:\s]\s*(up|down)\b(?!\s+[a-z]+(?![\w:=]))/i;
@@ -170,7 +173,7 @@ function findDirectives(text: string): { directives: Directive[]; unseen: Direct
   const unseen: Directive[] = [];
   const outside = withoutQuotes(text).split("\n");
   for (const [i, content] of text.split("\n").entries()) {
-    const seen = /^--\s*migrate:(up|down)(?:\s*$|\s+\S+)/.exec(content);
+    const seen = seenDirective.exec(content);
     const found = seen ?? meantDirective.exec(outside[i]!);
     if (!found) continue;
     const kind = found[1]!.toLowerCase() as Directive["kind"];

@@ -6,6 +6,8 @@ import { namesOf, sqlPattern } from "./sql_text.ts";
 export interface Roles {
   made: string[];
   named: string[];
+  /** Those of the named ones that a migration takes for itself: `set role a`. */
+  taken: string[];
 }
 
 /** What stands for a role without being the name of one. */
@@ -22,9 +24,11 @@ const madeInText = sqlPattern(String.raw`\bcreate\s+(?:role|user)\s+(<name>)`, "
 export async function rolesOf(migrations: Migration[], scripts: string[] = []): Promise<Roles> {
   const made = new Set<string>();
   const named = new Set<string>();
+  const taken = new Set<string>();
   const words = /\b(role|user|group|grant|revoke|owner|policy|privileges|authorization)\b/i;
   for (const { kind, fields, text } of await statementsWith(words, blocksOf(migrations))) {
     if (isNewRole(kind)) made.add(fields.role);
+    else if (isTaken(fields)) taken.add(fields.args[0].A_Const.sval.sval);
     else if (kind !== "DoStmt") collect(fields, named);
     else {
       for (const [, found] of text.matchAll(madeInText)) {
@@ -38,7 +42,15 @@ export async function rolesOf(migrations: Migration[], scripts: string[] = []): 
     if (isNewRole(kind)) named.add(fields.role);
     else collect(fields, named);
   }
-  return { made: [...made], named: [...named].filter((name) => !made.has(name)) };
+  const expected = [...named.union(taken)].filter((name) => !made.has(name));
+  return { made: [...made], named: expected, taken: [...taken] };
+}
+
+/** Whether it takes another role: `set role a`, `set session authorization a`. */
+// deno-lint-ignore no-explicit-any -- a parse tree
+function isTaken({ name, args }: any): boolean {
+  return /^(role|session_authorization)$/.test(name) && Boolean(args?.[0]?.A_Const?.sval) &&
+    args[0].A_Const.sval.sval !== "none";
 }
 
 /** Whether a statement of this kind makes a role. */

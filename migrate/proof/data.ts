@@ -33,20 +33,20 @@ export async function readData(db: Database, held: ColumnData[] = []): Promise<C
     with held as materialized (
       select key as id, value as type from json_each_text(${types}::text::json)
     )
-    select format(frame, hashes) as scan, format(frame, "uncast hashes") as uncast
+    select head || hashes || tail as scan, head || "uncast hashes" || tail as uncast
     from (
       select format('select json_agg(json_build_object(''table'', %L, ''column'', "column", ''id'', id, '
           '''type'', type, ''values'', "values", ''digest'', digest, ''each'', "each", ''root'', %L::text)) as data '
-          'from (select %s from (select %%s from %s t) h) s '
-          'cross join lateral (values %s) v ("column", id, type, "values", digest, "each")',
+          'from (select %s from (select ',
           c.oid::regclass::text,
           case when c.relispartition then pg_partition_root(c.oid)::regclass::text end,
           -- A sum does not know an order, and is cheaper than to sort.
           string_agg(format('count(h%1$s) as n%1$s, coalesce(sum(h%1$s), 0)::text as d%1$s, '
             'case when count(*) <= %2$s then (array_agg(h%1$s) filter (where h%1$s is not null))::text[] end '
-            'as e%1$s', attnum, ${few}::int), ', ' order by attnum),
+            'as e%1$s', attnum, ${few}::int), ', ' order by attnum)) as head,
+        format(' from %s t) h) s cross join lateral (values %s) v ("column", id, type, "values", digest, "each")',
           case c.relkind when 'r' then 'only ' || c.oid::regclass else coalesce(own.parts, c.oid::regclass::text) end,
-          string_agg(format('(%L, %L, %L, n%4$s, d%4$s, e%4$s)', attname, a.id, a.type, attnum), ', ' order by attnum)) as frame,
+          string_agg(format('(%L, %L, %L, n%4$s, d%4$s, e%4$s)', attname, a.id, a.type, attnum), ', ' order by attnum)) as tail,
         string_agg(format('hashtextextended(t.%I%s::text collate "C", 0) as h%s', attname,
           '::' || nullif(held.type, a.type), attnum), ', ' order by attnum) as hashes,
         string_agg(format('hashtextextended(t.%I::text collate "C", 0) as h%s', attname, attnum), ', ' order by attnum)

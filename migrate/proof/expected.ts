@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { foreignOwner } from "../../embedded/account.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
+import { madeSchema, versionsTable } from "../bookkeeping.ts";
 import { type Catalog, type Difference, readCatalog } from "../catalog/catalog.ts";
 import { compareRows, describeRows } from "../catalog/compare.ts";
 import { readDefinitions } from "../catalog/definitions.ts";
@@ -57,7 +58,9 @@ export async function compareWithMigrations(
   const different = compareRows(expected.rows, rows);
   if (different.length === 0) return [];
   const found = { definitions: await readDefinitions(live), rows };
-  const differences = describeRows(different, expected, found);
+  const unmade = await unmadeSchema(live);
+  const differences = describeRows(different, expected, found)
+    .filter(({ kind, name }) => kind !== "schema" || name !== unmade);
   if (!differences.some(needsNormalizing)) return differences;
   await using scratch = await openScratch({ migrations, searchPath: await searchPathOf(live) });
   const db = connect(await scratch.create(), { session: true, deadlineMs: 120_000 });
@@ -69,12 +72,21 @@ export async function compareWithMigrations(
   }
 }
 
-/** The schemas that its sessions look into, where that is not `public` alone. */
-async function searchPathOf(live: Database): Promise<string | undefined> {
-  const [row] = await live.query<{ path: string | null }>(sql`
-    select string_agg(quote_ident(name), ', ' order by place) as path
+/** dbmate's schema, where dbmate has not been here yet: it comes with its table, by no migration. */
+async function unmadeSchema(live: Database): Promise<string | undefined> {
+  const { schema = madeSchema() } = versionsTable();
+  if (schema === undefined) return undefined;
+  const [row] = await live.query<{ name: string }>(sql`
+    select quote_ident(${schema}) as name where to_regnamespace(quote_ident(${schema})) is null`);
+  return row?.name;
+}
+
+/** The schemas that its sessions look into and that are there. */
+async function searchPathOf(live: Database): Promise<string> {
+  const [row] = await live.query<{ path: string }>(sql`
+    select coalesce(string_agg(quote_ident(name), ', ' order by place), '') as path
     from unnest(current_schemas(false)) with ordinality as schemas (name, place)`);
-  return row!.path === "public" ? undefined : row!.path ?? undefined;
+  return row!.path;
 }
 
 /** Each project has one of its own. */
@@ -86,9 +98,11 @@ function catalogsFolder(): string {
   return join(XDG_CACHE_HOME || join(HOME, ".cache"), "dbmate-guard", name);
 }
 
-async function digest(migrations: Migration[], searchPath = ""): Promise<string> {
-  const { prepare = "", baseline = "" } = project.config;
-  const hash = createHash("sha256").update(`${searchPath}\0${prepare}\0${baseline}\0`);
+async function digest(migrations: Migration[], searchPath: string): Promise<string> {
+  const { prepare, baseline, serverRoles } = project.config;
+  const script = prepare && await Deno.readTextFile(resolve(project.root, prepare)).catch(() => "");
+  const surroundings = [searchPath, versionsTable(), madeSchema(), script, baseline, serverRoles];
+  const hash = createHash("sha256").update(`${JSON.stringify(surroundings)}\0`);
   const room = join(import.meta.dirname!, "..", "catalog");
   const sources = [...Deno.readDirSync(room)].map((entry) => entry.name).sort();
   for (const name of sources) hash.update(await Deno.readFile(join(room, name)));

@@ -1,7 +1,7 @@
 import { type Database, sql } from "../../postgres/mod.ts";
 import { GrammarError, parseBlock, type ParsedStatement } from "../files/grammar.ts";
 import type { Block, Migration } from "../files/migrations.ts";
-import { renewSession, replay, replayInSession } from "./replay.ts";
+import { renewSession, replay, replayInSession, requireRecord } from "./replay.ts";
 
 /** What one statement did to a table that was there before its migration began. */
 export interface Effect {
@@ -44,50 +44,57 @@ export const locks = [
 /**
  * Applies a migration to a scratch database and looks after each statement at the locks that its
  * transaction holds, at rewritten tables and at scans. A block without a transaction is only
- * applied: what it runs concurrently cannot be looked at from inside. Throws a ReplayFailure.
+ * applied: what it runs concurrently cannot be looked at from inside. With `recorded` it fails also
+ * where dbmate could not record it. Throws a ReplayFailure.
  */
-export async function probe(db: Database, migration: Migration): Promise<Effect[]> {
+export async function probe(
+  db: Database,
+  migration: Migration,
+  { recorded = false } = {},
+): Promise<Effect[]> {
   const { up } = migration;
   const statements = up.transaction ? await parsed(up) : undefined;
   if (!statements) {
-    await replay(db, migration, "up");
+    await replay(db, migration, "up", { recorded });
     return [];
   }
   const effects: Effect[] = [];
-  await db.script("begin");
   let before = new Map((await observe(db)).map((seen) => [seen.oid, seen]));
   const existing = before;
-  for (const parsed of statements) {
-    const { text, line } = parsed;
-    const statement = { ...migration, up: { text, line, transaction: false } };
-    try {
+  await db.script("begin");
+  try {
+    for (const parsed of statements) {
+      const { text, line } = parsed;
+      const statement = { ...migration, up: { text, line, transaction: false } };
       await replayInSession(db, statement, "up");
-    } catch (error) {
-      await db.script("rollback");
-      await renewSession(db);
-      throw error;
+      // `set transaction` may come before any query, ours too.
+      if (/^(VariableSet|Transaction)Stmt$/.test(parsed.kind)) continue;
+      const now = await observe(db);
+      for (const seen of now) {
+        const was = before.get(seen.oid);
+        if (!existing.has(seen.oid) || !was || seen.lock === null) continue;
+        const effect = {
+          line,
+          steps: stepsOf(parsed),
+          table: existing.get(seen.oid)!.name,
+          isPartition: seen.isPartition,
+          lock: seen.lock,
+          taken: seen.lock !== was.lock,
+          rewritten: seen.filenode !== was.filenode,
+          scanned: seen.scans > was.scans,
+        };
+        if (effect.taken || effect.rewritten || effect.scanned) effects.push(effect);
+      }
+      before = new Map(now.map((seen) => [seen.oid, seen]));
     }
-    const now = await observe(db);
-    for (const seen of now) {
-      const was = before.get(seen.oid);
-      if (!existing.has(seen.oid) || !was || seen.lock === null) continue;
-      const effect = {
-        line,
-        steps: stepsOf(parsed),
-        table: existing.get(seen.oid)!.name,
-        isPartition: seen.isPartition,
-        lock: seen.lock,
-        taken: seen.lock !== was.lock,
-        rewritten: seen.filenode !== was.filenode,
-        scanned: seen.scans > was.scans,
-      };
-      if (effect.taken || effect.rewritten || effect.scanned) effects.push(effect);
-    }
-    before = new Map(now.map((seen) => [seen.oid, seen]));
+    if (recorded) await requireRecord(db, migration, "up");
+    // What is deferred is looked at here.
+    const end = { ...migration, up: { text: "commit", line: up.line, transaction: false } };
+    await replayInSession(db, end, "up");
+    return effects;
+  } finally {
+    await renewSession(db, up.text);
   }
-  await db.script("commit");
-  await renewSession(db);
-  return effects;
 }
 
 /** Of an `alter table`, its steps and the constraints that they add, be it with a column. */

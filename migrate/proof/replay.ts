@@ -1,10 +1,12 @@
-import { type Database, DatabaseError } from "../../postgres/mod.ts";
-import { explained, unknownOption } from "../advice.ts";
+import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
+import { explained, keepRecord, unknownOption } from "../advice.ts";
+import { madeSchema, versionsTable } from "../bookkeeping.ts";
 import { Failure } from "../command.ts";
 import type { Parted } from "../files/baseline.ts";
 import { waiting } from "../files/form.ts";
 import type { Block, Migration } from "../files/migrations.ts";
 import { environment } from "../project.ts";
+import { onDatabase } from "./own_database.ts";
 
 /** A block that the scratch database refused, with the file and the line. */
 export class ReplayFailure extends Failure {
@@ -22,19 +24,30 @@ export class ReplayFailure extends Failure {
 
 /**
  * Runs one part of a migration on a scratch database as `up` and `down` let dbmate run it: in a
- * session of its own. `db` must be a session; it is as new afterwards. Throws a ReplayFailure.
+ * session of its own. `db` must be a session; it is as new afterwards. With `recorded` it fails also
+ * where dbmate could not record it. Throws a ReplayFailure.
  */
-export async function replay(db: Database, migration: Migration, part: "up" | "down") {
+export async function replay(
+  db: Database,
+  migration: Migration,
+  part: "up" | "down",
+  { recorded = false } = {},
+) {
   try {
-    await replayInSession(db, migration, part);
+    await replayInSession(db, migration, part, recorded);
   } finally {
-    await renewSession(db);
+    await renewSession(db, migration[part].text);
   }
 }
 
-/** Takes back what a script may have left to a session, without the price of another connection. */
-export async function renewSession(db: Database) {
-  await db.script("rollback; reset session authorization; reset all; discard temp");
+/** Takes back what a script has left to a session, without the price of another connection. */
+export async function renewSession(db: Database, script: string) {
+  await db.script("rollback; reset session authorization; reset all; discard temp; close all");
+  if (!/\bprepare\b/i.test(script)) return;
+  // Not the client's own.
+  const prepared = await db.query<{ name: string }>(sql`
+    select quote_ident(name) as name from pg_prepared_statements where from_sql`);
+  for (const { name } of prepared) await db.script(`deallocate ${name}`);
 }
 
 /**
@@ -42,20 +55,50 @@ export async function renewSession(db: Database) {
  * unless it says transaction:false. Without dbmate, whose start would cost more than the work; it
  * keeps no record of what ran. Throws a ReplayFailure.
  */
-export async function replayInSession(db: Database, migration: Migration, part: "up" | "down") {
-  const { text, transaction } = migration[part];
+export async function replayInSession(
+  db: Database,
+  migration: Migration,
+  part: "up" | "down",
+  recorded = false,
+) {
+  const { transaction } = migration[part];
+  const text = await onDatabase(db, migration[part]);
   if (/\bcopy\b/i.test(text)) await refuseWaiting(migration, part);
+  const [begin, commit] = transaction ? ["begin;", ";commit"] : ["", ""];
   // The end on a line of its own: the last one may be a comment.
-  const script = `${transaction ? "begin;" : ""}${text}\n${transaction ? ";commit" : ""}`;
+  const script = `${begin}${text}\n${recorded ? "" : commit}`;
   try {
     await db.script(script);
+    if (recorded) {
+      await requireRecord(db, migration, part);
+      await db.script(commit);
+    }
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     if (transaction) await db.script("rollback");
-    const line = await refusedLine(db, migration[part], script, error);
+    const line = await refusedLine(db, { ...migration[part], text }, script, error);
     const words = `${part} fails: ${explained(error)}${serverHint(error)}`;
     throw new ReplayFailure(migration.path, line, words, error);
   }
+}
+
+/**
+ * dbmate records a block in the block's own session, in whose search_path it looks for its table.
+ * Throws a ReplayFailure where it would find none.
+ */
+export async function requireRecord(db: Database, migration: Migration, part: "up" | "down") {
+  const { schema = madeSchema(), name } = versionsTable();
+  const [row] = await db.query<{ home: string; found: boolean }>(sql`
+    select home, exists (
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.relname = ${name} and n.nspname = home
+    ) as found
+    from (select coalesce(${schema ?? null}, current_schema(), 'public') as home) place`);
+  if (row!.found) return;
+  const message = `dbmate records it in ${row!.home}.${name}, which is not there; ${keepRecord}`;
+  const cause = new DatabaseError(message, "42P01", undefined, {});
+  const { line } = migration[part];
+  throw new ReplayFailure(migration.path, line, `${part} fails: ${message}`, cause);
 }
 
 /** The line where the server says it, as `up` names it, else that of the statement. */
@@ -135,18 +178,19 @@ export async function failingLine(
  * Throws a ReplayFailure.
  */
 export async function build(db: Database, { history, judged }: Parted) {
+  const texts = history.map(({ up }) => up.text).join("\n");
   try {
     for (const [i, migration] of history.entries()) {
       try {
         await replayInSession(db, migration, "up");
       } catch (error) {
         if (!(error instanceof ReplayFailure) || i === 0 || !migration.up.transaction) throw error;
-        await renewSession(db);
+        await renewSession(db, texts);
         await replayInSession(db, migration, "up");
       }
     }
   } finally {
-    if (history.length > 0) await renewSession(db);
+    if (history.length > 0) await renewSession(db, texts);
   }
   for (const migration of judged) await replay(db, migration, "up");
 }

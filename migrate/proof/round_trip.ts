@@ -45,7 +45,7 @@ class Trip {
     const { stage, migrations } = this;
     const migration = migrations[i]!;
     try {
-      await replay(stage.db, migration, "up");
+      await replay(stage.db, migration, "up", { recorded: true });
     } catch (error) {
       const rest = migrations.length - i - 1;
       const unproven = rest > 0
@@ -90,7 +90,7 @@ class Trip {
     const migration = this.migrations[i]!;
     const { down, up } = migration;
     try {
-      await replay(stage.db, migration, "down");
+      await replay(stage.db, migration, "down", { recorded: true });
     } catch (error) {
       const remedy = "correct it, or say `-- irreversible: <reason>`";
       this.findings.push(failed(migration, error, "down-fails", remedy));

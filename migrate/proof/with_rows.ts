@@ -93,6 +93,7 @@ async function proveOne(
   };
   let rule: Rule = "up-fails-with-rows";
   let remedy = "it fails with rows in the tables: give the rows what they need first";
+  const recorded = { recorded: true };
   let held: ColumnData[] = [];
   /** Runs a part, without the rows at which its header says that it stops. */
   const passing = async <Result>(part: "up" | "down", run: () => Promise<Result>) => {
@@ -111,7 +112,9 @@ async function proveOne(
     await fill();
     let failing = await failingAround(db, migration);
     held = await readData(db);
-    result.findings.push(...risks(migration, await passing("up", () => probe(db, migration))));
+    result.findings.push(
+      ...risks(migration, await passing("up", () => probe(db, migration, recorded))),
+    );
     // Outside a transaction nothing can be looked at.
     if (up.transaction) result.probed.push(path);
     const built = await readData(db, held);
@@ -138,7 +141,7 @@ async function proveOne(
     held = isAsRead ? built : await readData(db);
     rule = "down-fails-with-rows";
     remedy = "its down fails with rows in the tables: say what becomes of them";
-    await passing("down", () => replay(db, migration, "down"));
+    await passing("down", () => replay(db, migration, "down", recorded));
     const gone = lostData(held, await readData(db, held));
     result.findings.push(...await behind(db, migration, "down", failing));
     if (gone.length > 0 && !says(migration, "down") && !await writes(migration, "down")) {
@@ -152,7 +155,7 @@ async function proveOne(
     }
     rule = "up-fails-with-rows";
     remedy = "the second up fails with rows in the tables";
-    await passing("up", () => replay(db, migration, "up"));
+    await passing("up", () => replay(db, migration, "up", recorded));
     // What down has emptied holds nothing now, and is filled again before the next one.
     const emptied = (table: string) =>
       gone.some((lost) =>

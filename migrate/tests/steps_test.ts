@@ -158,7 +158,8 @@ Deno.test("the ledger of a table in a schema of its own stays in sight where a m
   });
   const settings = { ...project.settings, searchPath: "tenant, public" };
   const env = { DBMATE_MIGRATIONS_TABLE: "meta.versions" };
-  for (const args of [["up", "001"], ["up"], ["status"], ["down", "base"], ["up"]]) {
+  const commands = [["up", "001"], ["drift"], ["up"], ["status"], ["drift"]];
+  for (const args of [...commands, ["down", "base"], ["drift"], ["up"]]) {
     const { code, stdout, stderr } = await runDb(args, {
       settings,
       folder: join(project.dir, ".."),
