@@ -24,7 +24,7 @@ export async function onDatabase(
   for (const { index, 0: words } of withoutQuotes(text).matchAll(/\b(?:alter|on)\s+database\b/gi)) {
     const start = names.lastIndex = index + words.length;
     const [list] = names.exec(text) ?? [];
-    const [name = ""] = namesOf(list?.split(",")[0]!.trim() ?? "");
+    const [name = ""] = namesOf((list ?? "").split(",")[0]!.trim());
     if (!list || !named.has(name) && !named.has(name.toLowerCase())) continue;
     result += `${text.slice(rest, start)} ${row!.name}`;
     rest = start + list.length;

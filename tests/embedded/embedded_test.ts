@@ -215,17 +215,18 @@ Deno.test("embedded: an owner who is killed before the server starts leaves noth
   await Deno.writeTextFile(
     `${folder.path}/sh`,
     `#!/bin/sh
-case "$*" in *"mkdir -p"*) sleep 1; /bin/sh "$@"; exec touch '${made}' ;; esac
+case "$*" in *"mkdir -p"*) touch '${made}'.now; sleep 0.5; /bin/sh "$@"; exec touch '${made}' ;; esac
 exec /bin/sh "$@"
 `,
     { mode: 0o755 },
   );
   const { owner, parent } = await startOnce(folder.path, `PATH=${folder.path}:$PATH;`);
   const isEmpty = () => Array.from(Deno.readDirSync(parent)).length === 0;
-  await until(() => !isEmpty());
+  const isThere = (path: string) => Deno.stat(path).then(() => true, () => false);
+  await until(() => isThere(`${made}.now`));
   owner.kill("SIGKILL");
   await owner.output();
-  await until(() => Deno.stat(made).then(() => true, () => false));
+  await until(() => isThere(made));
   await until(isEmpty);
 });
 
