@@ -68,9 +68,9 @@ export function whenTaskIsGone(gone: () => void) {
 }
 
 /**
- * Waits for a line, or for the end that comes when its owner is gone, then for the servers in the folders to be gone, and removes them, with the
- * homes of servers that root's own links in there lead to. A shell of its own, because the folders are
- * ours and not always the server's account's.
+ * Waits for a line, or for the end that comes when its owner is gone, then for the servers in the
+ * folders to be gone, and removes them, with the homes of servers that root's own links in there lead
+ * to. A shell of its own, because the folders are ours and not always the server's account's.
  */
 const remover = `
 trap '' INT HUP TERM PIPE

@@ -36,12 +36,18 @@ export function madeSchema(): string | undefined {
   return (searchPathOfUrl() ?? "").split(",")[0]!.trim() || undefined;
 }
 
+/** Where dbmate makes its table; without a schema where the server says which. */
+export function versionsPlace(): { schema?: string; name: string } {
+  const { schema = madeSchema(), name } = versionsTable();
+  return { schema, name };
+}
+
 /**
  * Makes the schema that dbmate would make for its table; nothing where there is none to make. To say
  * `if not exists` would take the right to make schemas also where it is there.
  */
 export function createVersionsSchema(): string {
-  const { schema = madeSchema() } = versionsTable();
+  const { schema } = versionsPlace();
   if (schema === undefined) return "";
   const name = quoteName(schema);
   return `do $make$ begin
@@ -56,7 +62,7 @@ export function createVersionsTable(): string {
 
 /** The versions' table as SQL has to have it. */
 export function versionsTableName(): string {
-  const { schema = madeSchema(), name } = versionsTable();
+  const { schema, name } = versionsPlace();
   return nameOf(schema, name);
 }
 
@@ -84,7 +90,7 @@ export function recording(
     action === "up"
       ? `insert into ${table} (version) values (${version})`
       : `delete from ${table} where version = ${version}`;
-  const { schema = madeSchema(), name } = versionsTable();
+  const { schema, name } = versionsPlace();
   if (schema !== undefined || !asFound) return `${write(versionsTableName(), `'${version}'`)};`;
   const literal = `'${name.replaceAll("'", "''")}'`;
   return `do $record$ begin

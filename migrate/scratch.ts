@@ -6,7 +6,7 @@ import {
   describeDatabase,
   readDatabaseSettings,
 } from "../postgres/settings.ts";
-import { madeSchema, versionsTable } from "./bookkeeping.ts";
+import { versionsPlace } from "./bookkeeping.ts";
 import { exit, Failure } from "./command.ts";
 import { quoteName } from "./databases.ts";
 import type { Migration } from "./files/migrations.ts";
@@ -203,7 +203,7 @@ async function prepare(
 ) {
   const db = connect(settings, { size: 1, deadlineMs: 60_000 });
   try {
-    const { schema: own = madeSchema(), name } = versionsTable();
+    const { schema: own, name } = versionsPlace();
     // Of `App` dbmate makes "App", which is not what the server reads, and nobody makes app.
     const path = schemasOfPath(searchPath ?? "").filter((schema) =>
       !/\$user|^pg_/.test(schema) && (own?.toLowerCase() !== schema || own === schema)

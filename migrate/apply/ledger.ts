@@ -3,7 +3,7 @@ import {
   createVersionsSchema,
   ledgerName,
   ledgerSql,
-  madeSchema,
+  versionsPlace,
   versionsTable,
   versionsTableName,
   versionsTableSql,
@@ -103,7 +103,7 @@ async function exists(db: Database, table: string): Promise<boolean> {
  * search_path of the role or the database.
  */
 export async function outOfSight(db: Database): Promise<string | undefined> {
-  const { schema = madeSchema(), name } = versionsTable();
+  const { schema, name } = versionsPlace();
   if (schema !== undefined) return undefined;
   const [row] = await db.query<{ first: string; behind: string }>(sql`
     select current_schema() as first, n.nspname as behind

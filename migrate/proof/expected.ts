@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { foreignOwner } from "../../embedded/account.ts";
 import { connect, type Database, sql } from "../../postgres/mod.ts";
-import { madeSchema, versionsTable } from "../bookkeeping.ts";
+import { madeSchema, versionsPlace, versionsTable } from "../bookkeeping.ts";
 import { type Catalog, type Difference, readCatalog } from "../catalog/catalog.ts";
 import { compareRows, describeRows } from "../catalog/compare.ts";
 import { readDefinitions } from "../catalog/definitions.ts";
@@ -74,7 +74,7 @@ export async function compareWithMigrations(
 
 /** dbmate's schema, where dbmate has not been here yet: it comes with its table, by no migration. */
 async function unmadeSchema(live: Database): Promise<string | undefined> {
-  const { schema = madeSchema() } = versionsTable();
+  const { schema } = versionsPlace();
   if (schema === undefined) return undefined;
   const [row] = await live.query<{ name: string }>(sql`
     select quote_ident(${schema}) as name where to_regnamespace(quote_ident(${schema})) is null`);

@@ -1,6 +1,6 @@
 import { type Database, DatabaseError, sql } from "../../postgres/mod.ts";
 import { explained, keepRecord, unknownOption } from "../advice.ts";
-import { madeSchema, versionsTable } from "../bookkeeping.ts";
+import { versionsPlace } from "../bookkeeping.ts";
 import { Failure } from "../command.ts";
 import type { Parted } from "../files/baseline.ts";
 import { waiting } from "../files/form.ts";
@@ -87,7 +87,7 @@ export async function replayInSession(
  * Throws a ReplayFailure where it would find none.
  */
 export async function requireRecord(db: Database, migration: Migration, part: "up" | "down") {
-  const { schema = madeSchema(), name } = versionsTable();
+  const { schema, name } = versionsPlace();
   const [row] = await db.query<{ home: string; found: boolean }>(sql`
     select home, exists (
       select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
